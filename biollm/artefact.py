@@ -1,0 +1,150 @@
+"""The artefact: one folder with all that chat, evaluation and serving need, beside the base model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
+from data_builders.stage import content_hash, folder_hash
+from encoders.signal_tokenizer import SignalTokenizer
+from prompts import load_task
+
+__all__ = ["Artefact", "ArtefactCard", "load_artefact", "save_artefact"]
+
+CARD = "artefact.json"
+LIBRARIES = ("accelerate", "bitsandbytes", "biollm", "peft", "torch", "transformers", "trl")
+
+
+class ArtefactError(ValueError):
+    """A part of an artefact, or the base it is loaded on, is not the one it was made with."""
+
+
+@dataclass
+class ArtefactCard:
+    """What ``artefact.json`` says."""
+
+    model_name_or_path: str
+    load_in_4bit: bool
+    base_fingerprint: str
+    text_tokenizer_hash: str
+    signal_tokenizer_hash: str
+    task: str
+    classes: list[str]
+    sources: list[str]
+    signal_tokens: list[str]
+    split_hash: str
+    split_protocol: str
+    store: dict
+    versions: dict
+
+    @classmethod
+    def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
+        """From the card of the conversations that it was trained on; hashes come when it is saved."""
+        kept = {k: about[k] for k in ("base_fingerprint", "task", "classes", "sources", "signal_tokens",
+                                      "split_hash", "split_protocol", "store")}  # fmt: skip
+        return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
+                   versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip
+
+
+@dataclass
+class Artefact:
+    """A loaded artefact.
+
+    Attributes
+    ----------
+    model : PeftModel, in eval mode
+    tokenizer : PreTrainedTokenizerBase
+        The base's, with the signal tokens.
+    signal_tokenizer : SignalTokenizer
+    task : EmotionTask
+    card : ArtefactCard
+    """
+
+    model: Any
+    tokenizer: Any
+    signal_tokenizer: SignalTokenizer
+    task: Any
+    card: ArtefactCard
+
+
+def save_artefact(
+    folder: Path, model: Any, tokenizer: Any, signal_tokenizer: Path, card: ArtefactCard
+) -> None:
+    """Write adapter, tokenizers, card and a model card into an existing folder."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    shutil.copytree(signal_tokenizer, folder / "signal_tokenizer", dirs_exist_ok=True)
+    card.text_tokenizer_hash = _tokenizer_hash(tokenizer)
+    card.signal_tokenizer_hash = folder_hash(folder / "signal_tokenizer")
+    (folder / CARD).write_text(json.dumps(asdict(card), indent=1))
+    (folder / "README.md").write_text(_model_card(card))
+
+
+def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> Artefact:
+    """Load an artefact on its base.
+
+    Parameters
+    ----------
+    folder : path
+    model_name_or_path : str, optional
+        Where the base is, if not where it was when the artefact was made.
+
+    Raises
+    ------
+    ArtefactError
+        If the base, the text tokenizer or the signal tokenizer is another one; both values are named.
+    """
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    folder = Path(folder)
+    if not (folder / CARD).is_file():
+        raise FileNotFoundError(f"{folder}: holds no {CARD}; 'biollm finetune' writes artefacts.")
+    card = ArtefactCard(**json.loads((folder / CARD).read_text()))
+    name = model_name_or_path or card.model_name_or_path
+    found = folder_hash(folder / "signal_tokenizer")
+    _require(f"{folder}/signal_tokenizer", "signal tokenizer", card.signal_tokenizer_hash, found)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    _require(str(folder), "text tokenizer", card.text_tokenizer_hash, _tokenizer_hash(tokenizer))
+    model = load_base_model(name, card.load_in_4bit)
+    _require(name, "base model", card.base_fingerprint, fingerprint(model))
+    add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, None)
+    adapted = PeftModel.from_pretrained(model, folder).eval()
+    signals = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
+    return Artefact(adapted, tokenizer, signals, load_task(card.task), card)
+
+
+def _require(where: str, what: str, wanted: str, found: str) -> None:
+    if wanted != found:
+        raise ArtefactError(f"{where}: the {what} is {found}; the artefact was made with {wanted}.")
+
+
+def _tokenizer_hash(tokenizer: Any) -> str:
+    return content_hash({"vocabulary": tokenizer.get_vocab(), "template": tokenizer.chat_template})
+
+
+def _model_card(card: ArtefactCard) -> str:
+    store = card.store
+    return f"""---
+library_name: peft
+base_model: {card.model_name_or_path}
+tags: [biosignals, biollm]
+---
+# A biollm artefact
+
+LoRA adapter that reads {", ".join(store["modalities"])} of the data set `{store["dataset"]}` as signal
+tokens ({", ".join(card.sources)}) and names one of: {", ".join(card.classes)}.
+
+- Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
+- Split: {card.split_protocol}, hash `{card.split_hash}`; test subjects were not seen.
+- Base: `{card.model_name_or_path}`, fingerprint `{card.base_fingerprint}`{", nf4" if card.load_in_4bit else ""}.
+
+Ask it: `biollm chat --artefact DIR --recording FILE`.
+
+Not a medical device: it knows the people, sensors and situations of its training data, and no others.
+"""

@@ -1,0 +1,127 @@
+"""The base LLM: loading it in 4-bit, and giving it rows for the signal tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["add_signal_tokens", "fingerprint", "load_base_model", "load_text_tokenizer", "resolve_model"]
+
+
+def resolve_model(name: str) -> str:
+    """The folder of the embedded model for ``"nano"``; any other name or folder as it is."""
+    if name != "nano":
+        return name
+    from biollm.nano import NANO_PATH
+
+    return str(NANO_PATH)
+
+
+def load_text_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """A base model's own tokenizer, with a pad token that is not its end-of-sequence token.
+
+    Raises
+    ------
+    ValueError
+        If it has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model(name))
+    if tokenizer.chat_template is None:
+        raise ValueError(f"{name}: its tokenizer has no chat template; choose an instruct model.")
+    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
+        # A pad equal to eos is masked with it, and the model never learns to stop.
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    return tokenizer
+
+
+def load_base_model(name: str, load_in_4bit: bool = True) -> PreTrainedModel:
+    """A causal LLM in bfloat16, its linear layers in nf4 if asked for, on this process's device."""
+    import torch
+    from accelerate import PartialState
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return AutoModelForCausalLM.from_pretrained(
+        resolve_model(name),
+        dtype=torch.bfloat16,
+        quantization_config=quantization if load_in_4bit else None,
+        device_map={"": PartialState().device},
+    )
+
+
+def fingerprint(model: PreTrainedModel) -> str:
+    """Sixteen hex digits that tell one base model from another.
+
+    Of the architecture and a sample of the embedding, which no quantization touches; taken before
+    any row is added.
+    """
+    config = model.config
+    shape = f"{config.model_type} {config.vocab_size} {config.hidden_size} {config.num_hidden_layers}"
+    rows = model.get_input_embeddings().weight[::97].detach().float().cpu().numpy()
+    return hashlib.sha256(shape.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()[:16]
+
+
+def add_signal_tokens(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: Sequence[str],
+    vectors: np.ndarray | None,
+    seed: int = 0,
+) -> list[int]:
+    """Add tokens and their rows to a base model, in place.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+    vectors : ndarray, shape (n_tokens, dim), or None
+        From the codebooks. A row becomes the old rows' mean plus its vector, projected at random
+        at the old rows' spread. (The resize's own default gives all new rows one vector, and a
+        model that cannot tell them apart.) None where an adapter brings trained rows.
+    seed : int
+
+    Returns
+    -------
+    list of int
+        The ids of the tokens.
+    """
+    import torch
+    from tokenizers import AddedToken
+
+    known = [token for token in tokens if token in tokenizer.get_vocab()]
+    if known:
+        raise ValueError(f"the base's tokenizer already has the signal tokens {known[:3]}.")
+    n_old = model.get_input_embeddings().weight.shape[0]
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
+    ids = tokenizer.convert_tokens_to_ids(list(tokens))
+    # Some bases have spare rows behind their vocabulary; they are used and nothing is cut off.
+    model.resize_token_embeddings(max(n_old, len(tokenizer)), mean_resizing=False)
+    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    with torch.no_grad():
+        old = embedding[: min(ids)].float()
+        mean, spread = old.mean(0), old.std()
+        rows = mean.expand(len(ids), -1)
+        if vectors is not None:
+            rng = np.random.default_rng(seed)
+            projected = vectors @ rng.standard_normal((vectors.shape[1], embedding.shape[1]))
+            projected = torch.tensor(
+                projected / projected.std(), dtype=torch.float32, device=embedding.device
+            )
+            rows = mean + spread * projected
+        if head.data_ptr() != embedding.data_ptr():
+            # Never a target: the same finite logit for all, and the same after loading.
+            head[min(ids) :] = head[: min(ids)].float().mean(0).to(head.dtype)
+        embedding[ids] = rows.to(embedding.dtype)
+    return ids

@@ -1,0 +1,190 @@
+"""Stages ``train-encoder`` and ``build``: store and split -> signal tokenizer -> conversations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from biollm.base_model import load_text_tokenizer
+from data_builders.conversations import emotion_conversations
+from data_builders.sharegpt import (
+    Roles,
+    read_sharegpt,
+    render_token_lengths,
+    token_length_report,
+    token_lengths,
+    write_sharegpt,
+)
+from data_builders.splits import Split, check_leaks, subject_holdout
+from data_builders.stage import read_stamp, run_stage
+from data_builders.store import SegmentStore
+from encoders.inputs import SignalInputs, signal_inputs
+from encoders.signal_encoder import labelled_rows
+from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from prompts import load_task
+
+__all__ = [
+    "CONVERSATIONS",
+    "BuildConfig",
+    "TrainEncoderConfig",
+    "build",
+    "read_card",
+    "train_encoder",
+    "write_conversations",
+]
+
+CONVERSATIONS = "train"
+CARD = "card.json"
+SPLIT = "split.json"
+
+
+@dataclass
+class TrainEncoderConfig:
+    """Store -> split -> signal tokenizer, fitted on the training subjects only."""
+
+    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
+    out: str = field(default="runs/signal_tokenizer", metadata={"help": "folder to write to"})
+    split: str | None = field(
+        default=None, metadata={"help": "split.json; default: hold out a quarter of the subjects"}
+    )
+    tokenizer: dict | str | None = field(
+        default=None, metadata={"help": "SignalTokenizerConfig, as JSON or YAML"}
+    )
+    seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tokenizer, str):
+            self.tokenizer = json.loads(self.tokenizer)
+
+
+def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
+    """Fit and save a signal tokenizer with the split that it was fitted on."""
+    store = SegmentStore(config.store)
+    split = Split.load(config.split) if config.split else subject_holdout(store.table, seed=config.seed)
+    check_leaks(store.table, split)
+    inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "split": split.hash}
+
+    def work(partial: Path) -> None:
+        settings = SignalTokenizerConfig(**(config.tokenizer or {}))
+        signals = signal_inputs(store.segments(), settings.frame_seconds)
+        tokenizer = SignalTokenizer(settings, store.classes, config.seed)
+        tokenizer.fit(
+            signals[split.mask(store.table, "train")],
+            signals[split.mask(store.table, "validation")],
+            progress,
+        )
+        tokenizer.save_pretrained(partial / "signal_tokenizer")
+        split.save(partial / SPLIT)
+
+    return run_stage("train-encoder", config.out, inputs, work)
+
+
+@dataclass
+class BuildConfig:
+    """Store and signal tokenizer -> ShareGPT conversations of the training subjects."""
+
+    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
+    signal_tokenizer: str = field(
+        default="runs/signal_tokenizer", metadata={"help": "folder that 'biollm train-encoder' wrote"}
+    )
+    out: str = field(default="runs/conversations", metadata={"help": "folder to write to"})
+    sources: list[str] = field(
+        default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources: codes, bins, floats"}
+    )
+    n_conversations: int = field(
+        default=4800, metadata={"help": "conversations to draw, balanced over classes and sources"}
+    )
+    copies: int = field(default=3, metadata={"help": "augmented token copies of each training segment"})
+    task: str = field(
+        default="emotion", metadata={"help": "task, or a YAML file with phrasings of one's own"}
+    )
+    model_name_or_path: str = field(
+        default="nano", metadata={"help": "whose tokenizer the token-length report is for"}
+    )
+    max_length: int = field(default=1024, metadata={"help": "tokens that will fit when fine-tuning"})
+    file_format: str = field(default="jsonl", metadata={"help": "jsonl or parquet"})
+    human_role: str = field(default="human", metadata={"help": "name of the asking role in the files"})
+    gpt_role: str = field(default="gpt", metadata={"help": "name of the answering role in the files"})
+    seed: int = field(default=0, metadata={"help": "of the drawing of segments and phrasings"})
+
+
+def build(config: BuildConfig, progress: bool = True) -> Path:
+    """Write the conversations of a tokenizer's training subjects, with the tokenizer itself."""
+    store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
+    split = Split.load(folder / SPLIT)
+    check_leaks(store.table, split)
+    made_by = read_stamp(folder, "train-encoder")["key"]
+    inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "tokenizer": made_by}
+
+    def work(partial: Path) -> None:
+        tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
+        signals = signal_inputs(store.segments(), tokenizer.config.frame_seconds)
+        write_conversations(
+            partial, signals, tokenizer, split, store.describe() | store.about, config, progress
+        )
+
+    return run_stage("build", config.out, inputs, work)
+
+
+def write_conversations(
+    folder: Path,
+    signals: SignalInputs,
+    tokenizer: SignalTokenizer,
+    split: Split,
+    store: dict,
+    config: BuildConfig,
+    progress: bool = True,
+) -> None:
+    """Write conversations, tokenizer and card of the train and validation parts into a folder.
+
+    The encoder is fitted on the train part alone; the LLM, which stops at a fixed step, learns from the
+    validation subjects too, whose tokens look as those of new people will.
+    """
+    fitted = np.isin(signals.table["segment"].map(split.parts), ["train", "validation"])
+    signals = signals[fitted]
+    rows = labelled_rows(signals, tokenizer.classes)
+    texts = {s: tokenizer.encode_copies(signals, rows, s, config.copies, config.seed) for s in config.sources}
+    table = signals.table.iloc[rows].reset_index(drop=True)
+    task = load_task(config.task)
+    drawn = emotion_conversations(
+        table, texts, task, tokenizer.classes, config.n_conversations, "train", config.seed
+    )
+    roles = Roles(human=config.human_role, gpt=config.gpt_role)
+    path = folder / f"{CONVERSATIONS}.{config.file_format}"
+    write_sharegpt((_with_roles(row, roles) for row in drawn), path, roles)
+    tokenizer.save_pretrained(folder / "signal_tokenizer")
+    card = {
+        "task": config.task,
+        "classes": list(tokenizer.classes),
+        "sources": config.sources,
+        "roles": asdict(roles),
+        "file": path.name,
+        "split_hash": split.hash,
+        "split_protocol": split.protocol,
+        "store": store,
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=1))
+    if progress:
+        print(_length_report(path, roles, tokenizer, config))
+
+
+def _with_roles(row: dict, roles: Roles) -> dict:
+    names = {"human": roles.human, "gpt": roles.gpt}
+    return row | {"conversations": [{**turn, "from": names[turn["from"]]} for turn in row["conversations"]]}
+
+
+def _length_report(path: Path, roles: Roles, tokenizer: SignalTokenizer, config: BuildConfig) -> str:
+    """Token lengths under the base's tokenizer once it has the signal tokens."""
+    text_tokenizer = load_text_tokenizer(config.model_name_or_path)
+    text_tokenizer.add_tokens([token for source in config.sources for token in tokenizer.tokens(source)])
+    lengths = token_lengths(read_sharegpt(path, roles), text_tokenizer, roles)
+    return render_token_lengths(token_length_report(lengths, config.max_length))
+
+
+def read_card(folder: str | Path) -> dict:
+    """The card of built conversations."""
+    read_stamp(folder, "build")
+    return json.loads((Path(folder) / CARD).read_text())

@@ -1,0 +1,227 @@
+"""A report as one HTML file that needs no network: table, figures, details."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from biollm.evaluation.table import FAMILIES, format_interval, main_rows, table_cells
+
+__all__ = ["render_page"]
+
+STYLE = """
+:root { color-scheme: light; --ink: #1f2328; --muted: #59636e; --line: #d9dee3; --tint: #f5f7f9; }
+* { box-sizing: border-box; }
+body { margin: 0; color: var(--ink); background: #fff;
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
+p { max-width: 44rem; margin: .5rem 0; }
+.muted, caption, figcaption { color: var(--muted); font-size: .9rem; }
+.finding { background: var(--tint); border-left: 4px solid #d55e00; padding: .6rem .9rem; max-width: none; }
+.scroll { overflow-x: auto; }
+.scroll:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; width: 100%; }
+caption { text-align: left; padding: .25rem 0 .5rem; }
+th, td { padding: .35rem .6rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 10rem; padding-left: 0; }
+thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; white-space: normal; }
+tbody tr { border-bottom: 1px solid var(--line); }
+tbody th { font-weight: 400; }
+tr.family { border-bottom: 0; }
+tr.family th { font-size: .78rem; font-weight: 600; letter-spacing: .04em; text-transform: uppercase;
+  color: var(--muted); padding-top: .9rem; padding-bottom: .1rem; }
+td.best { font-weight: 700; }
+.note { display: block; color: var(--muted); font-size: .85rem; }
+figure { margin: 1rem 0; }
+img { max-width: 100%; height: auto; display: block; }
+.wide img { min-width: 34rem; }
+.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(18rem, 100%), 1fr)); }
+.grid figure { margin: 0; }
+dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1rem; margin: .5rem 0; }
+dt { color: var(--muted); }
+dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 30rem) { main { padding: 1.25rem .9rem 3rem; } h1 { font-size: 1.4rem; }
+  dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
+@media print { .scroll { overflow: visible; } .wide img { min-width: 0; } }
+"""
+
+
+def render_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
+    """The page's HTML.
+
+    Parameters
+    ----------
+    report : mapping
+        What `biollm.evaluation.build_report` returns.
+    figures : mapping of str to bytes
+        PNG files: ``comparison`` first, then one confusion matrix for each of `main_rows`, in order.
+    """
+    data = report["data"]
+    title = str(data.get("title") or data.get("dataset") or data.get("name") or "biollm report")
+    comparison, *confusions = figures.values()
+    matrices = [
+        _figure(image, f"Confusion matrix of {row['method']}", _confusion_words(row))
+        for row, image in zip(main_rows(report), confusions, strict=True)
+    ]
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="muted">{escape(_subtitle(data))}</p>',
+        *(f'<p class="finding">{escape(text)}</p>' for text in _findings(report)),
+        "<h2>All methods on the same split</h2>",
+        _scroll(_main_table(report), "Table of all methods"),
+        _scroll(_figure(comparison, _comparison_words(report)), "Figure of all methods", "wide"),
+        *_paired_section(report),
+        "<h2>Recall by class</h2>",
+        _scroll(_recall_table(report), "Table of recall by class"),
+        *(
+            ["<h2>Confusion matrices</h2>", f'<div class="grid">{"".join(matrices)}</div>']
+            if matrices
+            else []
+        ),
+        "<h2>Data</h2>",
+        _definitions(data),
+        "<h2>Split</h2>",
+        _definitions(report["split"]),
+        "<h2>Versions</h2>",
+        _definitions(report["versions"]),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(body)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _subtitle(data: Mapping[str, Any]) -> str:
+    about = f"{data['n_subjects']} subjects, {data['n_segments']} segments, {len(data['classes'])} classes"
+    return f"{about}: {', '.join(data['classes'])}"
+
+
+def _findings(report: Mapping[str, Any]) -> list[str]:
+    """The one number that decides: the best LLM row over the best baseline."""
+    rows = [row for row in report["results"] if row["family"] == "llm"]
+    best = max(rows, key=lambda row: row["balanced_accuracy"], default=None)
+    if best is None:
+        return []
+    return [
+        f"Best LLM row, {best['method']}: balanced accuracy {best['balanced_accuracy']:.3f}, "
+        f"{pair['difference']:+.3f} ({_interval_words(pair['ci95'])}) "
+        f"against the best baseline, {pair['against']}."
+        for pair in best["paired"]
+        if pair["best_baseline"]
+    ]
+
+
+def _interval_words(ci95: list[float | None]) -> str:
+    text = format_interval(ci95, signed=True)
+    return f"95 % interval {text}" if text else "no interval: fewer than two subjects"
+
+
+def _main_table(report: Mapping[str, Any]) -> str:
+    headers, rows = table_cells(report)
+    compared = [r for r in report["results"] if r["family"] != "ceiling"]
+    best = max((r["balanced_accuracy"] for r in compared), default=None)
+    column = headers.index("balanced accuracy")
+    body: list[str] = []
+    family = None
+    for row, cells in zip(report["results"], rows, strict=True):
+        if row["family"] != family:
+            family = row["family"]
+            heading = escape(FAMILIES[family])
+            body.append(
+                f'<tr class="family"><th scope="rowgroup" colspan="{len(headers)}">{heading}</th></tr>'
+            )
+        is_best = row in compared and row["balanced_accuracy"] == best
+        values = [
+            f'<td class="best">{cell}</td>' if is_best and i == column else f"<td>{cell}</td>"
+            for i, cell in enumerate(map(escape, cells))
+        ]
+        body.append(f'<tr><th scope="row">{_name(row)}</th>{"".join(values[1:])}</tr>')
+    caption = (
+        "Mean over seeds. The interval is that of balanced accuracy, from a bootstrap over subjects. "
+        "Unparsable answers count as errors. ECE: expected calibration error. Bold: the best row."
+    )
+    return _table(caption, headers, body)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    notes = [row["note"]] if row["note"] else []
+    if row["partial"]:
+        notes.append(f"partial: {row['n_segments']} segments of {row['n_subjects']} subjects")
+    return escape(row["method"]) + "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
+
+
+def _paired_section(report: Mapping[str, Any]) -> list[str]:
+    rows = [
+        f'<tr><th scope="row">{escape(row["method"])}</th><td>{escape(pair["against"])}</td>'
+        f"<td>{pair['difference']:+.3f}</td><td>{format_interval(pair['ci95'], signed=True) or '–'}</td></tr>"
+        for row in report["results"]
+        for pair in row["paired"]
+    ]
+    if not rows:
+        return []
+    caption = (
+        "Difference in balanced accuracy on the same resampled subjects; above zero, the first is better."
+    )
+    table = _table(caption, ["method", "against", "difference", "95 % interval"], rows)
+    return ["<h2>Paired differences</h2>", _scroll(table, "Table of paired differences")]
+
+
+def _recall_table(report: Mapping[str, Any]) -> str:
+    classes = report["data"]["classes"]
+    rows = []
+    for row in report["results"]:
+        recalls = [row["per_class"][name]["recall"] for name in classes]
+        cells = "".join(f"<td>{'–' if recall is None else format(recall, '.3f')}</td>" for recall in recalls)
+        rows.append(f'<tr><th scope="row">{escape(row["method"])}</th>{cells}</tr>')
+    return _table("Share of each true class that was answered rightly.", ["method", *classes], rows)
+
+
+def _table(caption: str, headers: Iterable[str], rows: Iterable[str]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headers)
+    return (
+        f"<table><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _scroll(content: str, label: str, extra: str = "") -> str:
+    classes = f"scroll {extra}".strip()
+    return f'<div class="{classes}" role="region" aria-label="{escape(label)}" tabindex="0">{content}</div>'
+
+
+def _figure(image: bytes, words: str, caption: str = "") -> str:
+    source = f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+    text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img src="{source}" alt="{escape(words)}">{text}</figure>'
+
+
+def _comparison_words(report: Mapping[str, Any]) -> str:
+    values = "; ".join(f"{row['method']} {row['balanced_accuracy']:.3f}" for row in report["results"])
+    chance = report["data"]["chance"]
+    return f"Bars of balanced accuracy with 95 % intervals and chance at {chance:.3f}: {values}"
+
+
+def _confusion_words(row: Mapping[str, Any]) -> str:
+    unparsable = f", {row['unparsable']:.1%} unparsable" if row["unparsable"] else ""
+    return f"macro-F1 {row['macro_f1']:.3f}, accuracy {row['accuracy']:.3f}{unparsable}"
+
+
+def _definitions(values: Mapping[str, Any]) -> str:
+    items = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(_words(v))}</dd>" for k, v in values.items())
+    return f"<dl>{items}</dl>"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(_words, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,109 @@
+"""The comparison table as text, and the words and numbers that all forms of a report share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["FAMILIES", "main_rows", "render_table", "table_cells"]
+
+# Family -> heading; a report's rows stand in this vocabulary.
+FAMILIES = {
+    "majority": "Majority class",
+    "classical": "Classical",
+    "encoder": "Encoders",
+    "llm": "LLM",
+    "control": "Controls",
+    "ceiling": "Ceiling",
+}
+HEADERS = (
+    "method",
+    "balanced accuracy",
+    "95 % interval",
+    "macro-F1",
+    "accuracy",
+    "ECE",
+    "unparsable",
+    "time",
+)
+N_MAIN_LLM = 3
+
+
+def render_table(report: Mapping[str, Any]) -> str:
+    """The table as Markdown that also reads well in a terminal, with the notes below it."""
+    headers, rows = table_cells(report)
+    families = [row["family"] for row in report["results"]]
+    first = ["" if i and families[i - 1] == f else FAMILIES[f] for i, f in enumerate(families)]
+    lines = [["family", *headers], *([f, *cells] for f, cells in zip(first, rows, strict=True))]
+    widths = [max(len(line[i]) + line[i].count("|") for line in lines) for i in range(len(lines[0]))]
+    rule = [("-" * w if i < 2 else "-" * (w - 1) + ":") for i, w in enumerate(widths)]
+    text = "\n".join(_markdown_line(line, widths) for line in [lines[0], rule, *lines[1:]])
+    notes = [f"{row['method']}: {row['note']}" for row in report["results"] if row["note"]]
+    return "\n\n".join([text, _legend(report), *notes])
+
+
+def table_cells(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Column headers and the texts of each row; columns without any value are left out."""
+    rows = [_cells(row) for row in report["results"]]
+    filled = [i for i in range(len(HEADERS)) if any(cells[i] for cells in rows)]
+    return [HEADERS[i] for i in filled], [[cells[i] or "–" for i in filled] for cells in rows]
+
+
+def main_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows worth a closer look: the best classical one, the best encoder and the three best LLM rows."""
+    chosen: set[str] = set()
+    for family, n_best in (("classical", 1), ("encoder", 1), ("llm", N_MAIN_LLM)):
+        rows = [row for row in report["results"] if row["family"] == family]
+        rows.sort(key=lambda row: -row["balanced_accuracy"])
+        chosen.update(row["method"] for row in rows[:n_best])
+    return [row for row in report["results"] if row["method"] in chosen]
+
+
+def format_interval(ci95: list[float | None], signed: bool = False) -> str:
+    """``0.71 to 0.80``, or nothing if the interval is not known."""
+    low, high = ci95
+    if low is None or high is None:
+        return ""
+    return f"{low:+.3f} to {high:+.3f}" if signed else f"{low:.3f} to {high:.3f}"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s`` or ``1 h 05 min``."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    minutes = round(total / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        row["method"],
+        f"{row['balanced_accuracy']:.3f}",
+        format_interval(row["ci95"]),
+        f"{row['macro_f1']:.3f}",
+        f"{row['accuracy']:.3f}",
+        "" if row["ece"] is None else f"{row['ece']:.3f}",
+        f"{row['unparsable']:.1%}" if row["unparsable"] else "",
+        format_seconds(row["seconds"]),
+    ]
+
+
+def _markdown_line(cells: list[str], widths: list[int]) -> str:
+    cells = [cell.replace("|", "\\|") for cell in cells]
+    padded = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+    return f"| {' | '.join(padded)} |"
+
+
+def _legend(report: Mapping[str, Any]) -> str:
+    data = report["data"]
+    return (
+        f"{len(data['classes'])} classes (chance {data['chance']:.3f}), {data['n_subjects']} subjects, "
+        f"{data['n_segments']} segments. Intervals: balanced accuracy, bootstrap over subjects."
+    )

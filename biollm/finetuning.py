@@ -1,0 +1,202 @@
+"""Stage ``finetune``: LoRA on a 4-bit base and trained rows for the signal tokens, through TRL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trl import SFTConfig
+
+from biollm.artefact import ArtefactCard, save_artefact
+from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
+from biollm.building import read_card
+from data_builders.sharegpt import (
+    Roles,
+    check_token_lengths,
+    read_sharegpt,
+    to_prompt_completion,
+    token_lengths,
+)
+from data_builders.stage import close_stage, open_stage, read_stamp
+from encoders.signal_tokenizer import SignalTokenizer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+__all__ = ["FinetuneConfig", "FinetuneTraining", "finetune", "with_lora"]
+
+
+@dataclass
+class FinetuneConfig:
+    """ShareGPT conversations -> LoRA adapter, in an artefact folder."""
+
+    dataset_path: str = field(
+        default="runs/conversations", metadata={"help": "folder that 'biollm build' wrote"}
+    )
+    out: str = field(default="runs/artefact", metadata={"help": "folder to write the artefact to"})
+    model_name_or_path: str = field(
+        default="nano", metadata={"help": "base: nano (embedded), a hub id or a folder"}
+    )
+    load_in_4bit: bool = field(
+        default=True, metadata={"help": "nf4 weights through bitsandbytes, on CUDA or CPU"}
+    )
+    lora_r: int = field(default=16, metadata={"help": "LoRA rank"})
+    lora_alpha: int = field(default=32, metadata={"help": "LoRA scale is lora_alpha / lora_r"})
+    lora_dropout: float = field(default=0.05, metadata={"help": "dropout in front of the LoRA matrices"})
+
+
+@dataclass
+class FinetuneTraining(SFTConfig):
+    """TRL's SFTConfig; defaults that reached the encoders on small data sets."""
+
+    output_dir: str | None = field(
+        default=None, metadata={"help": "not used: checkpoints are kept beside `out`"}
+    )
+    max_steps: int = field(default=300, metadata={"help": "optimizer steps; over-fits from about 1,000"})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "conversations a step and device"})
+    learning_rate: float = field(default=2e-3, metadata={"help": "highest learning rate of AdamW"})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "schedule after the warm-up"})
+    warmup_steps: float = field(
+        default=0.05, metadata={"help": "steps, or share of all steps, of the warm-up"}
+    )
+    weight_decay: float = field(default=0.01, metadata={"help": "of AdamW"})
+    logging_steps: float = field(default=20, metadata={"help": "steps between two logged losses"})
+    save_steps: float = field(default=100, metadata={"help": "steps between two checkpoints to resume from"})
+    save_total_limit: int | None = field(default=1, metadata={"help": "checkpoints kept"})
+    gradient_checkpointing: bool = field(default=False, metadata={"help": "less memory, a third more time"})
+    report_to: str = field(default="none", metadata={"help": "tensorboard, wandb, ..."})  # type: ignore[assignment]
+
+
+def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool = True) -> Path:
+    """Fine-tune a base on conversations, or leave the artefact that is there for the same inputs.
+
+    An interrupted run goes on from its last checkpoint. Under ``accelerate launch`` every process
+    trains, and the main one writes.
+
+    Raises
+    ------
+    ValueError
+        If a conversation does not fit into ``max_length`` or would train nothing.
+    """
+    from accelerate import PartialState
+
+    card, state = read_card(config.dataset_path), PartialState()
+    training.seed = training.seed if training.seed is not None else 0
+    chosen = {k: v for k, v in asdict(training).items() if not k.endswith("dir")}
+    data_key = read_stamp(config.dataset_path, "build")["key"]
+    inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key}
+    with state.main_process_first():
+        partial = open_stage("finetune", config.out, inputs)
+    if partial is None:
+        return Path(config.out)
+    model, tokenizer, about = _prepare(config, card, training.seed)
+    dataset = _training_rows(config, card, tokenizer, training.max_length)
+    _train(model, tokenizer, dataset, training, partial / "checkpoints", progress)
+    state.wait_for_everyone()
+    if state.is_main_process:
+        _finish(model, tokenizer, about, config, partial)
+        close_stage("finetune", partial, config.out)
+    state.wait_for_everyone()
+    return Path(config.out)
+
+
+def with_lora(
+    model: PreTrainedModel, config: FinetuneConfig, token_ids: list[int], seed: int = 0
+) -> PeftModel:
+    """Wrap a base: LoRA on all linear layers, and the rows of `token_ids` trained in the embedding."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    set_seed(seed)
+    name = next(n for n, m in model.named_modules() if m is model.get_input_embeddings()).rpartition(".")[2]
+    lora = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules="all-linear",
+        trainable_token_indices={name: token_ids} if token_ids else None,
+    )
+    wrapped = get_peft_model(model, lora)
+    for key, parameter in wrapped.named_parameters():
+        if "trainable_tokens_delta" in key:
+            # In bfloat16 most steps of the optimizer would round to nothing.
+            parameter.data = parameter.data.to(torch.float32)
+    head = wrapped.get_output_embeddings()
+    if not hasattr(head, "bias"):
+        # On tied embeddings PEFT wraps the head too and hides all but its weight; TRL's loss reads the bias.
+        head.bias = head.original_module.bias if hasattr(head.original_module, "bias") else None
+    return wrapped
+
+
+def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, dict]:
+    tokenizer = load_text_tokenizer(config.model_name_or_path)
+    model = load_base_model(config.model_name_or_path, config.load_in_4bit)
+    signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
+    about = {"base_fingerprint": fingerprint(model)}
+    tokens = [token for source in card["sources"] for token in signals.tokens(source)]
+    ids: list[int] = []
+    if tokens:
+        import numpy as np
+
+        vectors = np.concatenate([signals.token_vectors(source) for source in card["sources"]])
+        ids = add_signal_tokens(model, tokenizer, tokens, vectors, seed)
+    wrapped = with_lora(model, config, ids, seed)
+    wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
+    return wrapped, tokenizer, about | {"signal_tokens": tokens, **card}
+
+
+def _training_rows(config: FinetuneConfig, card: dict, tokenizer: Any, max_length: int | None) -> Any:
+    from datasets import Dataset
+
+    roles = Roles(**card["roles"])
+    rows = read_sharegpt(Path(config.dataset_path) / card["file"], roles)
+    check_token_lengths(rows, token_lengths(rows, tokenizer, roles), max_length)
+    return Dataset.from_list([to_prompt_completion(row, roles) for row in rows])
+
+
+def _train(
+    model: Any, tokenizer: Any, dataset: Any, training: FinetuneTraining, folder: Path, progress: bool
+) -> None:
+    import functools
+
+    from transformers.trainer_utils import get_last_checkpoint
+    from trl import SFTTrainer
+
+    training.output_dir, training.disable_tqdm = str(folder), not progress
+    training.dataset_kwargs = None
+    # After a resize PEFT would write the whole embedding into every checkpoint, beside the rows.
+    model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
+    trainer = SFTTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
+    _check_trained_tokens(trainer)
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+
+
+def _check_trained_tokens(trainer: Any) -> None:
+    """Some chat templates drop turns silently; then the loss falls on nothing that matters."""
+    masks = trainer.train_dataset["completion_mask"]
+    empty = [i for i, mask in enumerate(masks) if not any(mask)]
+    if empty:
+        raise ValueError(
+            f"{len(empty)} of {len(masks)} conversations would train no token (the first is number {empty[0]}): "
+            "the chat template drops the assistant's turn. Choose a base with a ChatML-like template."
+        )
+
+
+def _finish(model: Any, tokenizer: Any, about: dict, config: FinetuneConfig, partial: Path) -> None:
+    import shutil
+
+    card = ArtefactCard.from_build(about, config.model_name_or_path, config.load_in_4bit)
+    signals = Path(config.dataset_path) / "signal_tokenizer"
+    save_artefact(partial, model, tokenizer, signals, card)
+    shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+
+
+def read_losses(folder: str | Path) -> list[dict]:
+    """The trainer's log of a checkpoint folder."""
+    return json.loads((Path(folder) / "trainer_state.json").read_text())["log_history"]

@@ -1,0 +1,166 @@
+"""The rules of a valid ShareGPT row, and of the rows of one file together."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DEFAULT_ROLES", "MAX_PROBLEMS", "FileCheck", "Roles", "ShareGPTError", "row_problems", "short"]
+
+MAX_PROBLEMS = 20
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class ShareGPTError(ValueError):
+    """Conversations that are not valid ShareGPT; the message lists the problems of all rows."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The names that the two sides of a conversation have in a file's ``from`` fields."""
+
+    human: str = "human"  # who asks
+    gpt: str = "gpt"  # who answers
+
+    def __post_init__(self) -> None:
+        if not (self.human and self.gpt) or self.human == self.gpt:
+            raise ValueError(
+                f"the roles are human={self.human!r}, gpt={self.gpt!r}; allowed are two different, "
+                "non-empty names, for example 'human' and 'gpt' or 'user' and 'assistant'."
+            )
+
+
+DEFAULT_ROLES = Roles()
+
+
+class FileCheck:
+    """Checks the rows of one file against the rules and each other, and collects the problems."""
+
+    def __init__(self, path: Path, unit: str, roles: Roles) -> None:
+        self.path, self.unit, self.roles = path, unit, roles
+        self.n_rows = self.n_problems = 0
+        self.problems: list[str] = []
+        self.ids: dict[str, int] = {}
+        self.kinds: dict[str, str] = {}
+
+    def add(self, number: int, problem: str) -> None:
+        self.n_problems += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"{self.path}: {self.unit} {number}: {problem}")
+
+    def accepts(self, number: int, row: Any) -> bool:
+        problems = list(row_problems(row, self.roles))
+        if not problems:
+            problems = [*self._id_problems(number, row), *self._kind_problems(row)]
+        for problem in problems:
+            self.add(number, problem)
+        self.n_rows += 1
+        return not problems
+
+    def _id_problems(self, number: int, row: Mapping[str, Any]) -> Iterator[str]:
+        first = self.ids.setdefault(row["id"], number)
+        if first != number:
+            yield (
+                f"key 'id': got {short(row['id'])}, which {self.unit} {first} has too; "
+                "allowed is a unique id. Number the repeats of a segment."
+            )
+
+    def _kind_problems(self, row: Mapping[str, Any]) -> Iterator[str]:
+        for key, value in row.items():
+            if key == "conversations":
+                continue
+            kind = _kind(value)
+            known = self.kinds.setdefault(key, kind)
+            if {kind, known} == {"integer", "number"}:
+                self.kinds[key] = "number"
+            elif kind != known:
+                yield f"key {key!r}: got {short(value)} ({kind}); the rows before hold {known}. Use one type."
+
+    def finish(self) -> None:
+        """Raise if there was any problem, or no row at all."""
+        if not self.n_rows and not self.n_problems:
+            raise ShareGPTError(f"{self.path}: got no rows; allowed is one conversation or more.")
+        if self.n_problems:
+            more = self.n_problems - len(self.problems)
+            tail = [f"and {more} more problems ({self.n_problems} in all)"] if more else []
+            raise ShareGPTError("\n".join([*self.problems, *tail]))
+
+
+def row_problems(row: Any, roles: Roles) -> Iterator[str]:
+    if not isinstance(row, Mapping):
+        yield f"got {short(row)}; allowed is an object with the keys 'conversations' and 'id'."
+        return
+    for key in ("conversations", "id"):
+        if row.get(key) is None:
+            yield f"key {key!r}: missing; got the keys {short(list(row))}. Add it."
+    for key, value in row.items():
+        if key == "conversations" and value is not None:
+            yield from _turn_problems(value, roles)
+        elif key in ("id", "system") and value is not None:
+            yield from _text_problems(f"key {key!r}", value)
+        elif key != "conversations":
+            yield from _scalar_problems(key, value)
+
+
+def _turn_problems(turns: Any, roles: Roles) -> Iterator[str]:
+    if not isinstance(turns, list) or not turns:
+        yield f"key 'conversations': got {short(turns)}; allowed is a list of questions and answers."
+        return
+    for index, turn in enumerate(turns):
+        where = f"key 'conversations[{index}]'"
+        if not isinstance(turn, Mapping) or set(turn) != {"from", "value"}:
+            yield f"{where}: got {short(turn)}; allowed are exactly the keys 'from' and 'value'."
+            continue
+        yield from _text_problems(f"key 'conversations[{index}].value'", turn["value"])
+        expected = (roles.human, roles.gpt)[index % 2]
+        if turn["from"] != expected:
+            got = short(turn["from"])
+            yield f"key 'conversations[{index}].from': got {got}; {_role_advice(expected, roles)}"
+    if len(turns) % 2:
+        yield (
+            f"key 'conversations': got {len(turns)} turns; allowed is an even number, so that the last "
+            f"one is an answer by {roles.gpt!r}. Add the answer or drop the question."
+        )
+
+
+def _role_advice(expected: str, roles: Roles) -> str:
+    return (
+        f"allowed here is {expected!r}: {roles.human!r} and {roles.gpt!r} take turns. If the file names its "
+        "roles otherwise, pass Roles(human=..., gpt=...); a system prompt goes under the key 'system'."
+    )
+
+
+def _text_problems(where: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, str) or not value.strip():
+        yield f"{where}: got {short(value)}; allowed is text that is not empty. Fill it in or drop the row."
+    elif SURROGATE.search(value):
+        yield f"{where}: got {short(value)}, half a surrogate pair; allowed is valid Unicode. Repair it."
+
+
+def _scalar_problems(key: Any, value: Any) -> Iterator[str]:
+    if not isinstance(key, str):
+        yield f"key {key!r}: got a key of type {type(key).__name__}; allowed is text. Rename it."
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        yield (
+            f"key {key!r}: got {short(value)} ({type(value).__name__}); allowed is text, a number, a boolean "
+            "or nothing. Flatten it into keys of their own."
+        )
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"key {key!r}: got {value}; allowed is a finite number. Leave the key out where it is unknown."
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, bool):
+        return "boolean"
+    return "integer" if isinstance(value, int) else "number"
+
+
+def short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,33 @@
+"""Readers: files to `Recording`, one class a data set."""
+
+from __future__ import annotations
+
+from data_builders.readers.fmov import FMOV
+from data_builders.readers.folder import RecordingFolder
+from data_builders.readers.noneeg import NonEEG
+from data_builders.readers.reader import Reader
+from data_builders.readers.simulated import Simulated
+
+__all__ = ["FMOV", "READERS", "NonEEG", "Reader", "RecordingFolder", "Simulated", "find_reader"]
+
+READERS: dict[str, type[Reader]] = {
+    "noneeg": NonEEG,
+    "fmov": FMOV,
+    "simulated": Simulated,
+    "npz": RecordingFolder,
+}
+
+
+def find_reader(name: str | type[Reader]) -> type[Reader]:
+    """The reader class of that name; a class is handed through.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if not isinstance(name, str):
+        return name
+    if name not in READERS:
+        raise ValueError(f"reader is {name!r}; allowed are {sorted(READERS)} or a Reader class.")
+    return READERS[name]

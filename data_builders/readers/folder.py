@@ -1,0 +1,76 @@
+"""Recordings of one's own: a folder of the ``.npz`` files that `save_recording` writes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from data_builders.readers.reader import Reader, existing_folder, files_in
+from data_builders.recording import Recording, load_recording
+
+__all__ = ["RecordingFolder"]
+
+
+class RecordingFolder(Reader):
+    """A folder of ``.npz`` recordings; the classes are the emotion labels found in it, sorted.
+
+    Parameters
+    ----------
+    root : str or Path
+    window, step : float
+        In seconds.
+    event : tuple of float or None
+        Seconds before and after the onset, if the blocks have duration 0.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no ``.npz`` file.
+    ValueError
+        If files are no recordings; the message names all of them.
+    """
+
+    name: ClassVar[str] = "npz"
+    title = "Recordings in a folder of .npz files"
+    licence = "as its owner says"
+    citation = "as its owner says"
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        window: float = 10.0,
+        step: float = 5.0,
+        event: tuple[float, float] | None = None,
+    ) -> None:
+        content = "the .npz files that data_builders.recording.save_recording writes"
+        self.root = existing_folder(root, self.name, content)
+        self.window, self.step, self.event = window, step, event
+        headers = _headers(files_in(self.root, "*.npz", self.name, content))
+        labels = [block["labels"].get("emotion") for header in headers for block in header["blocks"]]
+        self.classes = tuple(sorted({label for label in labels if label is not None}))
+
+    def paths(self) -> list[Path]:
+        """The ``.npz`` files, by name."""
+        return sorted(self.root.glob("*.npz"))
+
+    def read(self, path: str | Path) -> Recording:
+        """One recording; see `data_builders.recording.load_recording`."""
+        return load_recording(path)
+
+
+def _headers(paths: list[Path]) -> list[dict[str, Any]]:
+    headers: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                headers.append(json.loads(str(file["header"])))
+        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+            problems.append(f"{path}: {error}")
+    if problems:
+        raise ValueError("not written by data_builders.recording.save_recording:\n" + "\n".join(problems))
+    return headers

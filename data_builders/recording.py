@@ -1,0 +1,175 @@
+"""What every reader yields: signals with rates and units, and the labelled blocks on them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "save_recording"]
+
+LABELS = ("emotion", "valence", "arousal", "transition")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Evenly sampled channels of one modality.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_channels, n_samples), float32, in `unit`
+    sampling_rate : float
+        In Hz.
+    channel_names : tuple of str
+        One name a channel.
+    unit : str
+        For example ``"µV"``, ``"mV"``, ``"µS"``, ``"°C"``, ``"bpm"``.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the channel names or the rate is not positive.
+    """
+
+    data: np.ndarray
+    sampling_rate: float
+    channel_names: tuple[str, ...]
+    unit: str
+
+    def __post_init__(self) -> None:
+        data = np.asarray(self.data, dtype=np.float32)
+        if data.ndim != 2 or data.shape[0] != len(self.channel_names):
+            raise ValueError(
+                f"data has shape {data.shape}; allowed is (n_channels, n_samples) with the "
+                f"{len(self.channel_names)} channels {list(self.channel_names)}. Transpose or rename."
+            )
+        if not self.sampling_rate > 0:
+            raise ValueError(f"sampling_rate is {self.sampling_rate!r}; allowed is a positive number of Hz.")
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "channel_names", tuple(self.channel_names))
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.data.shape[1] / self.sampling_rate
+
+
+@dataclass(frozen=True)
+class Block:
+    """A labelled stretch of a recording (a task, a video) or, with `duration` 0, an event.
+
+    Parameters
+    ----------
+    start, duration : float
+        In seconds from the start of the recording.
+    labels : mapping
+        Any of ``emotion`` (str), ``valence``, ``arousal`` (float), ``transition`` (0 or 1).
+    trial, stimulus : str
+        Ids that no two sides of a split may share; `stimulus` may be empty.
+    """
+
+    start: float
+    duration: float
+    labels: Mapping[str, Any]
+    trial: str
+    stimulus: str = ""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All signals of one subject's session with its labelled blocks, on one time axis.
+
+    Parameters
+    ----------
+    signals : mapping of str to Signal
+        By modality: ``emg``, ``eeg``, ``ecg``, ``gsr``, ``temperature``, ``acceleration``, ...
+    dataset, subject, session : str
+    blocks : tuple of Block
+        In order of time; may be empty, as for a recording that is only to be read.
+    """
+
+    signals: Mapping[str, Signal]
+    dataset: str
+    subject: str
+    session: str = ""
+    blocks: tuple[Block, ...] = field(default=())
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds that all signals cover."""
+        return min(signal.duration for signal in self.signals.values())
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A window of a recording.
+
+    Parameters
+    ----------
+    signals : mapping of str to ndarray, shape (n_channels, n_samples)
+    start, duration : float
+        In seconds from the start of the recording.
+    dataset, subject, session, trial, stimulus : str
+    labels : mapping
+        Any of ``emotion``, ``valence``, ``arousal``, ``transition``.
+    """
+
+    signals: Mapping[str, np.ndarray]
+    start: float
+    duration: float
+    dataset: str
+    subject: str
+    session: str
+    trial: str
+    stimulus: str
+    labels: Mapping[str, Any]
+
+
+def save_recording(recording: Recording, path: str | Path) -> Path:
+    """Write a recording to one ``.npz`` file, atomically; `load_recording` reads it back."""
+    path = Path(path)
+    header = {
+        "dataset": recording.dataset,
+        "subject": recording.subject,
+        "session": recording.session,
+        "blocks": [asdict(block) | {"labels": dict(block.labels)} for block in recording.blocks],
+        "signals": {
+            name: {"sampling_rate": s.sampling_rate, "channel_names": list(s.channel_names), "unit": s.unit}
+            for name, s in recording.signals.items()
+        },
+    }
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        arrays = {name: signal.data for name, signal in recording.signals.items()}
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+    os.replace(partial, path)
+    return path
+
+
+def load_recording(path: str | Path) -> Recording:
+    """Read a recording that `save_recording` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a recording; the message names the file and what is missing.
+    """
+    path = Path(path)
+    with np.load(path, allow_pickle=False) as file:
+        if "header" not in file:
+            raise ValueError(f"{path}: has no 'header'; write recordings with data_builders.save_recording.")
+        header = json.loads(str(file["header"]))
+        missing = sorted(set(header["signals"]) - set(file.files))
+        if missing:
+            raise ValueError(f"{path}: the header names signals that the file does not hold: {missing}.")
+        signals = {
+            name: Signal(file[name], about["sampling_rate"], tuple(about["channel_names"]), about["unit"])
+            for name, about in header["signals"].items()
+        }
+    blocks = tuple(Block(**block) for block in header["blocks"])
+    return Recording(signals, header["dataset"], header["subject"], header["session"], blocks)

@@ -1,0 +1,302 @@
+"""ShareGPT conversations on disk, as JSONL or Parquet, checked whenever they are written or read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_builders._sharegpt_rules import (
+    DEFAULT_ROLES,
+    MAX_PROBLEMS,
+    FileCheck,
+    Roles,
+    ShareGPTError,
+    row_problems,
+    short,
+)
+
+__all__ = [
+    "Roles",
+    "ShareGPTError",
+    "check_token_lengths",
+    "iter_sharegpt",
+    "read_sharegpt",
+    "render_token_lengths",
+    "to_messages",
+    "to_prompt_completion",
+    "token_length_report",
+    "token_lengths",
+    "write_sharegpt",
+]
+
+SUFFIXES = (".jsonl", ".parquet")
+BATCH = 1024
+
+
+def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: Roles = DEFAULT_ROLES) -> int:
+    """Check rows one by one and write them to one file, which appears only when all are valid.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        ``{"conversations": [{"from": ..., "value": ...}, ...], "id": str, "system"?: str}`` and any
+        further keys with text, numbers, booleans or None. Keys with None are left out.
+    path : str or Path
+        Ends with ``.jsonl`` or ``.parquet``.
+    roles : Roles
+        The names in the rows' ``from`` fields.
+
+    Returns
+    -------
+    int
+        Number of rows written.
+
+    Raises
+    ------
+    ShareGPTError
+        With the problems of all rows; nothing is written then.
+    """
+    path = _checked_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check = FileCheck(path, "row", roles)
+    partial = path.with_name(path.name + ".partial")
+    # Parquet needs the types of all columns before its first row, so its rows wait in a JSONL file.
+    staged = path.with_name(path.name + ".staged") if path.suffix == ".parquet" else partial
+    try:
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            for number, row in enumerate(rows, start=1):
+                plain = _without_none(row)
+                if check.accepts(number, plain) and not check.n_problems:
+                    file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
+        check.finish()
+        if path.suffix == ".parquet":
+            _jsonl_to_parquet(staged, partial, check.kinds)
+        os.replace(partial, path)
+    finally:
+        staged.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+    return check.n_rows
+
+
+def iter_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file up to its first problem; keys with None are left out.
+
+    Raises
+    ------
+    ShareGPTError
+        After the last row, if any row had a problem: with all of them, each with file, line and key.
+    """
+    path = _checked_suffix(path)
+    parquet = path.suffix == ".parquet"
+    check = FileCheck(path, "row" if parquet else "line", roles)
+    for number, row, problem in _parquet_rows(path) if parquet else _jsonl_rows(path):
+        if problem:
+            check.add(number, problem)
+            continue
+        plain = _without_none(row) if isinstance(row, Mapping) else row
+        if check.accepts(number, plain) and not check.n_problems:
+            yield plain
+    check.finish()
+
+
+def read_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> list[dict[str, Any]]:
+    """Read all rows of a ``.jsonl`` or ``.parquet`` file; see `iter_sharegpt`."""
+    return list(iter_sharegpt(path, roles))
+
+
+def to_messages(row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES) -> list[dict[str, str]]:
+    """Turn a row into chat messages with the roles that chat templates know.
+
+    Returns
+    -------
+    list of dict
+        ``{"role": "system" | "user" | "assistant", "content": str}``, the system prompt first if any.
+
+    Raises
+    ------
+    ShareGPTError
+        If the row is not valid: a template would drop a turn of an unknown role silently.
+    """
+    problems = list(row_problems(row, roles))
+    if problems:
+        raise ShareGPTError("\n".join([f"row {short(row.get('id'))} is not valid:", *problems]))
+    names = {roles.human: "user", roles.gpt: "assistant"}
+    system = [{"role": "system", "content": row["system"]}] if row.get("system") is not None else []
+    return system + [{"role": names[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
+
+
+def to_prompt_completion(
+    row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES
+) -> dict[str, list[dict[str, str]]]:
+    """Split a row into TRL's conversational prompt (all up to the last question) and its completion.
+
+    Trained so, the loss covers the last answer only, on any chat template.
+    """
+    messages = to_messages(row, roles)
+    return {"prompt": messages[:-1], "completion": messages[-1:]}
+
+
+def token_lengths(
+    rows: Iterable[Mapping[str, Any]], tokenizer: Any, roles: Roles = DEFAULT_ROLES
+) -> np.ndarray:
+    """Count the tokens of each row under a tokenizer and its chat template.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+    tokenizer : transformers.PreTrainedTokenizerBase
+        With a chat template.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,), int64
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise ShareGPTError(
+            f"the tokenizer {short(getattr(tokenizer, 'name_or_path', ''))} has no chat template; set "
+            "tokenizer.chat_template, or take the tokenizer of an instruction-tuned model."
+        )
+    messages = [to_messages(row, roles) for row in rows]
+    lengths: list[int] = []
+    for start in range(0, len(messages), BATCH):
+        batch = tokenizer.apply_chat_template(
+            messages[start : start + BATCH], tokenize=True, return_dict=True
+        )
+        lengths += [len(ids) for ids in batch["input_ids"]]
+    return np.array(lengths, dtype=np.int64)
+
+
+def token_length_report(lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
+    """Summarise token lengths and count the rows that training would cut.
+
+    Parameters
+    ----------
+    lengths : ndarray, shape (n_rows,)
+    max_length : int or None
+        The trainer's limit in tokens; None cuts nothing.
+
+    Returns
+    -------
+    dict
+        ``n_rows``, ``min``, ``median``, ``p95``, ``max``, ``max_length``, ``n_over``.
+    """
+    lengths = np.asarray(lengths)
+    if lengths.size == 0:
+        raise ShareGPTError("there are no rows to count tokens of; build conversations first.")
+    return {
+        "n_rows": int(lengths.size),
+        "min": int(lengths.min()),
+        "median": float(np.median(lengths)),
+        "p95": float(np.percentile(lengths, 95)),
+        "max": int(lengths.max()),
+        "max_length": max_length,
+        "n_over": 0 if max_length is None else int((lengths > max_length).sum()),
+    }
+
+
+def render_token_lengths(report: Mapping[str, Any]) -> str:
+    """Say a `token_length_report` in two lines of text."""
+    summary = "tokens a row: min {min}, median {median:.0f}, 95 % up to {p95:.0f}, max {max} ({n_rows} rows)"
+    if report["max_length"] is None:
+        verdict = "no max_length: no row is cut"
+    elif report["n_over"] == 0:
+        verdict = "all rows fit into max_length {max_length}"
+    else:
+        verdict = "{n_over} of {n_rows} rows are over max_length {max_length} and would lose their answer"
+    return f"{summary}\n{verdict}".format(**report)
+
+
+def check_token_lengths(
+    rows: Iterable[Mapping[str, Any]], lengths: np.ndarray, max_length: int | None
+) -> dict[str, Any]:
+    """Return the `token_length_report`, or fail before training does harm by cutting off answers.
+
+    Raises
+    ------
+    ShareGPTError
+        If any row is longer than `max_length`; names the rows and the length that would do.
+    """
+    report = token_length_report(lengths, max_length)
+    if max_length is None or not report["n_over"]:
+        return report
+    pairs = zip(rows, lengths, strict=True)
+    over = [f"  row {row.get('id')!r}: {n} tokens" for row, n in pairs if n > max_length]
+    more = [f"  and {len(over) - MAX_PROBLEMS} more"] if len(over) > MAX_PROBLEMS else []
+    advice = f"Set max_length to {report['max']} or more, or shorten the prompts or the token sequences."
+    raise ShareGPTError("\n".join([render_token_lengths(report), *over[:MAX_PROBLEMS], *more, advice]))
+
+
+def _without_none(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop keys without a value, as Parquet cannot tell them from missing ones, and unpack NumPy scalars."""
+    items = ((key, value.item() if isinstance(value, np.generic) else value) for key, value in row.items())
+    return {key: value for key, value in items if value is not None}
+
+
+def _checked_suffix(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ShareGPTError(f"{path}: got the suffix {path.suffix!r}; allowed are {' and '.join(SUFFIXES)}.")
+    return path
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, *_parsed(line)
+
+
+def _parsed(line: bytes) -> tuple[Any, str | None]:
+    try:
+        return json.loads(line.decode("utf-8"), parse_constant=_refuse), None
+    except ValueError as error:
+        return None, f"got {short(line[:60])}, which is not valid JSON in UTF-8 ({error}). Repair it."
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowInvalid as error:
+        raise ShareGPTError(
+            f"{path}: is not a Parquet file ({error}). Write it with write_sharegpt."
+        ) from error
+    with file:
+        rows = (row for batch in file.iter_batches(batch_size=BATCH) for row in batch.to_pylist())
+        for number, row in enumerate(rows, start=1):
+            yield number, row, None
+
+
+def _jsonl_to_parquet(source: Path, target: Path, kinds: Mapping[str, str]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    types = {
+        "text": pyarrow.string(),
+        "boolean": pyarrow.bool_(),
+        "integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
+    }
+    turn = pyarrow.struct([("from", pyarrow.string()), ("value", pyarrow.string())])
+    columns = [(key, types[kind]) for key, kind in kinds.items()]
+    schema = pyarrow.schema([("conversations", pyarrow.list_(turn)), *columns])
+    with pyarrow.parquet.ParquetWriter(target, schema) as writer, source.open(encoding="utf-8") as lines:
+        batch: list[dict[str, Any]] = []
+        for line in lines:
+            batch.append(json.loads(line))
+            if len(batch) == BATCH:
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
+                batch = []
+        if batch:
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))

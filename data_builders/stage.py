@@ -1,0 +1,92 @@
+"""A stage reads one folder and writes one: atomically, and never from a stale cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["close_stage", "content_hash", "folder_hash", "open_stage", "read_stamp", "run_stage"]
+
+STAMP = "stage.json"
+
+
+def content_hash(value: Any) -> str:
+    """Sixteen hex digits of the SHA-256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def folder_hash(folder: str | Path) -> str:
+    """Hash of the names and bytes of all files under a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_stamp(folder: str | Path, stage: str) -> dict:
+    """The stamp of a finished stage: its name, key and inputs.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not the finished output of `stage`; the message says what makes it.
+    """
+    path = Path(folder) / STAMP
+    stamp = json.loads(path.read_text()) if path.is_file() else {}
+    if stamp.get("stage") != stage:
+        found = f"the output of 'biollm {stamp['stage']}'" if stamp else "no finished stage"
+        raise FileNotFoundError(f"{folder}: expected the output of 'biollm {stage}', found {found}.")
+    return stamp
+
+
+def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
+    """The partial folder to work in, or None where the output for these inputs is there already.
+
+    A partial folder of the same inputs is handed out again, so that long work can resume.
+    """
+    folder, key = Path(folder), content_hash({"stage": stage, **inputs})
+    if folder.exists() and any(folder.iterdir()) and read_stamp(folder, stage)["key"] == key:
+        return None
+    partial = folder.with_name(folder.name + ".partial")
+    if partial.exists() and json.loads((partial / STAMP).read_text())["key"] != key:
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    stamp = {"stage": stage + " (unfinished)", "key": key, "inputs": inputs}
+    (partial / STAMP).write_text(json.dumps(stamp, indent=1, default=str))
+    return partial
+
+
+def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
+    """Stamp a partial folder as finished and move it into place, over an earlier output."""
+    stamp = json.loads((partial / STAMP).read_text())
+    (partial / STAMP).write_text(json.dumps(stamp | {"stage": stage}, indent=1))
+    if Path(folder).exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+
+
+def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path], None]) -> Path:
+    """Run `work` on a partial folder and move it into place when it is whole.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the subcommand.
+    folder : path
+        The output; replaced only if it is an earlier output of the same stage.
+    inputs : dict
+        Every parameter and the hashes of all that is read; JSON values.
+    work : callable
+        Gets the partial folder; not called where the output for `inputs` is there already.
+    """
+    partial = open_stage(stage, folder, inputs)
+    if partial is not None:
+        work(partial)
+        close_stage(stage, partial, folder)
+    return Path(folder)

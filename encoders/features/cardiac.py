@@ -1,0 +1,152 @@
+"""ECG and pulse wave: heart rate and time-domain heart rate variability of the beats in the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from encoders.features.channels import Features, by_channel
+from encoders.features.numerics import centred, filtered
+
+__all__ = ["beat_intervals", "ecg_features", "hrv", "pulse_features"]
+
+ECG_BAND = (0.5, 40.0)  # Hz
+PULSE_BAND = (0.5, 8.0)  # Hz
+MIN_BEATS = 5
+RR_RANGE = (0.3, 2.0)  # s
+MIN_VALID = 0.8  # of the intervals, inside the range
+MIN_CORRELATION = 0.66  # mean of the beats with their template (Orphanidou et al. 2015)
+BEAT = (-0.2, 0.3)  # s around the peak, for the template
+LOWEST_RATE = 20.0  # Hz
+Detector = Callable[[np.ndarray, float], np.ndarray]
+HRV = ("heart_rate", "mean_rr", "sdnn", "rmssd", "pnn50")
+
+
+def ecg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """Heart rate and its variability from the R peaks of each lead (a lone lead needs no suffix).
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples), in any unit
+    sampling_rate : float, in Hz, at least 20
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,)
+        ``heart_rate`` in bpm; ``mean_rr``, ``sdnn`` and ``rmssd`` in ms; ``pnn50`` in %. All are NaN where
+        fewer than 5 beats are found or what is found does not look like beats: intervals
+        outside 0.3-2 s, or beats that do not resemble each other (Orphanidou et al. 2015, IEEE JBHI 19).
+
+    Notes
+    -----
+    Task Force of the ESC and NASPE (1996), Circulation 93. Variability over less than a minute is a rough
+    figure: RMSSD is usable from about 30 s (Munoz et al. 2015), SDNN is not comparable across lengths.
+    """
+
+    def detect(beats: np.ndarray, sampling_rate: float) -> np.ndarray:
+        import neurokit2
+
+        return neurokit2.ecg_peaks(beats, sampling_rate=sampling_rate)[1]["ECG_R_Peaks"]
+
+    return _heart(detect, ECG_BAND, data, sampling_rate, channel_names)
+
+
+def pulse_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """`ecg_features` from the systolic peaks of a pulse wave (PPG, BVP; Elgendi et al. 2013)."""
+
+    def detect(beats: np.ndarray, sampling_rate: float) -> np.ndarray:
+        import neurokit2
+
+        return neurokit2.ppg_findpeaks(beats, sampling_rate=sampling_rate)["PPG_Peaks"]
+
+    return _heart(detect, PULSE_BAND, data, sampling_rate, channel_names)
+
+
+def beat_intervals(peaks: np.ndarray, data: np.ndarray, sampling_rate: float) -> np.ndarray:
+    """Intervals between `peaks` in ms, with the peaks placed between samples by a parabola.
+
+    Parameters
+    ----------
+    peaks : ndarray of int, shape (n_beats,)
+    data : ndarray, shape (n_samples,)
+    sampling_rate : float, in Hz
+    """
+    inner = peaks.clip(1, len(data) - 2)
+    before, at, after = data[inner - 1], data[inner], data[inner + 1]
+    bend = before - 2 * at + after
+    shift = 0.5 * (before - after) / np.where(bend == 0, np.inf, bend)
+    return np.diff(peaks + shift.clip(-0.5, 0.5)) / sampling_rate * 1000
+
+
+def hrv(intervals: np.ndarray) -> Features:
+    """Time-domain heart rate variability of RR intervals.
+
+    Parameters
+    ----------
+    intervals : ndarray, shape (n_intervals,), in ms
+        NaN marks an interval to leave out, with its two differences to the neighbours.
+
+    Returns
+    -------
+    dict of str to float: ``heart_rate`` in bpm, ``mean_rr``, ``sdnn``, ``rmssd`` in ms, ``pnn50`` in %
+    """
+    valid = intervals[np.isfinite(intervals)]
+    differences = np.diff(intervals)
+    differences = differences[np.isfinite(differences)]
+    if len(valid) < 2 or not len(differences):
+        return dict.fromkeys(HRV, np.nan)
+    return {
+        "heart_rate": 60_000 / valid.mean(),
+        "mean_rr": valid.mean(),
+        "sdnn": valid.std(ddof=1),
+        "rmssd": np.sqrt((differences**2).mean()),
+        "pnn50": 100 * (np.abs(differences) > 50).mean(),
+    }
+
+
+def _heart(
+    detect: Detector,
+    band: tuple[float, float],
+    data: np.ndarray,
+    sampling_rate: float,
+    channel_names: Sequence[str],
+) -> Features:
+    if sampling_rate < LOWEST_RATE:
+        raise ValueError(
+            f"sampling_rate is {sampling_rate} Hz; beats need {LOWEST_RATE:g} Hz or more. "
+            "Use a faster recording, or give a heart rate series as the modality 'heart_rate'."
+        )
+
+    def measure(data: np.ndarray, sampling_rate: float) -> Features:
+        high = min(band[1], 0.4 * sampling_rate)
+        data = filtered(centred(data), sampling_rate, [band[0], high], "bandpass")
+        rows = [_row(detect, row, sampling_rate) for row in data.reshape(-1, data.shape[-1])]
+        return {name: np.array([row[name] for row in rows]).reshape(data.shape[:-1]) for name in HRV}
+
+    return by_channel(measure, data, sampling_rate, channel_names)
+
+
+def _row(detect: Detector, data: np.ndarray, sampling_rate: float) -> dict[str, float]:
+    if data.any() and data.shape[-1] >= MIN_BEATS * RR_RANGE[0] * sampling_rate:
+        peaks = np.asarray(detect(data, sampling_rate), dtype=int)
+        if len(peaks) >= MIN_BEATS and _resemblance(peaks, data, sampling_rate) >= MIN_CORRELATION:
+            intervals = beat_intervals(peaks, data, sampling_rate)
+            low, high = (1000 * limit for limit in RR_RANGE)
+            valid = (intervals >= low) & (intervals <= high)
+            if valid.mean() >= MIN_VALID:
+                return hrv(np.where(valid, intervals, np.nan))
+    return dict.fromkeys(HRV, np.nan)
+
+
+def _resemblance(peaks: np.ndarray, data: np.ndarray, sampling_rate: float) -> float:
+    """Mean correlation of the beats with their mean; 0 where fewer than two lie inside the window."""
+    offsets = np.arange(round(BEAT[0] * sampling_rate), round(BEAT[1] * sampling_rate))
+    whole = peaks[(peaks + offsets[0] >= 0) & (peaks + offsets[-1] < len(data))]
+    if len(whole) < 2:
+        return 0.0
+    beats = centred(data[whole[:, None] + offsets])
+    template = beats.mean(0)
+    lengths = np.linalg.norm(beats, axis=1) * np.linalg.norm(template)
+    return float((beats @ template / np.where(lengths == 0, np.inf, lengths)).mean())

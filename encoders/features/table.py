@@ -1,0 +1,92 @@
+"""One row of named features a segment, over all modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from encoders.features.cardiac import ecg_features, pulse_features
+from encoders.features.channels import Features
+from encoders.features.eeg import eeg_features
+from encoders.features.emg import emg_features
+from encoders.features.gsr import gsr_features
+from encoders.features.peripheral import acceleration_features, slow_features
+
+__all__ = ["FEATURES", "extract_features"]
+
+FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
+    "emg": emg_features,
+    "eeg": eeg_features,
+    "ecg": ecg_features,
+    "gsr": gsr_features,
+    "temperature": slow_features,
+    "acceleration": acceleration_features,
+    "spo2": slow_features,
+    "heart_rate": slow_features,
+    "bvp": pulse_features,
+    "ppg": pulse_features,
+}
+CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
+
+
+class Spec(Protocol):
+    """What a modality's features need to know: rate in Hz and channel names."""
+
+    sampling_rate: float
+    channel_names: tuple[str, ...]
+
+
+class SegmentBatch(Protocol):
+    """Equally long segments: arrays (n_segments, n_channels, n_samples) and specs by modality."""
+
+    signals: Mapping[str, np.ndarray]
+    specs: Mapping[str, Spec]
+
+
+def extract_features(segments: SegmentBatch) -> pd.DataFrame:
+    """Measure every segment by itself; nothing is fitted, and no row depends on another.
+
+    Parameters
+    ----------
+    segments : Segments
+        With `signals` and `specs` by modality.
+
+    Returns
+    -------
+    DataFrame, shape (n_segments, n_features), float64
+        Columns ``<modality>_<feature>`` in [a-z0-9_]+, modalities in the order of `FEATURES`. NaN where
+        the signal has a gap or the feature is undefined.
+
+    Raises
+    ------
+    ValueError
+        If a modality has no features.
+    """
+    unknown = sorted(set(segments.signals) - set(FEATURES))
+    if unknown:
+        raise ValueError(
+            f"segments hold the modalities {unknown} that have no features; allowed are {list(FEATURES)}. "
+            "Leave them out, rename them, or add FEATURES[name] = function."
+        )
+    columns: Features = {}
+    for modality in (name for name in FEATURES if name in segments.signals):
+        spec, data = segments.specs[modality], segments.signals[modality]
+        values = _in_chunks(FEATURES[modality], data, spec)
+        columns |= {f"{modality}_{name}": value for name, value in values.items()}
+    return pd.DataFrame(columns)
+
+
+def _in_chunks(measure: Callable, data: np.ndarray, spec: Spec) -> Features:
+    if not len(data):
+        # one blank segment tells the names
+        blank = measure(np.zeros((1, *data.shape[1:])), spec.sampling_rate, spec.channel_names)
+        return {name: value[:0] for name, value in blank.items()}
+    size = max(1, CHUNK // max(1, data[0].size))
+    parts = [
+        measure(data[start : start + size], spec.sampling_rate, spec.channel_names)
+        for start in range(0, len(data), size)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

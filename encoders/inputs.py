@@ -1,0 +1,88 @@
+"""What encoders and classical models read of segments: streams and hand-made features.
+
+Both come from each segment alone, so they are computed once for all splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_builders.segments import Segments, SignalSpec
+from encoders.features import extract_features
+from encoders.streams import StreamSpec, default_streams, stream_arrays
+
+__all__ = ["SignalInputs", "signal_inputs"]
+
+
+@dataclass
+class SignalInputs:
+    """Streams and features of segments, not yet normalised.
+
+    Parameters
+    ----------
+    streams : dict of str to ndarray, shape (n_segments, n_channels, n_samples)
+    features : DataFrame, n_segments rows
+        Columns named ``<modality>_<feature>``; NaN where a feature is undefined.
+    table : DataFrame, n_segments rows
+        Ids and labels, as in `Segments`.
+    stream_specs : list of StreamSpec
+    """
+
+    streams: dict[str, np.ndarray]
+    features: pd.DataFrame
+    table: pd.DataFrame
+    stream_specs: list[StreamSpec]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, rows: np.ndarray | Sequence[int]) -> SignalInputs:
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        streams = {name: data[rows] for name, data in self.streams.items()}
+        table, features = (frame.iloc[rows].reset_index(drop=True) for frame in (self.table, self.features))
+        return SignalInputs(streams, features, table, self.stream_specs)
+
+    def save(self, folder: Path) -> None:
+        """Write into an existing folder; `load` maps the streams into memory instead of reading them."""
+        for name, data in self.streams.items():
+            np.save(folder / f"stream_{name}.npy", data)
+        self.features.to_parquet(folder / "features.parquet")
+
+    @classmethod
+    def load(cls, folder: Path, table: pd.DataFrame, stream_specs: list[StreamSpec]) -> SignalInputs:
+        """Read what `save` wrote for segments of this table."""
+        streams = {s.name: np.load(folder / f"stream_{s.name}.npy", mmap_mode="r") for s in stream_specs}
+        return cls(streams, pd.read_parquet(folder / "features.parquet"), table, stream_specs)
+
+
+def streams_of(
+    specs: dict[str, SignalSpec], n_seconds: float, frame_seconds: float | dict
+) -> list[StreamSpec]:
+    """The streams of segments of these specs; `frame_seconds` may name only some of them."""
+    if isinstance(frame_seconds, dict):
+        names = [stream.name for stream in default_streams(specs, n_seconds, n_seconds)]
+        unknown = sorted(set(frame_seconds) - {*names, "default"})
+        if unknown:
+            raise ValueError(f"frame_seconds names {unknown}; the streams are {names} (or 'default').")
+        default = frame_seconds.get("default", 2.0)
+        frame_seconds = {name: frame_seconds.get(name, default) for name in names}
+    return default_streams(specs, n_seconds, frame_seconds)
+
+
+def signal_inputs(segments: Segments, frame_seconds: float | dict = 2.0) -> SignalInputs:
+    """Compute streams and features of segments.
+
+    Parameters
+    ----------
+    segments : Segments
+    frame_seconds : float or dict of str to float
+        Length of a frame (a token) in s, for all streams or by stream, with ``default`` for the rest.
+    """
+    specs = streams_of(segments.specs, float(segments.table["duration"].iloc[0]), frame_seconds)
+    return SignalInputs(stream_arrays(segments, specs), extract_features(segments), segments.table, specs)

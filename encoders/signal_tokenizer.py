@@ -1,0 +1,287 @@
+"""SignalTokenizer: segments in, readable tokens out, and one folder that holds all it learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_builders.normalisation import Normaliser
+from data_builders.segments import Segments
+from data_builders.stage import folder_hash
+from encoders.inputs import SignalInputs, signal_inputs
+from encoders.quantizers import QuantileBins
+from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.streams import StreamSpec
+from encoders.vocabulary import bin_token, bracket, code_token, ordinal_vectors, rotated
+
+__all__ = ["SignalTokenizer", "SignalTokenizerConfig"]
+
+CONFIG, WEIGHTS = "signal_tokenizer.json", "signal_tokenizer.safetensors"
+VECTOR_DIM = 64
+FEATURE_NOISE = 0.1
+"""Augmented copies of features: white noise of this many standard deviations."""
+
+
+@dataclass
+class SignalTokenizerConfig:
+    """What a signal tokenizer learns."""
+
+    encoder: dict = field(default_factory=dict)  # of EncoderConfig: network, quantizer, training, ...
+    frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
+    n_bins: int = 8  # quantile bins a feature
+    n_floats: int = 16  # features that the "floats" source writes out, the most informative ones
+
+
+class SignalTokenizer:
+    """Turn segments into text for an LLM.
+
+    There are three sources of text for the same segment:
+
+    - ``codes``: learned codebook entries, ``<|gsr|><|gsr_vq_0012|>…<|/gsr|>``, one token a frame;
+    - ``bins``: hand-made features in quantile bins, ``<|gsr_scr_rate_07|>…``, one token a feature;
+    - ``floats``: normalised features as numbers in the base's own digits; no new tokens.
+
+    Parameters
+    ----------
+    config : SignalTokenizerConfig
+    classes : tuple of str
+        Labels that the encoder is supervised by.
+    seed : int
+
+    Attributes
+    ----------
+    encoder_ : SignalEncoder
+    feature_normaliser_ : Normaliser
+    bins_ : QuantileBins
+    feature_names_ : list of str
+    float_features_ : list of int
+        Columns of the ``floats`` source.
+    """
+
+    sources = ("codes", "bins", "floats")
+
+    def __init__(self, config: SignalTokenizerConfig, classes: tuple[str, ...], seed: int = 0) -> None:
+        self.config = config
+        self.classes = tuple(classes)
+        self.seed = seed
+
+    def fit(
+        self, train: Segments | SignalInputs, validation: Segments | SignalInputs, progress: bool = True
+    ) -> SignalTokenizer:
+        """Fit encoder, codebooks and bins.
+
+        Parameters
+        ----------
+        train : Segments or SignalInputs
+            Training subjects; all their windows, overlapping and reference ones too.
+        validation : Segments or SignalInputs
+            Other subjects, by which the encoder's training stops.
+        """
+        train, validation = self._inputs(train), self._inputs(validation)
+        config = EncoderConfig(**self.config.encoder)
+        self.stream_specs_ = train.stream_specs
+        self.encoder_ = SignalEncoder(config, self.classes, self.seed).fit(train, validation, progress)
+        self.feature_names_ = list(train.features.columns)
+        rows = labelled_rows(train, self.classes)
+        self.feature_normaliser_ = Normaliser(config.normalisation).fit(_matrix(train), train.table)
+        values = self.features(train)[rows]
+        self.bins_ = QuantileBins(self.config.n_bins).fit(values)
+        self.float_features_ = _most_informative(
+            values, train.table["emotion"].iloc[rows], self.config.n_floats
+        )
+        return self
+
+    def features(self, inputs: SignalInputs) -> np.ndarray:
+        """Normalised features, shape (n_segments, n_features)."""
+        if list(inputs.features.columns) != self.feature_names_:
+            missing = sorted(set(self.feature_names_) ^ set(inputs.features.columns))
+            raise ValueError(f"the features differ from those of the training data: {missing[:5]}.")
+        return self.feature_normaliser_.transform(_matrix(inputs), inputs.table)
+
+    def encode(self, segments: Segments | SignalInputs, source: str = "codes") -> list[str]:
+        """Text of each segment.
+
+        Parameters
+        ----------
+        segments : Segments or SignalInputs
+            All windows of each of its subjects, since normalisation is relative to the subject.
+        source : {"codes", "bins", "floats"}
+
+        Returns
+        -------
+        list of str, one a segment
+        """
+        inputs = self._inputs(segments)
+        return self.encode_copies(inputs, np.arange(len(inputs)), source)[0]
+
+    def encode_copies(
+        self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int = 0, seed: int = 0
+    ) -> list[list[str]]:
+        """Texts of some rows, followed by those of augmented copies (training subjects only)."""
+        if source == "codes":
+            return [self._write_codes(codes) for codes in self.encoder_.codes(inputs, rows, copies, seed)]
+        write: dict[str, Callable] = {"bins": self._write_bins, "floats": self._write_floats}
+        if source not in write:
+            raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
+        values = self.features(inputs)[rows]
+        noise = np.random.default_rng(seed).standard_normal((copies, *values.shape)) * FEATURE_NOISE
+        return [write[source](values)] + [write[source](values + one) for one in noise]
+
+    def tokens(self, source: str) -> list[str]:
+        """New tokens that a source needs, in a fixed order."""
+        if source == "codes":
+            return self._code_tokens()
+        if source == "bins":
+            return [bracket("features"), bracket("features", close=True), *self._bin_tokens()]
+        return []
+
+    def token_vectors(self, source: str) -> np.ndarray:
+        """A vector for each of `tokens`, from the codebooks; neighbouring bins are close.
+
+        Returns
+        -------
+        ndarray, shape (n_tokens, 64)
+        """
+        rng = np.random.default_rng(self.seed)
+        if source == "bins":
+            return np.concatenate([rng.standard_normal((2, VECTOR_DIM)), self._bin_vectors(rng)])
+        vectors = [np.empty((0, VECTOR_DIM))]
+        for stream in self.stream_specs_ if source == "codes" else []:
+            codebook = self.encoder_.network_.quantizers[stream.name].codebook.detach().cpu().double().numpy()
+            vectors += [rng.standard_normal((2, VECTOR_DIM)), rotated(codebook, VECTOR_DIM, rng)]
+        return np.concatenate(vectors)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``signal_tokenizer.json`` and ``signal_tokenizer.safetensors``."""
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.encoder_.network_.state_dict().items()}
+        for name, normaliser in {**self.encoder_.normalisers_, "": self.feature_normaliser_}.items():
+            arrays |= {f"mean.{name}": normaliser.mean_, f"scale.{name}": normaliser.scale_}
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
+        about = {
+            "config": asdict(self.config),
+            "classes": self.classes,
+            "seed": self.seed,
+            "streams": [asdict(stream) for stream in self.stream_specs_],
+            "features": self.feature_names_,
+            "float_features": self.float_features_,
+            "edges": [edges.tolist() for edges in self.bins_.edges_],
+        }
+        (folder / CONFIG).write_text(json.dumps(about, indent=1))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> SignalTokenizer:
+        """Read what `save_pretrained` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder holds no signal tokenizer.
+        """
+        import torch
+        from safetensors.numpy import load_file
+
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(f"{folder}: holds no {CONFIG}; 'biollm train-encoder' writes one.")
+        about = json.loads((folder / CONFIG).read_text())
+        arrays = load_file(folder / WEIGHTS)
+        self = cls(SignalTokenizerConfig(**about["config"]), tuple(about["classes"]), about["seed"])
+        self.stream_specs_ = [_stream(stream) for stream in about["streams"]]
+        config = EncoderConfig(**self.config.encoder)
+        self.encoder_ = SignalEncoder(config, self.classes, self.seed)
+        names = [stream.name for stream in self.stream_specs_]
+        self.encoder_.normalisers_ = {name: _normaliser(config, arrays, name) for name in names}
+        self.encoder_.network_ = self.encoder_.build(self.stream_specs_).eval()
+        weights = {
+            k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
+        }
+        self.encoder_.network_.load_state_dict(weights)
+        self.feature_normaliser_ = _normaliser(config, arrays, "")
+        self.feature_names_, self.float_features_ = about["features"], about["float_features"]
+        self.bins_ = QuantileBins(self.config.n_bins)
+        self.bins_.edges_ = [np.array(edges) for edges in about["edges"]]
+        self.bins_.n_bins_ = np.array([len(edges) + 1 for edges in self.bins_.edges_])
+        self.bins_.n_features_in_ = len(self.feature_names_)
+        return self
+
+    def _inputs(self, segments: Segments | SignalInputs) -> SignalInputs:
+        if isinstance(segments, SignalInputs):
+            return segments
+        return signal_inputs(segments, self.config.frame_seconds)
+
+    def _code_tokens(self) -> list[str]:
+        kind, tokens = self._quantizer_name(), []
+        for stream in self.stream_specs_:
+            size = self.encoder_.network_.quantizers[stream.name].codebook_size
+            tokens += [bracket(stream.name), bracket(stream.name, close=True)]
+            tokens += [code_token(stream.name, kind, code) for code in range(size)]
+        return tokens
+
+    def _quantizer_name(self) -> str:
+        return EncoderConfig(**self.config.encoder).quantizer or ""
+
+    def _write_codes(self, codes: dict[str, np.ndarray]) -> list[str]:
+        kind = self._quantizer_name()
+        n_segments = len(next(iter(codes.values())))
+        texts = [""] * n_segments
+        for name, values in codes.items():
+            for i, row in enumerate(values):
+                inside = "".join(code_token(name, kind, code) for code in row)
+                texts[i] += bracket(name) + inside + bracket(name, close=True)
+        return texts
+
+    def _bin_tokens(self) -> list[str]:
+        pairs = zip(self.feature_names_, self.bins_.n_bins_, strict=True)
+        return [bin_token(name, k) for name, n in pairs for k in range(n)]
+
+    def _bin_vectors(self, rng: np.random.Generator) -> np.ndarray:
+        return ordinal_vectors(self.bins_.n_bins_.tolist(), VECTOR_DIM, rng)
+
+    def _write_bins(self, values: np.ndarray) -> list[str]:
+        """An undefined feature leaves no token."""
+        rows = self.bins_.transform(values)
+        start, end = bracket("features"), bracket("features", close=True)
+        return [
+            start
+            + "".join(bin_token(name, k) for name, k in zip(self.feature_names_, row, strict=True) if k >= 0)
+            + end
+            for row in rows
+        ]
+
+    def _write_floats(self, values: np.ndarray) -> list[str]:
+        return [" ".join(f"{value:.2f}" for value in row) for row in values[:, self.float_features_]]
+
+
+def _matrix(inputs: SignalInputs) -> np.ndarray:
+    return inputs.features.to_numpy(dtype=np.float32)
+
+
+def _most_informative(values: np.ndarray, labels, n: int) -> list[int]:
+    """The features with the highest mutual information with the label, in their own order."""
+    from sklearn.feature_selection import mutual_info_classif
+
+    information = mutual_info_classif(np.nan_to_num(values), labels, random_state=0)
+    return sorted(np.argsort(-information)[:n].tolist())
+
+
+def _normaliser(config: EncoderConfig, arrays: dict[str, np.ndarray], name: str) -> Normaliser:
+    normaliser = Normaliser(config.normalisation)
+    normaliser.mean_, normaliser.scale_ = arrays[f"mean.{name}"], arrays[f"scale.{name}"]
+    return normaliser
+
+
+def _stream(fields: dict) -> StreamSpec:
+    return StreamSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+
+
+def tokenizer_hash(folder: str | Path) -> str:
+    """Hash of a saved signal tokenizer's files."""
+    return folder_hash(folder)
