@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
+from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import load_task
@@ -70,6 +72,14 @@ class Artefact:
     signal_tokenizer: SignalTokenizer
     task: Any
     card: ArtefactCard
+
+    def prompts(self, texts: Sequence[str], phrasing: int = 0, question: str | None = None) -> list[str]:
+        """Prompts that ask about signal texts, in a phrasing of the task or in words of one's own."""
+        asked = [
+            self.task.ask(question, text) if question else self.task.question(phrasing, text)
+            for text in texts
+        ]
+        return chat_prompts(self.tokenizer, self.task.system(self.card.classes), asked)
 
 
 def save_artefact(

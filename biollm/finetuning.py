@@ -45,7 +45,7 @@ class FinetuneConfig:
     )
     lora_r: int = field(default=16, metadata={"help": "LoRA rank"})
     lora_alpha: int = field(default=32, metadata={"help": "LoRA scale is lora_alpha / lora_r"})
-    lora_dropout: float = field(default=0.05, metadata={"help": "dropout in front of the LoRA matrices"})
+    lora_dropout: float = field(default=0.0, metadata={"help": "dropout in front of the LoRA matrices"})
 
 
 @dataclass
@@ -66,8 +66,17 @@ class FinetuneTraining(SFTConfig):
     logging_steps: float = field(default=20, metadata={"help": "steps between two logged losses"})
     save_steps: float = field(default=100, metadata={"help": "steps between two checkpoints to resume from"})
     save_total_limit: int | None = field(default=1, metadata={"help": "checkpoints kept"})
-    gradient_checkpointing: bool = field(default=False, metadata={"help": "less memory, a third more time"})
+    gradient_checkpointing: bool | None = field(
+        default=None, metadata={"help": "less memory, a third more time"}
+    )  # type: ignore[assignment]
     report_to: str = field(default="none", metadata={"help": "tensorboard, wandb, ..."})  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        import torch
+
+        # bfloat16 is asked for by default; the trainer accepts it without a GPU only when told.
+        self.use_cpu = self.use_cpu or not torch.cuda.is_available()
+        super().__post_init__()
 
 
 def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool = True) -> Path:
@@ -179,11 +188,14 @@ def _train(
 
 def _check_trained_tokens(trainer: Any) -> None:
     """Some chat templates drop turns silently; then the loss falls on nothing that matters."""
-    masks = trainer.train_dataset["completion_mask"]
-    empty = [i for i, mask in enumerate(masks) if not any(mask)]
+    data, empty = trainer.train_dataset, []
+    for start in range(0, len(data), 256):
+        rows = [data[i] for i in range(start, min(start + 256, len(data)))]
+        trained = (trainer.data_collator(rows)["labels"] != -100).any(dim=1)
+        empty += [start + i for i, any_trained in enumerate(trained.tolist()) if not any_trained]
     if empty:
         raise ValueError(
-            f"{len(empty)} of {len(masks)} conversations would train no token (the first is number {empty[0]}): "
+            f"{len(empty)} of {len(data)} conversations would train no token (the first is number {empty[0]}): "
             "the chat template drops the assistant's turn. Choose a base with a ChatML-like template."
         )
 

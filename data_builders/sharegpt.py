@@ -71,7 +71,7 @@ def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: R
         with staged.open("w", encoding="utf-8", newline="\n") as file:
             for number, row in enumerate(rows, start=1):
                 plain = _without_none(row)
-                if check.accepts(number, plain) and not check.n_problems:
+                if check.accepts(number, plain):
                     file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
         check.finish()
         if path.suffix == ".parquet":

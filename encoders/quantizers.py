@@ -71,10 +71,10 @@ def _matrix(values: np.ndarray) -> np.ndarray:
 
 
 def _quantile_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the inner edges; an edge at the minimum would leave the bin below it empty."""
+    """Return the inner edges, all of them values above the minimum, so that no bin is empty."""
     if len(values) == 0:
         return np.empty(0)
-    edges = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins))
+    edges = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins, method="higher"))
     return edges[edges > values.min()]
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import Segments
-from data_builders.stage import folder_hash
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.quantizers import QuantileBins
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
@@ -30,7 +29,8 @@ FEATURE_NOISE = 0.1
 class SignalTokenizerConfig:
     """What a signal tokenizer learns."""
 
-    encoder: dict = field(default_factory=dict)  # of EncoderConfig: network, quantizer, training, ...
+    encoder: dict | None = field(default_factory=dict)  # of EncoderConfig; None for no codes
+    normalisation: str = "subject"  # subject (transductive), baseline (causal) or none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
     n_bins: int = 8  # quantile bins a feature
     n_floats: int = 16  # features that the "floats" source writes out, the most informative ones
@@ -82,18 +82,34 @@ class SignalTokenizer:
             Other subjects, by which the encoder's training stops.
         """
         train, validation = self._inputs(train), self._inputs(validation)
-        config = EncoderConfig(**self.config.encoder)
         self.stream_specs_ = train.stream_specs
-        self.encoder_ = SignalEncoder(config, self.classes, self.seed).fit(train, validation, progress)
+        self.encoder_ = self._new_encoder()
+        if self.encoder_ is not None:
+            self.encoder_.fit(train, validation, progress)
         self.feature_names_ = list(train.features.columns)
         rows = labelled_rows(train, self.classes)
-        self.feature_normaliser_ = Normaliser(config.normalisation).fit(_matrix(train), train.table)
+        self.feature_normaliser_ = Normaliser(self.config.normalisation).fit(_matrix(train), train.table)
         values = self.features(train)[rows]
         self.bins_ = QuantileBins(self.config.n_bins).fit(values)
         self.float_features_ = _most_informative(
             values, train.table["emotion"].iloc[rows], self.config.n_floats
         )
         return self
+
+    def _new_encoder(self) -> SignalEncoder | None:
+        if self.config.encoder is None:
+            return None
+        config = EncoderConfig(**{**self.config.encoder, "normalisation": self.config.normalisation})
+        return SignalEncoder(config, self.classes, self.seed)
+
+    @property
+    def encoder(self) -> SignalEncoder:
+        """The fitted encoder; ValueError if the tokenizer was made without one."""
+        if self.encoder_ is None:
+            raise ValueError(
+                "this signal tokenizer has no encoder and so no codes; its config says encoder: null."
+            )
+        return self.encoder_
 
     def features(self, inputs: SignalInputs) -> np.ndarray:
         """Normalised features, shape (n_segments, n_features)."""
@@ -123,7 +139,7 @@ class SignalTokenizer:
     ) -> list[list[str]]:
         """Texts of some rows, followed by those of augmented copies (training subjects only)."""
         if source == "codes":
-            return [self._write_codes(codes) for codes in self.encoder_.codes(inputs, rows, copies, seed)]
+            return [self._write_codes(codes) for codes in self.encoder.codes(inputs, rows, copies, seed)]
         write: dict[str, Callable] = {"bins": self._write_bins, "floats": self._write_floats}
         if source not in write:
             raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
@@ -151,7 +167,7 @@ class SignalTokenizer:
             return np.concatenate([rng.standard_normal((2, VECTOR_DIM)), self._bin_vectors(rng)])
         vectors = [np.empty((0, VECTOR_DIM))]
         for stream in self.stream_specs_ if source == "codes" else []:
-            codebook = self.encoder_.network_.quantizers[stream.name].codebook.detach().cpu().double().numpy()
+            codebook = self.encoder.network_.quantizers[stream.name].codebook.detach().cpu().double().numpy()
             vectors += [rng.standard_normal((2, VECTOR_DIM)), rotated(codebook, VECTOR_DIM, rng)]
         return np.concatenate(vectors)
 
@@ -161,8 +177,11 @@ class SignalTokenizer:
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.encoder_.network_.state_dict().items()}
-        for name, normaliser in {**self.encoder_.normalisers_, "": self.feature_normaliser_}.items():
+        arrays, normalisers = {}, {"": self.feature_normaliser_}
+        if self.encoder_ is not None:
+            arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.encoder_.network_.state_dict().items()}
+            normalisers |= self.encoder_.normalisers_
+        for name, normaliser in normalisers.items():
             arrays |= {f"mean.{name}": normaliser.mean_, f"scale.{name}": normaliser.scale_}
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
         about = {
@@ -185,7 +204,6 @@ class SignalTokenizer:
         FileNotFoundError
             If the folder holds no signal tokenizer.
         """
-        import torch
         from safetensors.numpy import load_file
 
         folder = Path(folder)
@@ -195,22 +213,27 @@ class SignalTokenizer:
         arrays = load_file(folder / WEIGHTS)
         self = cls(SignalTokenizerConfig(**about["config"]), tuple(about["classes"]), about["seed"])
         self.stream_specs_ = [_stream(stream) for stream in about["streams"]]
-        config = EncoderConfig(**self.config.encoder)
-        self.encoder_ = SignalEncoder(config, self.classes, self.seed)
-        names = [stream.name for stream in self.stream_specs_]
-        self.encoder_.normalisers_ = {name: _normaliser(config, arrays, name) for name in names}
-        self.encoder_.network_ = self.encoder_.build(self.stream_specs_).eval()
-        weights = {
-            k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
-        }
-        self.encoder_.network_.load_state_dict(weights)
-        self.feature_normaliser_ = _normaliser(config, arrays, "")
+        self.encoder_ = self._new_encoder()
+        if self.encoder_ is not None:
+            self._load_encoder(self.encoder_, arrays)
+        self.feature_normaliser_ = _normaliser(self.config.normalisation, arrays, "")
         self.feature_names_, self.float_features_ = about["features"], about["float_features"]
         self.bins_ = QuantileBins(self.config.n_bins)
         self.bins_.edges_ = [np.array(edges) for edges in about["edges"]]
         self.bins_.n_bins_ = np.array([len(edges) + 1 for edges in self.bins_.edges_])
         self.bins_.n_features_in_ = len(self.feature_names_)
         return self
+
+    def _load_encoder(self, encoder: SignalEncoder, arrays: dict[str, np.ndarray]) -> None:
+        import torch
+
+        how, names = self.config.normalisation, [stream.name for stream in self.stream_specs_]
+        encoder.normalisers_ = {name: _normaliser(how, arrays, name) for name in names}
+        encoder.network_ = encoder.build(self.stream_specs_).eval()
+        weights = {
+            k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
+        }
+        encoder.network_.load_state_dict(weights)
 
     def _inputs(self, segments: Segments | SignalInputs) -> SignalInputs:
         if isinstance(segments, SignalInputs):
@@ -220,13 +243,13 @@ class SignalTokenizer:
     def _code_tokens(self) -> list[str]:
         kind, tokens = self._quantizer_name(), []
         for stream in self.stream_specs_:
-            size = self.encoder_.network_.quantizers[stream.name].codebook_size
+            size = self.encoder.network_.quantizers[stream.name].codebook_size
             tokens += [bracket(stream.name), bracket(stream.name, close=True)]
             tokens += [code_token(stream.name, kind, code) for code in range(size)]
         return tokens
 
     def _quantizer_name(self) -> str:
-        return EncoderConfig(**self.config.encoder).quantizer or ""
+        return self.encoder.config.quantizer or ""
 
     def _write_codes(self, codes: dict[str, np.ndarray]) -> list[str]:
         kind = self._quantizer_name()
@@ -272,16 +295,11 @@ def _most_informative(values: np.ndarray, labels, n: int) -> list[int]:
     return sorted(np.argsort(-information)[:n].tolist())
 
 
-def _normaliser(config: EncoderConfig, arrays: dict[str, np.ndarray], name: str) -> Normaliser:
-    normaliser = Normaliser(config.normalisation)
+def _normaliser(how: str, arrays: dict[str, np.ndarray], name: str) -> Normaliser:
+    normaliser = Normaliser(how)
     normaliser.mean_, normaliser.scale_ = arrays[f"mean.{name}"], arrays[f"scale.{name}"]
     return normaliser
 
 
 def _stream(fields: dict) -> StreamSpec:
     return StreamSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-
-
-def tokenizer_hash(folder: str | Path) -> str:
-    """Hash of a saved signal tokenizer's files."""
-    return folder_hash(folder)

@@ -129,7 +129,9 @@ def default_streams(
     """
     if not specs:
         raise ValueError("there is no modality to make streams of.")
-    groups = {name: (name,) for name, spec in specs.items() if spec.sampling_rate > FAST_ABOVE}
+    groups: dict[str, tuple[str, ...]] = {
+        name: (name,) for name, spec in specs.items() if spec.sampling_rate > FAST_ABOVE
+    }
     slow = tuple(name for name in specs if name not in groups)
     if slow:
         groups["peripheral" if len(slow) > 1 else slow[0]] = slow

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from encoders.classifier import SignalClassifier
+from encoders.classifier import ClassifierOutput, SignalClassifier
 
 __all__ = ["TrainingConfig", "augment", "encode", "fit_classifier", "predict_proba"]
 
@@ -249,7 +250,7 @@ def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> T
         Of the same shapes.
     """
     first = next(iter(x.values()))
-    options = {"generator": generator, "device": first.device}
+    options: dict[str, Any] = {"generator": generator, "device": first.device}
     shift = (2 * torch.rand(len(first), **options) - 1) * config.shift
     out = {}
     for name, signal in x.items():
@@ -268,7 +269,7 @@ def _roll(x: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _outputs(model: SignalClassifier, x: Tensors, batch_size: int = 256) -> list:
+def _outputs(model: SignalClassifier, x: Tensors, batch_size: int = 256) -> list[ClassifierOutput]:
     """Run the model in eval mode over segments, some at a time."""
     model.eval()
     n_segments = len(next(iter(x.values())))

@@ -56,8 +56,11 @@ class EmotionTask:
 
     def question(self, k: int, signal_text: str) -> str:
         """The user turn with phrasing ``k`` (taken modulo ``n_phrasings``) and the signal text below it."""
-        phrasing = self.phrasings[k % self.n_phrasings]
-        return self.question_template.format(phrasing=phrasing, signal=signal_text)
+        return self.ask(self.phrasings[k % self.n_phrasings], signal_text)
+
+    def ask(self, question: str, signal_text: str) -> str:
+        """The user turn with a question in words of one's own and the signal text below it."""
+        return self.question_template.format(phrasing=question, signal=signal_text)
 
     def answer(self, label: str) -> str:
         """The assistant turn that names the label."""

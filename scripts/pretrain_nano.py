@@ -80,7 +80,9 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenize
     """Byte-level BPE in which digits stand alone and every state word and code is one token."""
     tokenizer = Tokenizer(models.BPE())
     digits = pre_tokenizers.Split(Regex(r"\d"), behavior="isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [digits, pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -106,16 +108,20 @@ def tokenizer_texts(n: int, seed: int) -> Iterator[str]:
         for message in document:
             yield message["role"] + "\n" + message["content"]
     for word in (*STATE_WORDS, *CODES):
-        yield f" {word}" * 5000
+        yield from [f" {word}" * 50] * 100
 
 
 def check_single_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
     split = [word for word in (*STATE_WORDS, *CODES) if len(tokenizer.tokenize(f" {word}")) != 1]
     if split:
-        raise ValueError(f"these words are more than one token: {split}; raise vocab_size or name fewer words")
+        raise ValueError(
+            f"these words are more than one token: {split}; raise vocab_size or name fewer words"
+        )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, kind: str, document: Document, prompt_weight: float) -> Example:
+def encode(
+    tokenizer: PreTrainedTokenizerFast, kind: str, document: Document, prompt_weight: float
+) -> Example:
     """Token ids of a document; weight 1 on plain text and on answers with their end mark."""
     if document[0]["role"] == "text":
         ids = tokenizer(document[0]["content"] + "<|endoftext|>")["input_ids"]
@@ -152,7 +158,9 @@ def batch_loss(model: LlamaForCausalLM, batch: list[Example], pad_id: int) -> to
         weights[row, : len(example.ids)] = torch.from_numpy(example.weights)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(input_ids=ids).logits[:, :-1]
-    losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    losses = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+    )
     return (losses * weights[:, 1:].flatten()).sum() / weights[:, 1:].sum()
 
 
@@ -179,7 +187,10 @@ def build_optimizer(model: LlamaForCausalLM, config: PretrainConfig) -> torch.op
     """AdamW with decay on matrices only."""
     matrices = [weight for weight in model.parameters() if weight.ndim >= 2]
     vectors = [weight for weight in model.parameters() if weight.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95))
 
 
@@ -230,7 +241,9 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: d
         )
         model.to(torch.bfloat16).save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-        (Path(unfinished) / "pretraining.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        (Path(unfinished) / "pretraining.json").write_text(
+            json.dumps(figures, indent=2) + "\n", encoding="utf-8"
+        )
         for path in Path(unfinished).iterdir():
             os.replace(path, folder / path.name)
 

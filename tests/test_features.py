@@ -12,18 +12,12 @@ import pytest
 from scipy import signal
 
 from data_builders.segments import Segments, SignalSpec
-from encoders.features import (
-    FEATURES,
-    acceleration_features,
-    ecg_features,
-    eeg_features,
-    emg_features,
-    extract_features,
-    gsr_features,
-    pulse_features,
-    slow_features,
-)
-from encoders.features.cardiac import hrv
+from encoders.features import FEATURES, extract_features
+from encoders.features.cardiac import ecg_features, hrv, pulse_features
+from encoders.features.eeg import BANDS, eeg_features
+from encoders.features.emg import emg_features
+from encoders.features.gsr import gsr_features
+from encoders.features.peripheral import acceleration_features, slow_features
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 EPOC = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
@@ -56,13 +50,9 @@ def ecg_like(beats: np.ndarray, sampling_rate: float, seconds: float) -> np.ndar
 def scr_train(sampling_rate: float, onsets: np.ndarray, amplitude: float, seconds: float = 60) -> np.ndarray:
     """Biexponential responses (Alexander et al. 2005, 0.75 and 2 s) on 5 µS, shape (1, 1, n_samples)."""
     time = np.arange(round(seconds * sampling_rate)) / sampling_rate - onsets[:, None]
-    peak = np.log(2 / 0.75) / (1 / 0.75 - 1 / 2)
-
-    def shape(t: np.ndarray) -> np.ndarray:
-        return np.exp(-t / 2) - np.exp(-t / 0.75)
-
-    responses = shape(np.maximum(time, 0)) / shape(peak)
-    return 5 + amplitude * responses.sum(0)[None, None]
+    time, peak = np.maximum(time, 0), np.log(2 / 0.75) / (1 / 0.75 - 1 / 2)
+    responses = np.exp(-time / 2) - np.exp(-time / 0.75)
+    return 5 + amplitude / (np.exp(-peak / 2) - np.exp(-peak / 0.75)) * responses.sum(0)[None, None]
 
 
 def batch(n_segments: int = 5, seconds: float = 20, seed: int = 0) -> Segments:
@@ -122,8 +112,7 @@ def test_eeg_band_power_matches_scipy_and_the_closed_form():
     inside = (frequencies >= 8) & (frequencies < 13)
     np.testing.assert_allclose(np.exp(values["alpha_pz"]), 0.5 * density[:, inside].sum(-1), rtol=1e-6)
     np.testing.assert_allclose(np.exp(values["alpha_pz"]), 200, rtol=0.02)  # A²/2
-    bands = [values[f"{name}_relative_pz"] for name in ("theta", "alpha", "beta", "gamma")]
-    np.testing.assert_allclose(sum(bands), 1)
+    np.testing.assert_allclose(sum(values[f"{band}_relative_pz"] for band in BANDS), 1)
 
 
 def test_eeg_hjorth_of_a_sine():
@@ -140,14 +129,12 @@ def test_eeg_frontal_asymmetry_is_right_minus_left():
     values = eeg_features(data, 128.0, EPOC)
     np.testing.assert_allclose(values["faa"], 2 * np.log(2), rtol=1e-6)
     assert len(values) < 80
-    assert {"alpha_frontal_left", "alpha_frontal_right", "alpha_temporal", "alpha_occipital"} <= set(values)
-    assert {"faa_f8_f7", "faa_af4_af3"} <= set(values)
+    expected = {"alpha_frontal_left", "beta_frontal_right", "theta_temporal", "faa_f8_f7", "faa_af4_af3"}
+    assert expected <= set(values)
 
 
 def test_eeg_leaves_out_bands_above_nyquist():
-    names = set(eeg_features(sine(6, 64), 64.0, ["Cz"]))
-    assert "beta_cz" in names
-    assert "gamma_cz" not in names
+    assert {"beta_cz", "gamma_cz"} & set(eeg_features(sine(6, 64), 64.0, ["Cz"])) == {"beta_cz"}
 
 
 def test_hrv_matches_neurokit():
@@ -160,8 +147,7 @@ def test_hrv_matches_neurokit():
     values = hrv(np.diff(peaks).astype(float))
     for ours, theirs in {"mean_rr": "HRV_MeanNN", "sdnn": "HRV_SDNN", "rmssd": "HRV_RMSSD"}.items():
         assert values[ours] == pytest.approx(reference[theirs][0], rel=1e-9)
-    differences = np.abs(np.diff(np.diff(peaks)))
-    assert values["pnn50"] == pytest.approx(100 * (differences > 50).mean())
+    assert values["pnn50"] == pytest.approx(100 * (np.abs(np.diff(peaks, 2)) > 50).mean())
 
 
 def test_hrv_leaves_out_a_marked_interval_with_both_its_differences():
@@ -170,19 +156,19 @@ def test_hrv_leaves_out_a_marked_interval_with_both_its_differences():
 
 @pytest.mark.parametrize("sampling_rate", [128.0, 360.0])
 def test_ecg_finds_the_variability_of_synthetic_beats(sampling_rate):
-    intervals = 0.8 + 0.04 * np.random.default_rng(1).normal(size=36)
+    intervals = 0.8 + 0.01 * np.random.default_rng(1).normal(size=36)
     beats = 0.5 + np.concatenate([[0.0], np.cumsum(intervals)])
     values = ecg_features(ecg_like(beats, sampling_rate, 30), sampling_rate, ["II"])
     expected = hrv(1000 * np.diff(beats[beats < 29.8]))
-    # peaks between samples are placed to about 1 ms
-    for name, tolerance in {"heart_rate": 0.2, "mean_rr": 2, "sdnn": 2, "rmssd": 2}.items():
-        assert values[name][0] == pytest.approx(expected[name], abs=tolerance), name
+    for name in ("heart_rate", "mean_rr", "sdnn", "rmssd"):
+        # peaks on whole samples of 7.8 ms would add 1 ms or more to RMSSD
+        assert values[name][0] == pytest.approx(expected[name], abs=0.4), name
 
 
 def test_ecg_is_nan_where_there_are_no_beats():
     rng = np.random.default_rng(0)
-    noise = ecg_features(rng.normal(size=(20, 1, 2560)), 128.0, ["II"])["heart_rate"]
-    assert np.isnan(noise).mean() >= 0.9
+    noise = rng.normal(size=(20, 1, 2560))
+    assert np.isnan(ecg_features(noise, 128.0, ["II"])["heart_rate"]).mean() >= 0.9
     short = ecg_like(np.array([0.5, 1.3, 2.1]), 128.0, 2.5)
     assert np.isnan(ecg_features(short, 128.0, ["II"])["rmssd"]).all()
     with pytest.raises(ValueError, match=r"8\.0 Hz; beats need 20 Hz"):
@@ -205,8 +191,7 @@ def test_ecg_heart_rate_matches_reference_beats_of_mit_bih():
 
 
 def test_pulse_rate_of_a_synthetic_wave():
-    rate = pulse_features(sine(1.25, 64, seconds=30), 64.0, ["bvp"])["heart_rate"][0]
-    assert rate == pytest.approx(75, abs=0.5)
+    assert pulse_features(sine(1.25, 64), 64.0, ["bvp"])["heart_rate"] == pytest.approx([75], abs=0.5)
 
 
 @pytest.mark.parametrize("sampling_rate", [4.0, 8.0, 100.0])
@@ -240,6 +225,8 @@ def test_slope_of_a_ramp_is_in_units_per_minute(features):
     ramp = (30 + 0.01 * np.arange(240) / 8)[None, None]
     values = features(ramp, 8.0, ["x"])
     assert values["slope"][0] == pytest.approx(0.6, rel=1e-6)
+    if "contrast" in values:
+        assert values["contrast"][0] == pytest.approx(0.01 * 120 / 8)  # quarters are half a window apart
     if "range" in values:
         assert values["range"][0] == pytest.approx(0.01 * 239 / 8)
         assert values["mean_abs_diff"][0] == pytest.approx(0.01)
@@ -261,15 +248,14 @@ def test_names_are_unique_lower_case_and_in_a_stable_order():
     assert all(re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name) for name in names)
     assert {"gsr_scr_rate", "ecg_rmssd", "emg_rms_zygomaticus", "eeg_faa", "temperature_slope"} <= set(names)
     segments = batch(2, seed=1)
-    shuffled = Segments(dict(reversed(segments.signals.items())), segments.table, SPECS)
-    assert list(extract_features(shuffled)) == names
+    backwards = dict(reversed(segments.signals.items()))
+    assert list(extract_features(Segments(backwards, segments.table, SPECS))) == names
     assert list(extract_features(segments[:0])) == names
 
 
 def test_a_segment_alone_equals_its_row_in_the_batch():
     segments = batch(40, seconds=12)
     whole = extract_features(segments)
-    assert whole.shape[0] == 40
     for row in (0, 17, 39):
         alone = extract_features(segments[[row]])
         np.testing.assert_allclose(alone.to_numpy()[0], whole.to_numpy()[row], rtol=1e-9, atol=1e-9)
@@ -290,10 +276,10 @@ def test_a_gap_gives_nan_and_touches_no_other_segment(modality):
 
 @pytest.mark.parametrize("modality", list(FEATURES))
 @pytest.mark.parametrize("seconds", [2, 20])
-@pytest.mark.parametrize("level", [0.0, 4.7])
+@pytest.mark.parametrize("level", [0.0, 0.1])
 def test_constants_and_short_windows_raise_no_warning(modality, seconds, level):
     spec = SPECS[modality]
-    data = np.full((2, len(spec.channel_names), round(seconds * spec.sampling_rate)), level, dtype=np.float32)
+    data = np.full((2, len(spec.channel_names), round(seconds * spec.sampling_rate)), level)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         values = FEATURES[modality](data, spec.sampling_rate, spec.channel_names)
@@ -306,11 +292,11 @@ def test_constants_and_short_windows_raise_no_warning(modality, seconds, level):
 def test_errors_name_what_was_got_and_what_is_allowed():
     segments = batch(1)
     unknown = Segments({"odour": segments.signals["gsr"]}, segments.table, {"odour": SPECS["gsr"]})
-    with pytest.raises(ValueError, match="odour.*allowed are.*emg"):
+    with pytest.raises(ValueError, match=r"odour.*allowed are.*emg"):
         extract_features(unknown)
     with pytest.raises(ValueError, match=r"shape \(2, 240\); allowed is \(n_segments"):
         slow_features(np.zeros((2, 240)), 8.0, ["a", "b"])
-    with pytest.raises(ValueError, match="1 samples.*sampling_rate is 0"):
+    with pytest.raises(ValueError, match=r"1 samples.*sampling_rate is 0"):
         slow_features(np.zeros((1, 1, 1)), 0.0, ["a"])
-    with pytest.raises(ValueError, match="'emg_1'.*more than once"):
+    with pytest.raises(ValueError, match=r"'emg_1'.*more than once"):
         emg_features(np.zeros((1, 2, 500)), 500.0, ["EMG 1", "emg-1"])

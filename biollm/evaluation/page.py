@@ -40,7 +40,8 @@ td.best { font-weight: 700; }
 figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; display: block; }
 .wide img { min-width: 34rem; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(18rem, 100%), 1fr)); }
+.grid { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(var(--cell), 100%), 1fr)); }
 .grid figure { margin: 0; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1rem; margin: .5rem 0; }
 dt { color: var(--muted); }
@@ -78,11 +79,7 @@ def render_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
         *_paired_section(report),
         "<h2>Recall by class</h2>",
         _scroll(_recall_table(report), "Table of recall by class"),
-        *(
-            ["<h2>Confusion matrices</h2>", f'<div class="grid">{"".join(matrices)}</div>']
-            if matrices
-            else []
-        ),
+        *_matrix_section(matrices, len(data["classes"])),
         "<h2>Data</h2>",
         _definitions(data),
         "<h2>Split</h2>",
@@ -172,6 +169,15 @@ def _paired_section(report: Mapping[str, Any]) -> list[str]:
     )
     table = _table(caption, ["method", "against", "difference", "95 % interval"], rows)
     return ["<h2>Paired differences</h2>", _scroll(table, "Table of paired differences")]
+
+
+def _matrix_section(matrices: list[str], n_classes: int) -> list[str]:
+    if not matrices:
+        return []
+    # As wide as the numbers in the cells need to be read.
+    width = max(18, 3 * n_classes)
+    grid = f'<div class="grid" style="--cell: {width}rem">{"".join(matrices)}</div>'
+    return ["<h2>Confusion matrices</h2>", grid]
 
 
 def _recall_table(report: Mapping[str, Any]) -> str:

@@ -38,7 +38,8 @@ class NonEEG(Reader):
 
     The 8 Hz and the 1 Hz record of a subject start together. The blocks are those of the ``.atr`` file;
     an emotional block under 60 s is the instructions to the cognitive task (40 s) and left out. The order
-    of the blocks is the same for all subjects, so that the time in the session alone tells the label.
+    of the blocks is the same for all subjects, so that the time in the session alone tells the label. On the blocks' own
+    grids there are 1453 windows of 30 s, 54 % of them relaxed.
 
     Parameters
     ----------

@@ -73,11 +73,11 @@ PARAMETERS = (
     Parameter("tonic_level", "gsr", 6.0, 0.40, 0.08),  # µS
     Parameter("burst_rate", "emg", 12.0, 0.20, 0.20),  # a minute
     Parameter("median_frequency", "emg", 90.0, 6.0, 4.0, log=False),  # Hz
-    *(Parameter(muscle, "emg", 12.0, 0.40, 0.30) for muscle in MUSCLES),  # µV RMS at the peak of a burst
-    Parameter("theta", "eeg", 16.0, 0.40, 0.20),  # µV², 4-8 Hz
-    Parameter("alpha", "eeg", 40.0, 0.60, 0.25),  # µV², 8-13 Hz
-    Parameter("beta", "eeg", 10.0, 0.40, 0.20),  # µV², 13-30 Hz
-    Parameter("frontal_asymmetry", "eeg", 0.0, 0.15, 0.15, log=False),  # ln F4 - ln F3 of alpha power
+    *(Parameter(muscle, "emg", 12.0, 0.40, 0.35) for muscle in MUSCLES),  # µV RMS at the peak of a burst
+    Parameter("theta", "eeg", 16.0, 0.40, 0.25),  # µV², 4-8 Hz
+    Parameter("alpha", "eeg", 40.0, 0.60, 0.30),  # µV², 8-13 Hz
+    Parameter("beta", "eeg", 10.0, 0.40, 0.25),  # µV², 13-30 Hz
+    Parameter("frontal_asymmetry", "eeg", 0.0, 0.15, 0.20, log=False),  # ln F4 - ln F3 of alpha power
 )
 
 _PROFILES = """

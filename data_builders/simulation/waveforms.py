@@ -35,9 +35,9 @@ def gsr(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator
     time = np.arange(round(20 * rate)) / rate
     kernel = np.exp(-time / 2.0) - np.exp(-time / 0.75)
     responses = fftconvolve(responses, kernel / kernel.max())[lead : lead + n]
-    drift = 0.02 * _noise(rng, 1, n, rate, lambda f: (f > 0.004) * (f < 0.05))[0]
+    drift = 0.015 * _noise(rng, 1, max(n, round(600 * rate)), rate, _band(0.004, 0.02))[0, :n]
     level = course(values["tonic_level"], edges, np.arange(n) / rate, lag=3.0)
-    return (level * np.exp(drift) + responses + 0.002 * rng.standard_normal(n))[None].astype(np.float32)
+    return (level * np.exp(drift) + responses + 0.001 * rng.standard_normal(n))[None].astype(np.float32)
 
 
 def beat_times(values: Values, edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -78,7 +78,8 @@ def ecg(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator
         ):
             late = stretch if offset > 0.1 else 1.0
             signal += height * np.exp(-0.5 * ((time - beat - offset * late) / width) ** 2)
-    signal += 0.05 * _noise(rng, 1, len(time), rate, lambda f: (f > 0.1) * (f < 0.4))[0]
+    wander = _noise(rng, 1, max(len(time), round(60 * rate)), rate, _band(0.1, 0.4))[0]
+    signal += 0.05 * wander[: len(time)]
     return signal[None].astype(np.float32)
 
 
@@ -160,7 +161,7 @@ def eeg(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator
     }
     signal = 5.0 * (mixing @ _noise(rng, len(MONTAGE), n, rate, lambda f: (f >= 0.5) / np.maximum(f, 0.5)))
     for name, (low, high, topography) in bands.items():
-        band = mixing @ _noise(rng, len(MONTAGE), n, rate, lambda f, lo=low, hi=high: (f >= lo) * (f < hi))
+        band = mixing @ _noise(rng, len(MONTAGE), n, rate, _band(low, high))
         power = np.log(course(values[name], edges, time, lag=0.5))[None] + np.log(topography)[:, None]
         if name == "alpha":
             asymmetry = course(values["frontal_asymmetry"], edges, time, lag=0.5)
@@ -194,6 +195,11 @@ def course(values: np.ndarray, edges: np.ndarray, time: np.ndarray, lag: float) 
     elapsed = time[None] - edges[1:-1, None]
     lagging = steps[:, None] * np.exp(-np.maximum(elapsed, 0) / lag) * (elapsed >= 0)
     return values[index] - lagging.sum(0)
+
+
+def _band(low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Flat power density from `low` to `high` Hz."""
+    return lambda frequency: (frequency >= low) * (frequency < high)
 
 
 def _n_samples(edges: np.ndarray, rate: float) -> int:

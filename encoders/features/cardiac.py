@@ -80,7 +80,7 @@ def beat_intervals(peaks: np.ndarray, data: np.ndarray, sampling_rate: float) ->
     return np.diff(peaks + shift.clip(-0.5, 0.5)) / sampling_rate * 1000
 
 
-def hrv(intervals: np.ndarray) -> Features:
+def hrv(intervals: np.ndarray) -> dict[str, float]:
     """Time-domain heart rate variability of RR intervals.
 
     Parameters

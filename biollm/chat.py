@@ -1,0 +1,175 @@
+"""Stage ``chat``: ask a tuned model about a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from biollm.artefact import Artefact, load_artefact
+from biollm.readout import generate, label_probabilities
+from data_builders.prepare import read_for_chat
+from data_builders.recording import Recording
+from data_builders.segments import Segments
+from encoders.inputs import SignalInputs, signal_inputs
+
+__all__ = ["ChatConfig", "RecordingChat", "chat"]
+
+HELP = "Ask anything about the current window; 'at SECONDS' moves to another, 'overview' lists all, 'quit' leaves."
+
+
+@dataclass
+class ChatConfig:
+    """A recording and a tuned model -> answers with label probabilities."""
+
+    artefact: str = field(
+        default="runs/quickstart/artefact", metadata={"help": "folder that 'biollm finetune' wrote"}
+    )
+    recording: str | None = field(default=None, metadata={"help": "a file of the data set's reader, or .npz"})
+    ask: str | None = field(default=None, metadata={"help": "ask this, print the answer and leave"})
+    at: float | None = field(
+        default=None, metadata={"help": "second of the recording to ask about; default: the middle"}
+    )
+    model_name_or_path: str | None = field(default=None, metadata={"help": "where the base is, if it moved"})
+    n_phrasings: int = field(
+        default=2, metadata={"help": "phrasings that the probabilities are averaged over"}
+    )
+
+
+class RecordingChat:
+    """A tuned model with one recording before it.
+
+    Parameters
+    ----------
+    artefact : Artefact
+    recording : Recording
+    segments : Segments
+        Of the whole recording, from `read_for_chat`.
+    n_phrasings : int
+        Phrasings that label probabilities are averaged over, beside all token sources.
+
+    Attributes
+    ----------
+    windows : DataFrame
+        ``start``, ``duration`` in s, and ``emotion`` where the recording says it.
+    probabilities : ndarray, shape (n_windows, n_classes)
+    """
+
+    def __init__(
+        self, artefact: Artefact, recording: Recording, segments: Segments, n_phrasings: int = 2
+    ) -> None:
+        self.artefact, self.recording = artefact, recording
+        inputs = signal_inputs(segments, artefact.signal_tokenizer.config.frame_seconds)
+        rows = np.flatnonzero(~segments.table["reference"].to_numpy(bool))
+        self.windows = segments.table.iloc[rows].reset_index(drop=True)
+        self.texts = {s: self._texts(inputs, rows, s) for s in artefact.card.sources}
+        self.probabilities = np.mean(
+            [self._probabilities(source, k) for source in self.texts for k in range(n_phrasings)], axis=0
+        )
+
+    def ask(self, question: str, window: int) -> str:
+        """The model's own words about one window."""
+        source, texts = next(iter(self.texts.items()))
+        prompt = self.artefact.prompts([texts[window]], question=question)
+        signal_tokens = self.artefact.card.signal_tokens
+        return generate(self.artefact.model, self.artefact.tokenizer, prompt, 48, signal_tokens)[0]
+
+    def window_at(self, seconds: float) -> int:
+        """Number of the window that holds a moment, or the nearest one."""
+        middle = self.windows["start"] + self.windows["duration"] / 2
+        return int((middle - seconds).abs().argmin())
+
+    def overview(self) -> str:
+        """A line a window: time, most probable label, its probability, and the truth if known."""
+        labels = np.asarray(self.artefact.card.classes)[self.probabilities.argmax(axis=1)]
+        lines = [f"{'window':>13}  {'reads':<12} {'p':>4}  truth"]
+        for k, row in self.windows.iterrows():
+            truth = "-" if pd.isna(row["emotion"]) else row["emotion"]
+            lines.append(f"{self.span(k):>13}  {labels[k]:<12} {self.probabilities[k].max():4.2f}  {truth}")
+        return "\n".join(lines)
+
+    def span(self, window: int) -> str:
+        """Start and end of a window as minutes and seconds."""
+        start, duration = self.windows.loc[window, ["start", "duration"]]
+        return f"{_clock(start)}-{_clock(start + duration)}"
+
+    def answer(self, question: str, window: int) -> str:
+        """Words, label probabilities and the truth if known, for printing."""
+        ranked = sorted(
+            zip(self.probabilities[window], self.artefact.card.classes, strict=True), reverse=True
+        )
+        truth = self.windows.loc[window, "emotion"]
+        known = "" if pd.isna(truth) else f"   (recorded as: {truth})"
+        shares = "  ".join(f"{label} {p:.2f}" for p, label in ranked)
+        return f"[{self.span(window)}] {self.ask(question, window)}\n  {shares}{known}"
+
+    def _texts(self, inputs: SignalInputs, rows: np.ndarray, source: str) -> list[str]:
+        return self.artefact.signal_tokenizer.encode_copies(inputs, rows, source)[0]
+
+    def _probabilities(self, source: str, phrasing: int) -> np.ndarray:
+        artefact = self.artefact
+        prompts = artefact.prompts(self.texts[source], phrasing)
+        return label_probabilities(
+            artefact.model, artefact.tokenizer, prompts, artefact.card.classes, artefact.task.answer_prefix
+        )
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def chat(config: ChatConfig) -> None:
+    """Print an overview of the recording, answer the question or go on interactively."""
+    if config.recording is None:
+        raise ValueError("recording is missing; give --recording FILE.")
+    artefact = load_artefact(config.artefact, config.model_name_or_path)
+    recording, segments = read_for_chat(artefact.card.store, config.recording)
+    session = RecordingChat(artefact, recording, segments, config.n_phrasings)
+    window = session.window_at(recording.duration / 2 if config.at is None else config.at)
+    if config.ask:
+        print(session.answer(config.ask, window))
+        return
+    print(_describe(recording))
+    print(session.overview())
+    print(HELP)
+    _converse(session, window)
+
+
+def _describe(recording: Recording) -> str:
+    signals = ", ".join(
+        f"{n} {len(s.channel_names)} x {s.sampling_rate:g} Hz" for n, s in recording.signals.items()
+    )
+    return f"{recording.dataset} {recording.subject}: {_clock(recording.duration)}, {signals}"
+
+
+def _converse(session: RecordingChat, window: int) -> None:
+    while True:
+        try:
+            said = input(f"[{session.span(window)}] > ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if said in {"quit", "exit"}:
+            return
+        if said == "overview":
+            print(session.overview())
+        elif said.startswith("at "):
+            window = _moved(session, said, window)
+        elif said:
+            print(session.answer(said, window))
+
+
+def _moved(session: RecordingChat, said: str, window: int) -> int:
+    try:
+        return session.window_at(float(said.removeprefix("at ")))
+    except ValueError:
+        print(f"{said!r}: give a number of seconds, as 'at 120'.")
+        return window
+
+
+def write_transcript(session: RecordingChat, questions: list[tuple[str, float]]) -> str:
+    """Overview and answers as text, for documents."""
+    answers: list[Any] = [f"> {q}\n{session.answer(q, session.window_at(at))}" for q, at in questions]
+    return "\n\n".join([_describe(session.recording), session.overview(), *answers])

@@ -1,0 +1,160 @@
+"""The ``biollm`` command: one subcommand a stage, each with its dataclass as its options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__all__ = ["COMMANDS", "Command", "main", "read_recipe", "run"]
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: a function and the dataclasses that it takes, imported when it is called."""
+
+    help: str
+    module: str
+    function: str
+    configs: tuple[str, ...]
+    example: str
+
+
+COMMANDS = {
+    "quickstart": Command(
+        "the whole way on simulated recordings and the embedded base, in five minutes",
+        "biollm.quickstart", "quickstart", ("QuickstartConfig",),
+        "biollm quickstart --out runs/quickstart",
+    ),
+    "prepare": Command(
+        "recordings -> segment store",
+        "data_builders.prepare", "prepare", ("PrepareConfig",),
+        "biollm prepare --dataset noneeg --root data/noneeg --out runs/noneeg",
+    ),
+    "train-encoder": Command(
+        "segment store -> split and signal tokenizer",
+        "biollm.building", "train_encoder", ("TrainEncoderConfig",),
+        "biollm train-encoder --store runs/noneeg --out runs/noneeg-tokenizer",
+    ),
+    "build": Command(
+        "segments -> ShareGPT conversations of the training subjects",
+        "biollm.building", "build", ("BuildConfig",),
+        "biollm build --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-conversations",
+    ),
+    "finetune": Command(
+        "conversations -> LoRA adapter on a 4-bit base, as an artefact",
+        "biollm.finetuning", "finetune", ("FinetuneConfig", "FinetuneTraining"),
+        "biollm finetune --dataset_path runs/noneeg-conversations --out runs/noneeg-artefact --max_steps 300",
+    ),
+    "evaluate": Command(
+        "baselines, encoders, LLM read-outs and controls in one table",
+        "biollm.experiment", "evaluate", ("EvaluateConfig",),
+        "biollm evaluate --config noneeg --store runs/noneeg --out runs/noneeg-results --jobs 2",
+    ),
+    "chat": Command(
+        "ask a tuned model about a recording",
+        "biollm.chat", "chat", ("ChatConfig",),
+        "biollm chat --artefact runs/quickstart/artefact --recording runs/quickstart/S01.npz",
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Entry point of the ``biollm`` command."""
+    lines = "\n".join(f"  {name:<14} {command.help}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="biollm",
+        usage="biollm COMMAND [--help] [options]",
+        description="Fine-tune LLMs to read biosignals.",
+        epilog=f"commands:\n{lines}\n\n'biollm COMMAND --help' lists a command's options with their defaults.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS)
+    if len(sys.argv) == 1:
+        parser.print_help()
+        sys.exit(2)
+    run(parser.parse_args(sys.argv[1:2]).command, sys.argv[2:])
+
+
+def run(name: str, arguments: list[str] | None = None) -> None:
+    """Parse a command's options and run it; bad input ends with one message and status 2."""
+    command = COMMANDS[name]
+    try:
+        configs = _parse(name, command, sys.argv[1:] if arguments is None else arguments)
+        getattr(import_module(command.module), command.function)(*configs)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"biollm {name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"\nbiollm {name}: stopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]:
+    from trl import TrlParser
+
+    module = import_module(command.module)
+    parser = TrlParser(
+        [getattr(module, config) for config in command.configs],
+        prog=f"biollm {name}",
+        description=command.help,
+        epilog=f"example: {command.example}",
+    )
+    parser.add_argument(
+        "--config", help="recipe: a YAML file with a section a command, or the name of a shipped one"
+    )
+    recipe, arguments = _take_config(arguments)
+    unknown = parser.set_defaults_with_config(**recipe_section(recipe, name)) if recipe else []
+    if unknown:
+        raise ValueError(
+            f"{recipe}: unknown keys in the section {name!r}: {unknown[::2]}; see 'biollm {name} --help'."
+        )
+    return parser.parse_args_into_dataclasses(arguments)[: len(command.configs)]
+
+
+def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
+    if "--config" not in arguments[:-1]:
+        return None, arguments
+    at = arguments.index("--config")
+    return arguments[at + 1], arguments[:at] + arguments[at + 2 :]
+
+
+def recipe_path(name: str) -> Path:
+    """The YAML file of a recipe: a path, or the name of one that ships with biollm."""
+    for path in (Path(name), RECIPES / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    raise FileNotFoundError(f"{name}: no such recipe; give a YAML file or one of {known}.")
+
+
+def recipe_section(recipe: str, command: str) -> dict[str, Any]:
+    """What a recipe says about one command.
+
+    A recipe is one YAML file for a whole experiment: a section a command, and keys that start with a
+    dot for what sections share through YAML anchors.
+    """
+    import yaml
+
+    path = recipe_path(recipe)
+    content = yaml.safe_load(path.read_text())
+    unknown = sorted(
+        str(key) for key in content or {} if key not in COMMANDS and not str(key).startswith(".")
+    )
+    if not isinstance(content, dict) or unknown:
+        raise ValueError(
+            f"{path}: expected sections named after commands ({', '.join(COMMANDS)}), got {unknown}."
+        )
+    return content.get(command) or {}
+
+
+def read_recipe(recipe: str, command: str) -> Any:
+    """The dataclasses of a command, filled from a recipe; one or a tuple, as the command takes."""
+    chosen = COMMANDS[command]
+    configs = _parse(command, chosen, ["--config", recipe])
+    return configs[0] if len(configs) == 1 else configs

@@ -1,0 +1,322 @@
+"""The rows of the table: what each group of methods fits and predicts on one fold with one seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biollm.baselines import BASELINES
+from data_builders.normalisation import Normaliser
+from data_builders.splits import Split
+from data_builders.stage import run_stage
+from data_builders.store import SegmentStore
+from encoders.inputs import SignalInputs
+from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+
+if TYPE_CHECKING:
+    from biollm.experiment import EvaluateConfig
+
+__all__ = ["GROUPS", "Group", "MethodOutput"]
+
+
+@dataclass
+class MethodOutput:
+    """One method's answers for the scored rows, in order.
+
+    Parameters
+    ----------
+    method, family, note : str
+    seconds : float
+        Fitting and predicting.
+    probabilities : ndarray, shape (n_rows, n_classes), or None
+    answers : list of str or None, optional
+        Labels read from text, None where there was none; by default the most probable class.
+    """
+
+    method: str
+    family: str
+    seconds: float
+    probabilities: np.ndarray | None
+    answers: list[str | None] | None = None
+    note: str = ""
+
+    def labels(self, classes: tuple[str, ...]) -> list[str | None]:
+        """The predicted label of each row."""
+        if self.answers is not None:
+            return self.answers
+        assert self.probabilities is not None
+        return [classes[k] for k in self.probabilities.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a group works on: one fold, one seed."""
+
+    inputs: SignalInputs
+    split: Split
+    store: SegmentStore
+    config: EvaluateConfig
+    seed: int
+    workplace: Path
+    progress: bool
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.store.classes
+
+    def rows(self, *parts: str) -> np.ndarray:
+        """Rows of the inputs in some parts of the split."""
+        return np.flatnonzero(self.inputs.table["segment"].map(self.split.parts).isin(parts).to_numpy())
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Rows that are scored: labelled, not overlapping, in the scored part."""
+        rows = self.rows(self.config.part)
+        return rows[labelled_rows(self.inputs[rows], self.classes, on_grid=True)]
+
+    @property
+    def fitted_parts(self) -> tuple[str, ...]:
+        """Parts that whatever needs no early stopping is fitted on."""
+        return ("train",) if self.config.part == "validation" else ("train", "validation")
+
+
+def classical(context: Context) -> Iterator[MethodOutput]:
+    """Majority class, and classical models on normalised hand-made features."""
+    fitted = context.inputs[context.rows(*context.fitted_parts)]
+    held = context.inputs[context.rows(context.config.part)]
+    normaliser = Normaliser(context.config.normalisation).fit(_features(fitted), fitted.table)
+    labelled = labelled_rows(fitted, context.classes)
+    scored = labelled_rows(held, context.classes, on_grid=True)
+    x_fit = normaliser.transform(_features(fitted), fitted.table)[labelled]
+    y_fit = fitted.table["emotion"].iloc[labelled].to_numpy(dtype=str)
+    x_held = normaliser.transform(_features(held), held.table)[scored]
+    for name, make in BASELINES.items():
+        started = time.perf_counter()
+        model = make(context.seed).fit(x_fit, y_fit)
+        probabilities = _class_scores(model, x_held, context.classes)
+        family = "majority" if name == "majority" else "classical"
+        yield MethodOutput(name, family, time.perf_counter() - started, probabilities)
+
+
+def _features(inputs: SignalInputs) -> np.ndarray:
+    return inputs.features.to_numpy(dtype=np.float32)
+
+
+def _class_scores(model: Any, x: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """Probabilities in the order of `classes`; a model without them votes for its prediction."""
+    if hasattr(model, "predict_proba"):
+        found, scores = model.classes_, model.predict_proba(x)
+    else:
+        found = model.classes_
+        scores = (model.predict(x)[:, None] == found).astype(float)
+    result = np.zeros((len(x), len(classes)))
+    for column, name in enumerate(found):
+        result[:, classes.index(name)] = scores[:, column]
+    return result
+
+
+def encoders(context: Context) -> Iterator[MethodOutput]:
+    """Networks with a classification head on their own frames."""
+    for name in ("cnn", "tcn", "lstm"):
+        started = time.perf_counter()
+        settings = {
+            **context.config.tokenizer_settings.get("encoder", {}),
+            "network": name,
+            "quantizer": None,
+        }
+        settings |= {"quantizer_options": {}, "normalisation": context.config.normalisation}
+        encoder = SignalEncoder(EncoderConfig(**settings), context.classes, context.seed)
+        encoder.fit(*_train_and_validation(context, context.inputs), context.progress)
+        yield MethodOutput(name.upper(), "encoder", *_head(encoder, context, context.inputs, started))
+
+
+def _train_and_validation(context: Context, inputs: SignalInputs) -> tuple[SignalInputs, SignalInputs]:
+    return inputs[context.rows("train")], inputs[context.rows("validation")]
+
+
+def _head(
+    encoder: SignalEncoder, context: Context, inputs: SignalInputs, started: float
+) -> tuple[float, np.ndarray]:
+    held = inputs[context.rows(context.config.part)]
+    probabilities = encoder.predict_proba(held, labelled_rows(held, context.classes, on_grid=True))
+    return time.perf_counter() - started, probabilities
+
+
+def llm(context: Context) -> Iterator[MethodOutput]:
+    """The LLM on signal tokens: likelihoods by source, generated answers, and its own encoder's head."""
+    if context.config.artefact:
+        yield from _finished_artefact(context)
+        return
+    started = time.perf_counter()
+    tokenizer = _fit_tokenizer(context, context.inputs)
+    yield MethodOutput(
+        "encoder of the tokens", "encoder", *_head(tokenizer.encoder, context, context.inputs, started),
+        note="quantized frames, own head",
+    )  # fmt: skip
+    yield from _tune_and_read(context, context.inputs, tokenizer, ["codes", "bins"], started)
+
+
+def floats(context: Context) -> Iterator[MethodOutput]:
+    """The LLM on stringified features, the predecessors' way."""
+    started = time.perf_counter()
+    tokenizer = _fit_tokenizer(context, context.inputs, encoder=None)
+    yield from _tune_and_read(context, context.inputs, tokenizer, ["floats"], started)
+
+
+def shuffled(context: Context) -> Iterator[MethodOutput]:
+    """Control: the whole chain on shuffled training labels."""
+    rows = context.rows("train", "validation")
+    yield from _control(context, shuffle_labels(context.inputs, rows, context.classes, context.seed), "LLM, shuffled labels")  # fmt: skip
+
+
+def noise(context: Context) -> Iterator[MethodOutput]:
+    """Control: the whole chain on noise in place of the signals, in training and test."""
+    yield from _control(context, noise_for_signal(context.inputs, context.seed), "LLM, noise for signal")
+
+
+def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[MethodOutput]:
+    started = time.perf_counter()
+    tokenizer = _fit_tokenizer(context, inputs)
+    outputs = list(_tune_and_read(context, inputs, tokenizer, ["codes", "bins"], started, generated=False))
+    mean = np.mean([output.probabilities for output in outputs], axis=0)
+    yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
+
+
+def shuffle_labels(
+    inputs: SignalInputs, rows: np.ndarray, classes: tuple[str, ...], seed: int
+) -> SignalInputs:
+    """The inputs with the labels of some rows in random order."""
+    labels = inputs.table["emotion"].to_numpy(dtype=object).copy()
+    labelled = rows[inputs.table["emotion"].iloc[rows].isin(classes).to_numpy()]
+    labels[labelled] = np.random.default_rng(seed).permutation(labels[labelled])
+    return replace(inputs, table=inputs.table.assign(emotion=labels))
+
+
+def noise_for_signal(inputs: SignalInputs, seed: int) -> SignalInputs:
+    """The inputs with white noise for every stream and feature."""
+    rng = np.random.default_rng(seed)
+    streams = {
+        name: rng.standard_normal(data.shape, dtype=np.float32) for name, data in inputs.streams.items()
+    }
+    features = inputs.features.copy()
+    features[:] = rng.standard_normal(features.shape)
+    return replace(inputs, streams=streams, features=features)
+
+
+def _fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> SignalTokenizer:
+    settings = SignalTokenizerConfig(**{**context.config.tokenizer_settings, **changes})
+    tokenizer = SignalTokenizer(settings, context.classes, context.seed)
+    return tokenizer.fit(*_train_and_validation(context, inputs), context.progress)
+
+
+def _tune_and_read(
+    context: Context,
+    inputs: SignalInputs,
+    tokenizer: SignalTokenizer,
+    sources: list[str],
+    started: float,
+    generated: bool = True,
+) -> Iterator[MethodOutput]:
+    from biollm.artefact import load_artefact
+    from biollm.building import BuildConfig, write_conversations
+    from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
+
+    config, place = context.config, context.workplace
+    conversations = place / "conversations"
+    build = BuildConfig(
+        sources=sources,
+        model_name_or_path=config.model_name_or_path,
+        seed=context.seed,
+        **(config.build or {}),
+    )
+    split = context.split
+    if context.config.part == "validation":
+        split = Split({k: v for k, v in split.parts.items() if v == "train"}, split.protocol, split.fold)
+    about = context.store.describe() | context.store.about
+
+    def work(partial: Path) -> None:
+        write_conversations(partial, inputs, tokenizer, split, about, build, progress=False)
+
+    run_stage("build", conversations, {"split": split.hash, "job": place.name}, work)
+    tuning = FinetuneConfig(
+        str(conversations), str(place / "artefact"), config.model_name_or_path, config.load_in_4bit
+    )
+    finetune(tuning, FinetuneTraining(seed=context.seed, **(config.training or {})), context.progress)
+    yield from _read_out(context, inputs, load_artefact(place / "artefact"), started, generated)
+
+
+def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
+    """Read-outs of an artefact that exists, on the split that it was made on."""
+    from biollm.artefact import load_artefact
+
+    started = time.perf_counter()
+    artefact = load_artefact(str(context.config.artefact))
+    if artefact.card.split_hash != context.split.hash:
+        raise ValueError(
+            f"{context.config.artefact}: was made on the split {artefact.card.split_hash}; this evaluation's is "
+            f"{context.split.hash}. Give the artefact's own split.json with --split."
+        )
+    encoder = artefact.signal_tokenizer.encoder
+    head = _head(encoder, context, context.inputs, started)
+    yield MethodOutput("encoder of the tokens", "encoder", *head, note="quantized frames, own head")
+    yield from _read_out(context, context.inputs, artefact, started, True)
+
+
+def _read_out(
+    context: Context, inputs: SignalInputs, artefact: Any, started: float, generated: bool
+) -> Iterator[MethodOutput]:
+    from biollm.readout import generate, label_probabilities
+
+    held = inputs[context.rows(context.config.part)]
+    scored = labelled_rows(held, context.classes, on_grid=True)
+    for source in artefact.card.sources:
+        texts = artefact.signal_tokenizer.encode_copies(held, scored, source)[0]
+        prompts = [artefact.prompts(texts, k) for k in range(context.config.n_phrasings)]
+        mean = np.mean(
+            [
+                label_probabilities(
+                    artefact.model, artefact.tokenizer, asked, context.classes, artefact.task.answer_prefix
+                )
+                for asked in prompts
+            ],
+            axis=0,
+        )
+        yield MethodOutput(f"LLM on {source}", "llm", time.perf_counter() - started, mean)
+        if source == "codes" and generated:
+            answers = generate(
+                artefact.model, artefact.tokenizer, prompts[0], 16, artefact.card.signal_tokens
+            )
+            parsed = [artefact.task.parse(answer, context.classes) for answer in answers]
+            yield MethodOutput(
+                "LLM on codes, generated",
+                "llm",
+                time.perf_counter() - started,
+                None,
+                parsed,
+                "greedy answer, parsed",
+            )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Methods that are fitted together in one job; `cost` orders the jobs, the longest first."""
+
+    methods: Callable[[Context], Iterator[MethodOutput]]
+    cost: int
+    control: bool = False
+
+
+GROUPS = {
+    "llm": Group(llm, cost=5),
+    "floats": Group(floats, cost=4),
+    "shuffled": Group(shuffled, cost=3, control=True),
+    "noise": Group(noise, cost=3, control=True),
+    "encoders": Group(encoders, cost=2),
+    "classical": Group(classical, cost=1),
+}
