@@ -103,14 +103,15 @@ def add_signal_tokens(
     known = [token for token in tokens if token in tokenizer.get_vocab()]
     if known:
         raise ValueError(f"the base's tokenizer already has the signal tokens {known[:3]}.")
-    n_old = model.get_input_embeddings().weight.shape[0]
+    embedding = model.get_input_embeddings().weight
+    n_rows, n_old = embedding.shape[0], min(embedding.shape[0], len(tokenizer))
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
     ids = tokenizer.convert_tokens_to_ids(list(tokens))
     # Some bases have spare rows behind their vocabulary; they are used and nothing is cut off.
-    model.resize_token_embeddings(max(n_old, len(tokenizer)), mean_resizing=False)
+    model.resize_token_embeddings(max(n_rows, len(tokenizer)), mean_resizing=False)
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     with torch.no_grad():
-        old = embedding[: min(ids)].float()
+        old = embedding[:n_old].float()
         mean, spread = old.mean(0), old.std()
         rows = mean.expand(len(ids), -1)
         if vectors is not None:
@@ -122,6 +123,6 @@ def add_signal_tokens(
             rows = mean + spread * projected
         if head.data_ptr() != embedding.data_ptr():
             # Never a target: the same finite logit for all, and the same after loading.
-            head[min(ids) :] = head[: min(ids)].float().mean(0).to(head.dtype)
+            head[n_old:] = head[:n_old].float().mean(0).to(head.dtype)
         embedding[ids] = rows.to(embedding.dtype)
     return ids

@@ -17,7 +17,7 @@ from prompts import STATE_WORDS, STATES, load_task
 
 TASK = load_task("emotion")
 CODES = tuple(f"{c}{v}{end}" for end in ("", "x") for c in "bcdfgjklmnprtvwz" for v in "aiou")
-CODE_RANK = 6
+CODE_RANK = 4
 CUE_WORDS = tuple(word for word in STATE_WORDS if len(STATES[word].cues) >= 4)
 MEASURES = (
     "heart rate",

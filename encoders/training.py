@@ -26,13 +26,13 @@ Tensors = dict[str, torch.Tensor]
 class TrainingConfig:
     """How the encoders are trained."""
 
-    epochs: int = 15  # passes over the training segments, at most
+    epochs: int = 6  # passes over the training segments, at most
     batch_size: int = 64  # segments a step
     learning_rate: float = 2e-3  # highest rate of AdamW; it rises for a tenth of the steps, then falls
     weight_decay: float = 0.05  # of AdamW, on matrices only
     label_smoothing: float = 0.1  # share of a label that goes to all classes alike
     gradient_norm: float = 1.0  # gradients are clipped to this norm
-    patience: int = 5  # epochs without a better validation score before training ends
+    patience: int = 3  # epochs without a better validation score before training ends
     monitor: str = "balanced_accuracy"  # validation score that chooses the weights: this or "loss"
     scaling: float = 0.1  # augmentation: spread of the log gain of each channel
     jitter: float = 0.1  # augmentation: white noise, in standard deviations of the signal

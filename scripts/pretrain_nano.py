@@ -22,6 +22,8 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import TrlParser
@@ -50,7 +52,7 @@ class PretrainConfig:
     """Everything that can be set, as `--flags` or in a YAML file given by `--config`."""
 
     output_dir: str  # folder that gets the model, the tokenizer and pretraining.json
-    n_documents: int = 150_000  # documents to train on, each seen once
+    n_documents: int = 70_000  # documents to train on, each seen once
     n_validation: int = 3_000  # held-out documents
     vocab_size: int = 2048  # tokens, the special ones included
     hidden_size: int = 256  # width; a multiple of 64 for nf4 blocks
@@ -58,22 +60,21 @@ class PretrainConfig:
     num_layers: int = 4
     num_heads: int = 4
     max_position_embeddings: int = 2048  # longest text in tokens
-    tokens_per_batch: int = 4096  # padding included
+    tokens_per_batch: int = 3072  # padding included
     learning_rate: float = 2e-3  # peak, after the warm-up; falls as a cosine to a tenth
     warmup: float = 0.03  # share of the steps
     weight_decay: float = 0.1
-    prompt_weight: float = 0.05  # weight of a user or system token in the loss; an answer token weighs 1
     threads: int = 2
     seed: int = 0
 
 
 @dataclass
 class Example:
-    """One document as token ids and the weight of each in the loss, both of shape (n_tokens,)."""
+    """One document as token ids, and which of them are learnt, both of shape (n_tokens,)."""
 
     kind: str
     ids: np.ndarray
-    weights: np.ndarray
+    learnt: np.ndarray
 
 
 def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -119,17 +120,13 @@ def check_single_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
         )
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerFast, kind: str, document: Document, prompt_weight: float
-) -> Example:
-    """Token ids of a document; weight 1 on plain text and on answers with their end mark."""
+def encode(tokenizer: PreTrainedTokenizerFast, kind: str, document: Document) -> Example:
+    """Token ids of a document; plain text and answers with their end mark are learnt, questions are not."""
     if document[0]["role"] == "text":
         ids = tokenizer(document[0]["content"] + "<|endoftext|>")["input_ids"]
-        return Example(kind, np.array(ids, np.int16), np.ones(len(ids), np.float32))
+        return Example(kind, np.array(ids, np.int16), np.ones(len(ids), bool))
     encoded = tokenizer.apply_chat_template(document, return_assistant_tokens_mask=True, return_dict=True)
-    answered = np.array(encoded["assistant_masks"], bool)
-    weights = np.where(answered, 1.0, prompt_weight).astype(np.float32)
-    return Example(kind, np.array(encoded["input_ids"], np.int16), weights)
+    return Example(kind, np.array(encoded["input_ids"], np.int16), np.array(encoded["assistant_masks"], bool))
 
 
 def make_batches(examples: list[Example], tokens_per_batch: int, rng: Random) -> list[list[Example]]:
@@ -149,19 +146,13 @@ def make_batches(examples: list[Example], tokens_per_batch: int, rng: Random) ->
 
 
 def batch_loss(model: LlamaForCausalLM, batch: list[Example], pad_id: int) -> torch.Tensor:
-    """Weighted mean cross-entropy of a batch, in nats a token; causal attention needs no padding mask."""
-    longest = max(len(example.ids) for example in batch)
-    ids = torch.full((len(batch), longest), pad_id)
-    weights = torch.zeros(len(batch), longest)
-    for row, example in enumerate(batch):
-        ids[row, : len(example.ids)] = torch.from_numpy(example.ids.astype(np.int64))
-        weights[row, : len(example.ids)] = torch.from_numpy(example.weights)
+    """Mean cross-entropy of the learnt tokens, in nats; causal attention needs no padding mask."""
+    ids = pad_sequence([torch.from_numpy(each.ids.astype(np.int64)) for each in batch], True, pad_id)
+    learnt = pad_sequence([torch.from_numpy(each.learnt) for each in batch], True, False)[:, 1:]
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model(input_ids=ids).logits[:, :-1]
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-    )
-    return (losses * weights[:, 1:].flatten()).sum() / weights[:, 1:].sum()
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+        logits = model.lm_head(hidden[learnt])
+    return cross_entropy(logits.float(), ids[:, 1:][learnt])
 
 
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -256,8 +247,8 @@ def main(config: PretrainConfig) -> None:
     check_single_tokens(tokenizer)
     n = config.n_documents
     drawn = tqdm(documents(n, config.seed), desc="documents", total=n, unit="doc", mininterval=5)
-    examples = [encode(tokenizer, *each, config.prompt_weight) for each in drawn]
-    held_out = [encode(tokenizer, *each, 0.0) for each in documents(config.n_validation, config.seed + 2)]
+    examples = [encode(tokenizer, *each) for each in drawn]
+    held_out = [encode(tokenizer, *each) for each in documents(config.n_validation, config.seed + 2)]
     model = build_model(config, tokenizer)
     batches = make_batches(examples, config.tokens_per_batch, Random(config.seed))
     train(model, batches, config, tokenizer.pad_token_id)

@@ -53,7 +53,7 @@ class FMOV(Reader):
     name: ClassVar[str] = "fmov"
     title = "FMOV: facial EMG and skin conductance while watching emotional faces"
     licence = "CC0 1.0"
-    citation = "Nilsonne, Tamm, Golkar, Olsson, Sörman, Ingvar, Petrovic: oxazepam study 2, FMOV recordings."
+    citation = "Nilsonne et al., oxazepam study 2: FMOV recordings."
     classes = ("angry", "happy", "neutral")
     window = 8.0
     step = 8.0

@@ -37,9 +37,9 @@ class NonEEG(Reader):
     """PhysioNet's "Non-EEG Dataset for Assessment of Neurological Status" 1.0.0, a recording a subject.
 
     The 8 Hz and the 1 Hz record of a subject start together. The blocks are those of the ``.atr`` file;
-    an emotional block under 60 s is the instructions to the cognitive task (40 s) and left out. The order
-    of the blocks is the same for all subjects, so that the time in the session alone tells the label. On the blocks' own
-    grids there are 1453 windows of 30 s, 54 % of them relaxed.
+    an emotional block under 60 s is the instructions to the cognitive task (40 s) and left out. On the
+    blocks' own grids there are 1453 windows of 30 s, 54 % of them relaxed. The order of the blocks is the
+    same for all subjects, so that the time in the session alone tells the label.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class NonEEG(Reader):
 
     name: ClassVar[str] = "noneeg"
     title = "Non-EEG Dataset for Assessment of Neurological Status 1.0.0"
-    licence = "PhysioNet open access (ODC-By 1.0)"
+    licence = "PhysioNet open access"
     citation = (
         "Birjandtalab, Cogan, Pouyan, Nourani (2016), A Non-EEG Biosignals Dataset for Assessment and "
         "Visualization of Neurological Status, IEEE SiPS; Goldberger et al. (2000), PhysioNet."

@@ -37,7 +37,7 @@ class CNN(nn.Module):
         dim: int = 64,
         depth: int = 3,
         kernel: int = 5,
-        steps: int = 4,
+        steps: int = 2,
         dropout: float = 0.1,
     ):
         super().__init__()

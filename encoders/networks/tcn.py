@@ -55,7 +55,7 @@ class TCN(nn.Module):
         dim: int = 64,
         depth: int = 4,
         kernel: int = 3,
-        steps: int = 4,
+        steps: int = 2,
         dropout: float = 0.1,
     ):
         super().__init__()
