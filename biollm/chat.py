@@ -71,7 +71,7 @@ class RecordingChat:
 
     def ask(self, question: str, window: int) -> str:
         """The model's own words about one window."""
-        source, texts = next(iter(self.texts.items()))
+        texts = next(iter(self.texts.values()))
         prompt = self.artefact.prompts([texts[window]], question=question)
         signal_tokens = self.artefact.card.signal_tokens
         return generate(self.artefact.model, self.artefact.tokenizer, prompt, 48, signal_tokens)[0]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from trl import SFTConfig
 
 from biollm.artefact import ArtefactCard, save_artefact
@@ -116,7 +116,6 @@ def with_lora(
     model: PreTrainedModel, config: FinetuneConfig, token_ids: list[int], seed: int = 0
 ) -> PeftModel:
     """Wrap a base: LoRA on all linear layers, and the rows of `token_ids` trained in the embedding."""
-    import torch
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
@@ -131,10 +130,6 @@ def with_lora(
         trainable_token_indices={name: token_ids} if token_ids else None,
     )
     wrapped = get_peft_model(model, lora)
-    for key, parameter in wrapped.named_parameters():
-        if "trainable_tokens_delta" in key:
-            # In bfloat16 most steps of the optimizer would round to nothing.
-            parameter.data = parameter.data.to(torch.float32)
     head = wrapped.get_output_embeddings()
     if not hasattr(head, "bias"):
         # On tied embeddings PEFT wraps the head too and hides all but its weight; TRL's loss reads the bias.
@@ -148,12 +143,8 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
     about = {"base_fingerprint": fingerprint(model)}
     tokens = [token for source in card["sources"] for token in signals.tokens(source)]
-    ids: list[int] = []
-    if tokens:
-        import numpy as np
-
-        vectors = np.concatenate([signals.token_vectors(source) for source in card["sources"]])
-        ids = add_signal_tokens(model, tokenizer, tokens, vectors, seed)
+    vectors = np.concatenate([signals.token_vectors(source) for source in card["sources"]])
+    ids = add_signal_tokens(model, tokenizer, tokens, vectors, seed)
     wrapped = with_lora(model, config, ids, seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
     return wrapped, tokenizer, about | {"signal_tokens": tokens, **card}
@@ -181,22 +172,22 @@ def _train(
     # After a resize PEFT would write the whole embedding into every checkpoint, beside the rows.
     model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
     trainer = SFTTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
-    _check_trained_tokens(trainer)
+    _check_nothing_dropped(trainer, len(dataset))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            # TRL has put them into bfloat16, where most steps of the optimizer round to nothing.
+            parameter.data = parameter.data.float()
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
 
 
-def _check_trained_tokens(trainer: Any) -> None:
-    """Some chat templates drop turns silently; then the loss falls on nothing that matters."""
-    data, empty = trainer.train_dataset, []
-    for start in range(0, len(data), 256):
-        rows = [data[i] for i in range(start, min(start + 256, len(data)))]
-        trained = (trainer.data_collator(rows)["labels"] != -100).any(dim=1)
-        empty += [start + i for i, any_trained in enumerate(trained.tolist()) if not any_trained]
-    if empty:
+def _check_nothing_dropped(trainer: Any, n_rows: int) -> None:
+    """Some chat templates drop turns silently, and the trainer then drops the rows that train nothing."""
+    kept = len(trainer.train_dataset)
+    if kept < n_rows:
         raise ValueError(
-            f"{len(empty)} of {len(data)} conversations would train no token (the first is number {empty[0]}): "
-            "the chat template drops the assistant's turn. Choose a base with a ChatML-like template."
+            f"{n_rows - kept} of {n_rows} conversations would train no token: the chat template drops the "
+            "assistant's turn. Choose a base whose template keeps system, user and assistant."
         )
 
 
@@ -208,7 +199,3 @@ def _finish(model: Any, tokenizer: Any, about: dict, config: FinetuneConfig, par
     save_artefact(partial, model, tokenizer, signals, card)
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)
 
-
-def read_losses(folder: str | Path) -> list[dict]:
-    """The trainer's log of a checkpoint folder."""
-    return json.loads((Path(folder) / "trainer_state.json").read_text())["log_history"]

@@ -44,11 +44,9 @@ def class_list(rng: Random, pool: tuple[str, ...]) -> list[str]:
     """Two to six classes: a known set of a corpus, or words of the pool, in any order."""
     known = [classes for classes in GLOSSARY["class_sets"] if set(classes) <= set(pool)]
     if known and rng.random() < 0.4:
-        classes = list(rng.choice(known))
-    else:
-        classes = rng.sample(pool, rng.randint(2, 6))
-    rng.shuffle(classes)
-    return classes
+        classes = rng.choice(known)
+        return rng.sample(classes, len(classes))
+    return rng.sample(pool, rng.randint(2, 6))
 
 
 def ask(signal: str, rng: Random) -> str:
@@ -104,13 +102,12 @@ def half_reading(rng: Random) -> Document:
     """Codes of one state, or of two states one after the other: is there a transition?"""
     first, second = rng.sample(range(len(STATE_WORDS)), 2)
     changes = rng.random() < 0.5
-    halves = [
-        rng.choices(CODES, np.exp(2 * code_meanings()[state]).tolist(), k=8)
-        for state in (first, second if changes else first)
-    ]
+    codes: list[str] = []
+    for state in (first, second if changes else first):
+        codes += rng.choices(CODES, np.exp(2 * code_meanings()[state]).tolist(), k=8)
     label = "transition" if changes else "stable"
     why = f"Because both halves are {'different' if changes else 'alike'}."
-    return conversation(["stable", "transition"], " " + " ".join(sum(halves, [])), label, rng, why)
+    return conversation(["stable", "transition"], " " + " ".join(codes), label, rng, why)
 
 
 def key_reading(rng: Random) -> Document:

@@ -22,7 +22,8 @@ class Normaliser:
     Parameters
     ----------
     how : {"subject", "baseline", "none"}
-        See `NORMALISATIONS`. With ``"subject"`` nothing is learned from the training part.
+        See `NORMALISATIONS`. With ``"subject"`` nothing is learned from the training part, and
+        `mean_` and `scale_` are 0 and 1.
 
     Attributes
     ----------
@@ -40,30 +41,39 @@ class Normaliser:
         ----------
         values : ndarray, shape (n_segments, n_features) or (n_segments, n_channels, n_samples)
         table : DataFrame, n_segments rows
-            With ``subject`` and ``reference``.
+            With ``subject``, ``session`` and ``reference``.
         """
         if self.how not in NORMALISATIONS:
             raise ValueError(f"normalisation is {self.how!r}; allowed are {list(NORMALISATIONS)}.")
+        if self.how == "subject":
+            self.mean_, self.scale_ = np.zeros(values.shape[1], np.float32), np.ones(values.shape[1], np.float32)
+            return self
         centred = self._relative_to_subject(values, table)
-        self.mean_, self.scale_ = _moments(centred[~table["reference"].to_numpy(bool)])
+        mean, self.scale_ = _moments(centred[~table["reference"].to_numpy(bool)])
+        self.mean_ = np.nan_to_num(mean)
         return self
 
     def transform(self, values: np.ndarray, table: pd.DataFrame) -> np.ndarray:
-        """Normalise; `values` must hold all windows of each of its subjects. NaN stays NaN."""
+        """Normalise; `values` must hold all windows of each of its subjects.
+
+        NaN stays NaN; a feature that all of a subject's baseline lacks becomes NaN.
+        """
         centred = self._relative_to_subject(values, table)
         return (centred - _columns(self.mean_, values)) / _columns(self.scale_, values)
 
     def _relative_to_subject(self, values: np.ndarray, table: pd.DataFrame) -> np.ndarray:
         if self.how == "none":
             return values
-        result = np.empty_like(values)
+        result = np.empty(values.shape, np.result_type(values, np.float32))
         reference = table["reference"].to_numpy(bool)
         seen = reference if self.how == "baseline" else ~reference
-        for subject, rows in table.groupby("subject", sort=False).indices.items():
-            rows = np.asarray(rows)
+        # Each session has first two minutes of its own, and a later session's lie in the future.
+        by = ["subject", "session"] if self.how == "baseline" else ["subject"]
+        for whose, found in table.groupby(by, sort=False).indices.items():
+            rows = np.asarray(found)
             if not seen[rows].any():
                 raise ValueError(
-                    f"subject {subject!r} has no windows to normalise by ({NORMALISATIONS[self.how]})."
+                    f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[self.how]})."
                 )
             mean, scale = _moments(values[rows[seen[rows]]])
             result[rows] = values[rows] - _columns(mean, values)
@@ -73,15 +83,17 @@ class Normaliser:
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column; constant and empty columns get scale 1."""
+    """Mean and standard deviation of each column; constant and empty columns get scale 1.
+
+    What is constant is judged relative to the mean, since units such as V² make tiny values.
+    """
     axes = (0,) if values.ndim == 2 else (0, 2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom")
-        mean = np.nanmean(values, axis=axes, dtype=np.float64)
-        scale = np.nanstd(values, axis=axes, dtype=np.float64)
-    constant = ~(scale > 1e-9 * np.maximum(1.0, np.abs(mean)))
-    mean = np.nan_to_num(mean)
-    return mean.astype(np.float32), np.where(constant, 1.0, scale).astype(np.float32)
+        mean = np.asarray(np.nanmean(values, axis=axes, dtype=np.float64))
+        scale = np.asarray(np.nanstd(values, axis=axes, dtype=np.float64))
+    varies = scale > np.maximum(1e-9 * np.abs(mean), np.finfo(np.float32).tiny)
+    return mean.astype(np.float32), np.where(varies, scale, 1.0).astype(np.float32)
 
 
 def _columns(moments: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -19,18 +19,31 @@ HIGHEST_RATES = {"gsr": 8.0, "temperature": 8.0, "eeg": 128.0, "ecg": 256.0, "em
 def resample(signal: Signal, sampling_rate: float) -> Signal:
     """Polyphase resampling with its anti-aliasing filter (`scipy.signal.resample_poly`).
 
-    The mean is taken off first and put back, so that the filter's zero padding makes no edge.
+    The line from the first to the last sample is taken off first and put back, so that the filter's
+    zero padding makes no edge. Samples that fall into a gap (NaN) stay NaN, and no others become it.
     """
     if signal.sampling_rate == sampling_rate:
         return signal
     from scipy.signal import resample_poly
 
     ratio = Fraction(sampling_rate / signal.sampling_rate).limit_denominator(10_000)
-    mean = signal.data.mean(axis=1, keepdims=True)
-    data = (
-        resample_poly(signal.data - mean, ratio.numerator, ratio.denominator, axis=1, padtype="line") + mean
-    )
+    gaps = np.isnan(signal.data)
+    # float64: a large offset would leave no digits for small changes in the filter's sums.
+    bridged = _bridged(signal.data, gaps).astype(np.float64)
+    data = resample_poly(bridged, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    nearest = np.round(np.arange(data.shape[1]) / float(ratio)).astype(int)
+    data[gaps[:, np.minimum(nearest, gaps.shape[1] - 1)]] = np.nan
     return replace(signal, data=data.astype(np.float32), sampling_rate=sampling_rate)
+
+
+def _bridged(data: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """`data` (n_channels, n_samples) with straight lines over the gaps, which a filter would widen."""
+    if not gaps.any():
+        return data
+    data, samples = data.copy(), np.arange(data.shape[1])
+    for channel, gap in zip(data, gaps, strict=True):
+        channel[gap] = np.interp(samples[gap], samples[~gap], channel[~gap]) if not gap.all() else 0.0
+    return data
 
 
 def resample_recording(recording: Recording, highest: Mapping[str, float] = HIGHEST_RATES) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ import numpy as np
 __all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "save_recording"]
 
 LABELS = ("emotion", "valence", "arousal", "transition")
+HEADER = "header"
+RESERVED = (HEADER, "file", "allow_pickle")
+"""Names that a modality cannot have, since `numpy.savez_compressed` takes them itself."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,17 @@ class Segment:
 
 
 def save_recording(recording: Recording, path: str | Path) -> Path:
-    """Write a recording to one ``.npz`` file, atomically; `load_recording` reads it back."""
+    """Write a recording to one ``.npz`` file, atomically; `load_recording` reads it back.
+
+    Raises
+    ------
+    ValueError
+        If a modality has a name that the file needs itself.
+    """
     path = Path(path)
+    taken = sorted(set(recording.signals) & set(RESERVED))
+    if taken:
+        raise ValueError(f"signals are named {taken}; allowed is any name but {list(RESERVED)}. Rename them.")
     header = {
         "dataset": recording.dataset,
         "subject": recording.subject,
@@ -143,12 +156,20 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
             for name, s in recording.signals.items()
         },
     }
+    arrays: dict[str, Any] = {name: signal.data for name, signal in recording.signals.items()}
+    arrays[HEADER] = np.array(json.dumps(header, default=_number))
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
-        arrays = {name: signal.data for name, signal in recording.signals.items()}
-        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        np.savez_compressed(file, **arrays)
     os.replace(partial, path)
     return path
+
+
+def _number(value: Any) -> Any:
+    """A NumPy scalar, as labels and times often are, as JSON knows it."""
+    if not isinstance(value, np.generic):
+        raise TypeError(f"{value!r} is a {type(value).__name__}; allowed in a recording are text and numbers.")
+    return value.item()
 
 
 def load_recording(path: str | Path) -> Recording:
@@ -160,10 +181,17 @@ def load_recording(path: str | Path) -> Recording:
         If the file is not such a recording; the message names the file and what is missing.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file; allowed is what save_recording wrote.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: is no .npz file, or is cut off; write recordings with save_recording.")
     with np.load(path, allow_pickle=False) as file:
-        if "header" not in file:
-            raise ValueError(f"{path}: has no 'header'; write recordings with data_builders.save_recording.")
-        header = json.loads(str(file["header"]))
+        if HEADER not in file:
+            raise ValueError(f"{path}: has no {HEADER!r}; write recordings with save_recording.")
+        header = json.loads(str(file[HEADER]))
+        missing = sorted({"dataset", "subject", "session", "blocks", "signals"} - set(header))
+        if missing:
+            raise ValueError(f"{path}: the header lacks {missing}; write recordings with save_recording.")
         missing = sorted(set(header["signals"]) - set(file.files))
         if missing:
             raise ValueError(f"{path}: the header names signals that the file does not hold: {missing}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,36 +16,57 @@ __all__ = ["BASELINE_SECONDS", "cut", "event_windows", "reference_windows", "til
 BASELINE_SECONDS = 120.0
 """Length of the stretch at the start of a recording that a causal baseline may look at."""
 
+TOLERANCE = 1e-6
+"""Seconds by which rounding may put a window out of its place."""
+
 Window = tuple[float, Block | None, bool, bool]
 """(start in s, block, on_grid, reference)"""
 
 
 def windows(recording: Recording, length: float, step: float) -> list[Window]:
-    """Windows of `length` s every `step` s that lie wholly inside a labelled block.
+    """Windows of `length` s that lie wholly inside a labelled block.
 
-    Those at whole multiples of `length` from the block's start are marked ``on_grid``: they do
-    not overlap, and only they are evaluated. The others are for training.
+    Those side by side from the block's start are marked ``on_grid``: only they are evaluated, and
+    they are the same for every `step`. Those every `step` s between them are for training; with a
+    step of 0 there are none.
     """
     found: list[Window] = []
     for block in recording.blocks:
-        last = min(block.start + block.duration, recording.duration) - length
-        offsets = np.arange(0.0, max(last - block.start, -1.0) + 1e-6, step)
-        found += [(block.start + o, block, bool(np.isclose(o % length, 0) or np.isclose(o % length, length)), False)
-                  for o in offsets]  # fmt: skip
+        room = min(block.start + block.duration, recording.duration) - length - block.start
+        grid = _every(length, room)
+        between = [o for o in _every(step, room) if not np.isclose(o, grid).any()] if step else []
+        offsets = sorted([(o, True) for o in grid] + [(o, False) for o in between])
+        starts = [(block.start + o, on_grid) for o, on_grid in offsets]
+        found += [(start, block, on_grid, False) for start, on_grid in starts if start >= 0]
     return found
+
+
+def _every(step: float, room: float) -> list[float]:
+    """Multiples of `step` from 0 to `room`, which may be missed by rounding."""
+    return [k * step for k in range(math.floor(room / step + TOLERANCE) + 1)]
 
 
 def event_windows(recording: Recording, before: float, after: float, step: float = 0.0) -> list[Window]:
     """Windows from `before` s ahead of each event to `after` s behind it.
 
     With a `step`, copies shifted by one step either way are added for training (not ``on_grid``).
+
+    Raises
+    ------
+    ValueError
+        If a shifted copy would hold less than half of the event's own window.
     """
+    if step > (before + after) / 2:
+        raise ValueError(
+            f"step is {step} s; allowed around events is up to half of the window's {before + after} s, "
+            "since a copy shifted further would show another moment under the event's label."
+        )
     shifts = [0.0] if not step else [0.0, -step, step]
     found: list[Window] = []
     for block in recording.blocks:
         for shift in shifts:
             start = block.start - before + shift
-            if start >= 0 and start + before + after <= recording.duration + 1e-6:
+            if start >= 0 and start + before + after <= recording.duration + TOLERANCE:
                 found.append((start, block, shift == 0.0, False))
     return found
 
@@ -52,16 +74,21 @@ def event_windows(recording: Recording, before: float, after: float, step: float
 def reference_windows(recording: Recording, length: float) -> list[Window]:
     """Windows side by side over the first two minutes: all that a causal baseline may know."""
     stop = min(BASELINE_SECONDS, recording.duration)
-    return [(start, None, False, True) for start in np.arange(0.0, stop - length + 1e-6, length)]
+    return [(start, None, False, True) for start in _every(length, stop - length)]
 
 
 def tile(recording: Recording, length: float) -> list[Window]:
     """Windows side by side over a whole recording, with the label of the block that holds them."""
     found: list[Window] = []
-    for start in np.arange(0.0, recording.duration - length + 1e-6, length):
-        inside = [b for b in recording.blocks if b.start <= start and start + length <= b.start + b.duration]
-        found.append((float(start), inside[0] if inside else None, True, False))
+    for start in _every(length, recording.duration - length):
+        inside = [b for b in recording.blocks if _holds(b, start, length)]
+        found.append((start, inside[0] if inside else None, True, False))
     return found
+
+
+def _holds(block: Block, start: float, length: float) -> bool:
+    stop = block.start + block.duration
+    return block.start <= start + TOLERANCE and start + length <= stop + TOLERANCE
 
 
 def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segments:
@@ -76,7 +103,8 @@ def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segmen
     if not chosen:
         raise ValueError(
             f"{recording.dataset} subject {recording.subject}: no window of {length} s fits into a "
-            f"{recording.duration:.1f} s recording with {len(recording.blocks)} blocks. Choose a shorter window."
+            f"{recording.duration:.1f} s recording with {len(recording.blocks)} labelled blocks. "
+            "Choose a shorter window, or label blocks that are as long as one."
         )
     signals = {}
     for name, signal in recording.signals.items():

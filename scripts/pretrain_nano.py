@@ -1,8 +1,8 @@
 """python scripts/pretrain_nano.py --output_dir biollm/nano
 
-Pretrain the embedded nano base from nothing: tokenizer, then a small Llama, on generated English of the domain
-(`biollm/nano_corpus.py`). CPU only, under 30 minutes on two cores. Writes the model in bfloat16, the tokenizer
-with its chat template, and `pretraining.json` with the measured figures.
+Pretrain the embedded nano base from nothing: tokenizer, then a small Llama, on generated English of the
+domain (`biollm/nano_corpus.py`). CPU only, under 30 minutes on two free cores. Writes the model in bfloat16,
+the tokenizer with its chat template, and `pretraining.json` with the measured figures.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ class Example:
     learnt: np.ndarray
 
 
-def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterator[str], vocab_size: int, max_length: int) -> PreTrainedTokenizerFast:
     """Byte-level BPE in which digits stand alone and every state word and code is one token."""
     tokenizer = Tokenizer(models.BPE())
     digits = pre_tokenizers.Split(Regex(r"\d"), behavior="isolated")
@@ -98,6 +99,7 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenize
         pad_token="<|pad|>",
         additional_special_tokens=["<|endoftext|>", "<|im_start|>"],
         chat_template=CHAT_TEMPLATE,
+        model_max_length=max_length,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
     )
@@ -125,7 +127,9 @@ def encode(tokenizer: PreTrainedTokenizerFast, kind: str, document: Document) ->
     if document[0]["role"] == "text":
         ids = tokenizer(document[0]["content"] + "<|endoftext|>")["input_ids"]
         return Example(kind, np.array(ids, np.int16), np.ones(len(ids), bool))
-    encoded = tokenizer.apply_chat_template(document, return_assistant_tokens_mask=True, return_dict=True)
+    encoded: Any = tokenizer.apply_chat_template(
+        document, return_assistant_tokens_mask=True, return_dict=True
+    )
     return Example(kind, np.array(encoded["input_ids"], np.int16), np.array(encoded["assistant_masks"], bool))
 
 
@@ -218,9 +222,9 @@ def validation_losses(model: LlamaForCausalLM, examples: list[Example], pad_id: 
     losses = {}
     for kind, chosen in kinds.items():
         batches = [chosen[k : k + 32] for k in range(0, len(chosen), 32)]
-        if batches:
-            losses[kind] = float(np.mean([batch_loss(model, batch, pad_id).item() for batch in batches]))
-    return {kind: round(loss, 4) for kind, loss in losses.items()}
+        each = [batch_loss(model, batch, pad_id).item() for batch in batches]
+        losses[kind] = round(float(np.mean(each)), 4)
+    return losses
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: dict, folder: Path) -> None:
@@ -230,12 +234,13 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: d
         model.generation_config = GenerationConfig(
             eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=64
         )
-        model.to(torch.bfloat16).save_pretrained(unfinished)
+        model.bfloat16().save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         (Path(unfinished) / "pretraining.json").write_text(
             json.dumps(figures, indent=2) + "\n", encoding="utf-8"
         )
         for path in Path(unfinished).iterdir():
+            path.chmod(0o644)
             os.replace(path, folder / path.name)
 
 
@@ -243,7 +248,8 @@ def main(config: PretrainConfig) -> None:
     started = time.perf_counter()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    tokenizer = train_tokenizer(tokenizer_texts(20_000, config.seed + 1), config.vocab_size)
+    texts = tokenizer_texts(20_000, config.seed + 1)
+    tokenizer = train_tokenizer(texts, config.vocab_size, config.max_position_embeddings)
     check_single_tokens(tokenizer)
     n = config.n_documents
     drawn = tqdm(documents(n, config.seed), desc="documents", total=n, unit="doc", mininterval=5)
@@ -271,4 +277,4 @@ def main(config: PretrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(TrlParser((PretrainConfig,)).parse_args_and_config()[0])
+    main(TrlParser([PretrainConfig]).parse_args_and_config()[0])

@@ -23,7 +23,14 @@ CHATML = (
 def make_base(tmp_path_factory):
     """A function that writes an untrained Llama with a word-level tokenizer to a folder."""
 
+    made: dict = {}
+
     def make(tied: bool = False, seed: int = 0) -> str:
+        if (tied, seed) not in made:
+            made[tied, seed] = write(tied, seed)
+        return made[tied, seed]
+
+    def write(tied: bool, seed: int) -> str:
         import torch
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
         from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -97,3 +104,34 @@ def store(two_states, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("stores") / "store"
     config = PrepareConfig(dataset="npz", root=str(two_states), out=str(out), window=10.0, step=5.0)
     return prepare(config, progress=False)
+
+
+TINY_TOKENIZER = {
+    "frame_seconds": 2.0,
+    "encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}, "training": {"epochs": 4}},
+}
+
+
+@pytest.fixture(scope="session")
+def conversations(store, make_base, tmp_path_factory) -> Path:
+    """Signal tokenizer and conversations of that store."""
+    from biollm.building import BuildConfig, TrainEncoderConfig, build, train_encoder
+
+    folder = tmp_path_factory.mktemp("built")
+    encoder = TrainEncoderConfig(str(store), str(folder / "signal_tokenizer"), tokenizer=TINY_TOKENIZER)
+    train_encoder(encoder, progress=False)
+    config = BuildConfig(
+        str(store), str(folder / "signal_tokenizer"), str(folder / "conversations"), n_conversations=400,
+        model_name_or_path=make_base(),
+    )  # fmt: skip
+    return build(config, progress=False)
+
+
+@pytest.fixture(scope="session")
+def artefact_folder(conversations, make_base, tmp_path_factory) -> Path:
+    """A base that was tuned for a few steps on them, in 4-bit."""
+    from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
+
+    out = tmp_path_factory.mktemp("tuned") / "artefact"
+    config = FinetuneConfig(str(conversations), str(out), make_base())
+    return finetune(config, FinetuneTraining(max_steps=60, per_device_train_batch_size=8), progress=False)

@@ -164,6 +164,18 @@ def test_rare_classes_weigh_as_much_as_common_ones():
     torch.testing.assert_close(totals, torch.tensor([50.0, 50.0, 0.0]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_history_tells_the_balanced_accuracy_of_the_kept_weights():
+    x, y = toy(96)
+    x_new, y_new = toy(60, seed=1)
+    x_new, y_new = {name: array[y_new < 2] for name, array in x_new.items()}, y_new[y_new < 2]
+    model = make_model()
+    history = fit_classifier(model, x, y, x_new, y_new, TrainingConfig(epochs=2), progress=False)
+    guess = predict_proba(model, x_new).argmax(axis=1)
+    recall = np.mean([(guess[y_new == k] == k).mean() for k in range(2)])
+    assert history[-1]["best"] == max(row["balanced_accuracy"] for row in history) == pytest.approx(recall)
+
+
 def test_wrong_arguments_are_named():
     x, y = toy(16)
     model = make_model()

@@ -1,0 +1,127 @@
+"""Fine-tuning: what is trained, on what, and that it resumes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from biollm.base_model import add_signal_tokens, load_base_model, load_text_tokenizer
+from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune, with_lora
+
+TOKENS = ["<|gsr_vq_0000|>", "<|gsr_vq_0001|>"]
+
+
+def tuned(base: str, load_in_4bit: bool, steps: int = 40):
+    """A wrapped base after a few steps of TRL on one conversation, and the share of answer tokens it got right."""
+    import numpy as np
+    from datasets import Dataset
+    from trl import SFTTrainer
+
+    model, tokenizer = load_base_model(base, load_in_4bit), load_text_tokenizer(base)
+    ids = add_signal_tokens(model, tokenizer, TOKENS, np.eye(2))
+    wrapped = with_lora(model, FinetuneConfig(), ids)
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": TOKENS[k % 2] * 3}],
+            "completion": [{"role": "assistant", "content": " calm" if k % 2 else " tense"}],
+        }
+        for k in range(64)
+    ]
+    before = wrapped.get_input_embeddings().weight[ids].detach().clone()
+    training = FinetuneTraining(
+        output_dir="unused", max_steps=steps, per_device_train_batch_size=8, logging_steps=1, save_strategy="no",
+        learning_rate=1e-2, disable_tqdm=True,
+    )  # fmt: skip
+    trainer = SFTTrainer(wrapped, training, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    trainer.train()
+    accuracy = [log["mean_token_accuracy"] for log in trainer.state.log_history if "loss" in log]
+    return wrapped, ids, before, accuracy
+
+
+@pytest.mark.parametrize("load_in_4bit", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_and_untied_bases_learn_the_new_rows(make_base, tied, load_in_4bit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrapped, ids, before, accuracy = tuned(make_base(tied), load_in_4bit)
+    after = wrapped.get_input_embeddings().weight.detach()
+    # Half of the answers are each word, so only who reads the signal token gets all of them right.
+    assert min(accuracy[-3:]) > 0.9
+    assert not torch.equal(after[ids], before)
+    # Every other row of the embedding stays as it was.
+    fresh = load_base_model(make_base(tied), False).get_input_embeddings().weight.detach()
+    assert torch.equal(after[: min(ids)].to(fresh.dtype), fresh[: min(ids)])
+
+
+def test_lora_is_on_every_linear_layer_but_the_head(make_base):
+    model = load_base_model(make_base(), True)
+    wrapped = with_lora(model, FinetuneConfig(), [])
+    adapted = {name.split(".lora_A")[0].rpartition(".")[2] for name, _ in wrapped.named_parameters() if "lora_A" in name}
+    assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+def test_the_artefact_holds_rows_and_no_embedding(artefact_folder):
+    weights = load_file(artefact_folder / "adapter_model.safetensors")
+    rows = [value for name, value in weights.items() if "trainable_tokens" in name]
+    tokens = json.loads((artefact_folder / "artefact.json").read_text())["signal_tokens"]
+    assert [len(value) for value in rows] == [len(tokens)]
+    assert not [name for name in weights if name.endswith(("embed_tokens.weight", "lm_head.weight"))]
+
+
+def test_finetuning_that_is_done_is_not_done_again(artefact_folder, conversations, make_base):
+    before = (artefact_folder / "adapter_model.safetensors").stat().st_mtime_ns
+    config = FinetuneConfig(str(conversations), str(artefact_folder), make_base())
+    finetune(config, FinetuneTraining(max_steps=60, per_device_train_batch_size=8), progress=False)
+    assert (artefact_folder / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(conversations, make_base, tmp_path, monkeypatch):
+    from transformers import TrainerCallback
+    from transformers.trainer import DEFAULT_CALLBACKS
+
+    options = {"max_steps": 12, "per_device_train_batch_size": 4, "save_steps": 4}
+    whole = FinetuneConfig(str(conversations), str(tmp_path / "whole"), make_base())
+    finetune(whole, FinetuneTraining(**options), progress=False)
+
+    class Interrupt(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 6:
+                raise KeyboardInterrupt
+
+    broken = FinetuneConfig(str(conversations), str(tmp_path / "broken"), make_base())
+    with monkeypatch.context() as patched:
+        patched.setattr("transformers.trainer.DEFAULT_CALLBACKS", [*DEFAULT_CALLBACKS, Interrupt])
+        with pytest.raises(KeyboardInterrupt):
+            finetune(broken, FinetuneTraining(**options), progress=False)
+    assert not (tmp_path / "broken").exists()
+    assert (tmp_path / "broken.partial" / "checkpoints" / "checkpoint-4").is_dir()
+    finetune(broken, FinetuneTraining(**options), progress=False)
+    one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "broken"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not (tmp_path / "broken" / "checkpoints").exists()
+
+
+def test_a_row_that_does_not_fit_fails_before_training(conversations, make_base, tmp_path):
+    config = FinetuneConfig(str(conversations), str(tmp_path / "out"), make_base())
+    with pytest.raises(ValueError, match="max_length"):
+        finetune(config, FinetuneTraining(max_steps=1, max_length=40), progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_template_that_drops_the_answer_fails_before_training(conversations, make_base, tmp_path):
+    from transformers import AutoTokenizer
+
+    base = tmp_path / "base"
+    shutil.copytree(make_base(), base)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = (
+        "{% for m in messages if m['role'] != 'assistant' %}{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}{% endif %}"
+    )
+    tokenizer.save_pretrained(base)
+    config = FinetuneConfig(str(conversations), str(tmp_path / "out"), str(base))
+    with pytest.raises(ValueError, match="train no token"):
+        finetune(config, FinetuneTraining(max_steps=1), progress=False)
