@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,9 @@ class RecordingChat:
 
     def window_at(self, seconds: float) -> int:
         """Number of the window that holds a moment, or the nearest one."""
-        middle = self.windows["start"] + self.windows["duration"] / 2
-        return int((middle - seconds).abs().argmin())
+        start, end = self.windows["start"], self.windows["start"] + self.windows["duration"]
+        outside = np.maximum(start - seconds, seconds - end).clip(lower=0) + (end <= seconds) * 1e-9
+        return int(outside.argmin())
 
     def overview(self) -> str:
         """A line a window: time, most probable label, its probability, and the truth if known."""
@@ -124,6 +126,9 @@ def chat(config: ChatConfig) -> None:
     """Print an overview of the recording, answer the question or go on interactively."""
     if config.recording is None:
         raise ValueError("recording is missing; give --recording FILE.")
+    path = Path(config.recording)
+    if not any(path.parent.glob(path.name + "*")):
+        raise FileNotFoundError(f"{path}: there is no such recording.")
     artefact = load_artefact(config.artefact, config.model_name_or_path)
     recording, segments = read_for_chat(artefact.card.store, config.recording)
     session = RecordingChat(artefact, recording, segments, config.n_phrasings)

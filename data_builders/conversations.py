@@ -35,12 +35,18 @@ def emotion_conversations(
     task : EmotionTask
     classes : sequence of str
     n_conversations : int, optional
-        Draw this many at random, equally many of each class; with None each segment and source comes
-        once, in order, plain.
+        Draw this many at random, equally many of each class; with None each labelled segment and
+        source comes once, in order, plain.
     part : str
         Part of the split, kept in each row.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        If a source has not one text a segment, or a class to draw from has no segment.
     """
+    _check_texts(len(table), texts)
     rng = np.random.default_rng(seed)
     draws = _draw(table["emotion"], texts, classes, n_conversations, rng)
     system = task.system(classes)
@@ -61,6 +67,16 @@ def emotion_conversations(
         }
 
 
+def _check_texts(n_segments: int, texts: Mapping[str, Sequence[Sequence[str]]]) -> None:
+    lengths = {source: [len(copy) for copy in copies] for source, copies in texts.items()}
+    wrong = {source: found for source, found in lengths.items() if not found or set(found) != {n_segments}}
+    if wrong or not lengths:
+        raise ValueError(
+            f"texts by source and copy number {wrong or lengths}; allowed are one source or more with one "
+            f"copy or more, each of {n_segments} texts, one a segment."
+        )
+
+
 def _draw(
     labels: pd.Series,
     texts: Mapping[str, Sequence],
@@ -71,7 +87,8 @@ def _draw(
     """(position, source, copy) of each conversation."""
     sources = list(texts)
     if n is None:
-        return [(position, source, 0) for position in range(len(labels)) for source in sources]
+        known = np.flatnonzero(labels.isin(classes))
+        return [(int(position), source, 0) for position in known for source in sources]
     groups = [np.flatnonzero((labels == name).to_numpy()) for name in classes]
     missing = [name for name, group in zip(classes, groups, strict=True) if not len(group)]
     if missing:

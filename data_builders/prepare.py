@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.preprocessing import resample_recording
-from data_builders.readers import READERS
-from data_builders.recording import Recording
+from data_builders.readers import find_reader
+from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile, windows
 from data_builders.segments import Segments
 from data_builders.stage import run_stage
@@ -30,7 +30,11 @@ class PrepareConfig:
         default=None, metadata={"help": "window length in s; default: the reader's own"}
     )
     step: float | None = field(
-        default=None, metadata={"help": "step in s of the training windows; default: the reader's own"}
+        default=None,
+        metadata={
+            "help": "step in s of the training windows, 0 for none that overlap; default: the reader's own, "
+            "and 0 around events"
+        },
     )
     reader_options: dict | str | None = field(
         default=None, metadata={"help": "options of the reader, as JSON"}
@@ -39,26 +43,46 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         if isinstance(self.reader_options, str):
             self.reader_options = json.loads(self.reader_options)
+        problems = []
+        if self.window is not None and not self.window > 0:
+            problems.append(f"window is {self.window}; allowed are seconds above 0")
+        if self.step is not None and not self.step >= 0:
+            problems.append(f"step is {self.step}; allowed are seconds from 0")
+        if problems:
+            raise ValueError(f"PrepareConfig: {'; '.join(problems)}.")
 
 
-def make_reader(dataset: str, root: str | None, options: dict | None = None) -> Any:
+def make_reader(dataset: str, root: str | None, options: dict | str | None = None) -> Any:
     """A reader by its name.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `data_builders.readers.READERS`.
+    root : str or None
+        Folder that holds the data set's files.
+    options : dict or str, optional
+        Further arguments of the reader, or their JSON.
 
     Raises
     ------
     ValueError
         If there is no such reader; the message lists those that exist.
     """
-    if dataset not in READERS:
-        raise ValueError(f"dataset is {dataset!r}; allowed are {sorted(READERS)}.")
-    return READERS[dataset](root, **(options or {}))
+    reader: Any = find_reader(dataset)
+    return reader(root, **((json.loads(options) if isinstance(options, str) else options) or {}))
 
 
 def prepare(config: PrepareConfig, progress: bool = True) -> Path:
-    """Write the store of a data set, or leave the one that is there for the same inputs."""
+    """Write the store of a data set, or leave the one that is there for the same inputs.
+
+    Raises
+    ------
+    ValueError
+        If the configuration does not fit the data set, or a recording has no labelled window.
+    """
     reader = make_reader(config.dataset, config.root, config.reader_options)
-    length = config.window or (sum(reader.event) if reader.event else reader.window)
-    step = reader.step if config.step is None else config.step
+    length, step = _window_and_step(reader, config)
     about = {
         "dataset": reader.name,
         "root": config.root,
@@ -68,7 +92,8 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "event": reader.event,
         "classes": list(reader.classes),
     }
-    inputs = {"config": asdict(config) | {"out": None}, "about": about, "files": _identity(reader.paths())}
+    files = {"recordings": [str(path) for path in reader.paths()], "stats": _stats(config.root)}
+    inputs = {"config": asdict(config) | {"out": None}, "about": about, "files": files}
 
     def work(partial: Path) -> None:
         write_shards(_cut_all(reader, length, step, progress), partial, about)
@@ -76,10 +101,25 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
     return run_stage("prepare", config.out, inputs, work)
 
 
-def _identity(paths: list) -> list:
-    """Name, size and time of change of what is read, so that a changed file is seen."""
-    stats = [(str(p), Path(p).stat()) for p in paths if Path(p).is_file()]
-    return [(name, s.st_size, s.st_mtime_ns) for name, s in stats] or [str(p) for p in paths]
+def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
+    if reader.event is None:
+        return config.window or reader.window, reader.step if config.step is None else config.step
+    length = sum(reader.event)
+    if config.window not in (None, length):
+        raise ValueError(
+            f"window is {config.window} s; allowed for {config.dataset!r} is {length} s, the window "
+            f"{list(reader.event)} around its events. Leave it out, or set the reader's 'event' if it has one."
+        )
+    return length, config.step or 0.0
+
+
+def _stats(root: str | None) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of all files in a folder.
+
+    A recording may be of several files that `Reader.paths` does not name.
+    """
+    files = sorted(path for path in Path(root).iterdir() if path.is_file()) if root else []
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def _cut_all(reader: Any, length: float, step: float, progress: bool) -> Iterator[tuple[str, Segments]]:
@@ -87,12 +127,21 @@ def _cut_all(reader: Any, length: float, step: float, progress: bool) -> Iterato
 
     for path in tqdm(reader.paths(), desc=f"prepare {reader.name}", unit="recording", disable=not progress):
         recording = resample_recording(reader.read(path))
-        chosen = (
-            event_windows(recording, *reader.event, step)
-            if reader.event
-            else windows(recording, length, step)
+        if reader.event:
+            before, after = reader.event
+            chosen = event_windows(recording, before, after, step)
+        else:
+            chosen = windows(recording, length, step)
+        yield str(path), _cut_with_references(recording, chosen, length, path)
+
+
+def _cut_with_references(recording: Recording, chosen: list, length: float, path: str | Path) -> Segments:
+    if not chosen:
+        raise ValueError(
+            f"{path}: no window of {length} s fits into the {len(recording.blocks)} labelled blocks of this "
+            f"{recording.duration:.1f} s recording. Label its blocks, choose a shorter window, or leave it out."
         )
-        yield str(path), cut(recording, chosen + reference_windows(recording, length), length)
+    return cut(recording, chosen + reference_windows(recording, length), length)
 
 
 def read_for_chat(about: dict, path: str, root: str | None = None) -> tuple[Recording, Segments]:
@@ -103,9 +152,9 @@ def read_for_chat(about: dict, path: str, root: str | None = None) -> tuple[Reco
     about : dict
         The ``about`` of the store.
     path : str
-        A recording of the reader's kind.
+        A recording of the reader's kind, or an ``.npz`` file that `save_recording` wrote.
     root : str, optional
-        Folder of the data set; the recording's own folder by default.
+        Folder of the data set; the recording's own folder by default, if the reader reads files.
 
     Returns
     -------
@@ -113,9 +162,15 @@ def read_for_chat(about: dict, path: str, root: str | None = None) -> tuple[Reco
     segments : Segments
         Side by side over the recording (or at its events), then the reference windows.
     """
-    root = root or (str(Path(path).parent) if Path(path).parent.is_dir() else about["root"])
-    reader = make_reader(about["dataset"], root, about["reader_options"])
-    recording = resample_recording(reader.read(path))
+    recording = resample_recording(_read_one(about, path, root))
     length = about["window"]
     chosen = event_windows(recording, *about["event"]) if about["event"] else tile(recording, length)
-    return recording, cut(recording, chosen + reference_windows(recording, length), length)
+    return recording, _cut_with_references(recording, chosen, length, path)
+
+
+def _read_one(about: dict, path: str, root: str | None) -> Recording:
+    if Path(path).suffix == ".npz":
+        return load_recording(path)
+    if about["root"] is not None and root is None:
+        root = str(Path(path).parent)
+    return make_reader(about["dataset"], root, about["reader_options"]).read(path)

@@ -168,7 +168,9 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
 def _number(value: Any) -> Any:
     """A NumPy scalar, as labels and times often are, as JSON knows it."""
     if not isinstance(value, np.generic):
-        raise TypeError(f"{value!r} is a {type(value).__name__}; allowed in a recording are text and numbers.")
+        raise TypeError(
+            f"{value!r} is a {type(value).__name__}; allowed in a recording are text and numbers."
+        )
     return value.item()
 
 

@@ -34,7 +34,8 @@ def windows(recording: Recording, length: float, step: float) -> list[Window]:
     for block in recording.blocks:
         room = min(block.start + block.duration, recording.duration) - length - block.start
         grid = _every(length, room)
-        between = [o for o in _every(step, room) if not np.isclose(o, grid).any()] if step else []
+        steps = _every(step, room) if step else []
+        between = [o for o in steps if abs(o - length * round(o / length)) > TOLERANCE]
         offsets = sorted([(o, True) for o in grid] + [(o, False) for o in between])
         starts = [(block.start + o, on_grid) for o, on_grid in offsets]
         found += [(start, block, on_grid, False) for start, on_grid in starts if start >= 0]

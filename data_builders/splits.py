@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -52,6 +53,9 @@ class Split:
     def load(cls, path: str | Path) -> Split:
         """Read what `save` wrote; refuses a file whose assignment does not fit its hash."""
         content = json.loads(Path(path).read_text())
+        missing = sorted({"protocol", "fold", "hash", "parts"} - set(content))
+        if missing:
+            raise ValueError(f"{path}: lacks the keys {missing}; write splits with Split.save.")
         split = cls(content["parts"], content["protocol"], content["fold"])
         if split.hash != content["hash"]:
             raise ValueError(f"{path}: was changed by hand: hash {split.hash}, written {content['hash']}.")
@@ -73,7 +77,8 @@ def group_kfold(
         Segment table with ``segment`` and ``subject``.
     n_folds : int
     n_validation : float
-        Share of each fold's training subjects that becomes the validation part.
+        Share of each fold's training subjects that becomes the validation part; at least one subject
+        goes to each of the two.
     seed : int
 
     Returns
@@ -83,9 +88,10 @@ def group_kfold(
     from sklearn.model_selection import GroupKFold
 
     subjects = np.array(sorted(table["subject"].unique()))
-    if len(subjects) < max(n_folds, 2):
+    if not 2 <= n_folds <= len(subjects) or len(subjects) - math.ceil(len(subjects) / n_folds) < 2:
         raise ValueError(
-            f"{len(subjects)} subjects cannot make {n_folds} folds; use at most one fold a subject."
+            f"{len(subjects)} subjects cannot make {n_folds} folds; allowed are 2 folds or more, at most one "
+            "a subject, that leave each fold a training and a validation subject."
         )
     folds = GroupKFold(n_folds, shuffle=True, random_state=seed).split(subjects, groups=subjects)
     return [
@@ -111,7 +117,7 @@ def subject_holdout(
 
 def _by_subject(table, rest, test, n_validation, seed, protocol, fold) -> Split:
     rest = np.random.default_rng(seed + 1000 * (fold + 1)).permutation(rest)
-    n_held = max(1, round(len(rest) * n_validation))
+    n_held = min(max(1, round(len(rest) * n_validation)), len(rest) - 1)
     part = dict.fromkeys(test, "test") | dict.fromkeys(rest[:n_held], "validation")
     part |= dict.fromkeys(rest[n_held:], "train")
     return Split(dict(zip(table["segment"], table["subject"].map(part), strict=True)), protocol, fold)
@@ -151,12 +157,21 @@ def check_leaks(table: pd.DataFrame, split: Split) -> None:
 
 
 def _overlaps(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
-    """Pairs of windows of one recording, one in each table, that share a moment."""
+    """Windows of one table that share a moment of a recording with one of the other, and which one."""
     keys = ["dataset", "subject", "session"]
-    pairs = a.merge(b, on=keys, suffixes=("", "_other"))
-    apart = (pairs["start"] + pairs["duration"] <= pairs["start_other"] + 1e-6) | (
-        pairs["start_other"] + pairs["duration_other"] <= pairs["start"] + 1e-6
-    )
-    return [
-        f"{one} with {other}" for one, other in pairs.loc[~apart, ["segment", "segment_other"]].to_numpy()
-    ]
+    common = a[keys].drop_duplicates().merge(b[keys].drop_duplicates(), on=keys)
+    both = pd.concat([a.assign(in_b=False), b.assign(in_b=True)]).merge(common, on=keys)
+    recordings = both.sort_values("start", kind="stable").groupby(keys, sort=False, dropna=False)
+    return [pair for _, windows in recordings for pair in _overlapping_pairs(windows)]
+
+
+def _overlapping_pairs(windows: pd.DataFrame) -> list[str]:
+    """In windows of one recording, by start: each with one of the other table that it begins within."""
+    names, start, in_b = (windows[column].to_numpy() for column in ("segment", "start", "in_b"))
+    stop = start + windows["duration"].to_numpy()
+    pairs = []
+    for side in (in_b, ~in_b):
+        reached = np.maximum.accumulate(np.where(side, stop, -np.inf))
+        for i in np.flatnonzero(~side & (start < reached - 1e-6)):
+            pairs.append(f"{names[i]} with {names[int(np.argmax(side & (stop == reached[i])))]}")
+    return pairs

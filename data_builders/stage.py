@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,24 +50,64 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     """The partial folder to work in, or None where the output for these inputs is there already.
 
     A partial folder of the same inputs is handed out again, so that long work can resume.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, or the partial one beside it, holds files that no stage wrote.
     """
     folder, key = Path(folder), content_hash({"stage": stage, **inputs})
-    if folder.exists() and any(folder.iterdir()) and read_stamp(folder, stage)["key"] == key:
+    if _finished_key(stage, folder) == key:
         return None
     partial = folder.with_name(folder.name + ".partial")
-    if partial.exists() and json.loads((partial / STAMP).read_text())["key"] != key:
+    if _is_filled(partial):
+        if _partial_key(partial) == key:
+            return partial
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    stamp = {"stage": stage + " (unfinished)", "key": key, "inputs": inputs}
-    (partial / STAMP).write_text(json.dumps(stamp, indent=1, default=str))
+    _write_stamp(partial, {"stage": stage + " (unfinished)", "key": key, "inputs": inputs})
     return partial
 
 
+def _is_filled(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir())
+
+
+def _finished_key(stage: str, folder: Path) -> str | None:
+    """Key of the stage's earlier output; None for an empty or missing folder."""
+    return read_stamp(folder, stage)["key"] if _is_filled(folder) else None
+
+
+def _partial_key(partial: Path) -> str:
+    if not (partial / STAMP).is_file():
+        raise FileNotFoundError(
+            f"{partial}: is needed for unfinished work, but holds files that no stage of biollm wrote. "
+            "Move it away or choose another output."
+        )
+    return json.loads((partial / STAMP).read_text())["key"]
+
+
+def _write_stamp(folder: Path, stamp: dict) -> None:
+    """Write the stamp whole or not at all."""
+    text = json.dumps(stamp, indent=1, default=str)
+    beside = folder.with_name(f"{folder.name}.{os.getpid()}.{STAMP}")
+    beside.write_text(text)
+    os.replace(beside, folder / STAMP)
+
+
 def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
-    """Stamp a partial folder as finished and move it into place, over an earlier output."""
+    """Stamp a partial folder as finished and move it into place, over an earlier output.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has got other files since the stage was opened; the work stays in `partial`.
+    """
+    folder = Path(folder)
+    _finished_key(stage, folder)
     stamp = json.loads((partial / STAMP).read_text())
-    (partial / STAMP).write_text(json.dumps(stamp | {"stage": stage}, indent=1))
-    if Path(folder).exists():
+    _write_stamp(partial, stamp | {"stage": stage})
+    if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
-from data_builders.stage import content_hash, read_stamp
+from data_builders.stage import read_stamp
 
 __all__ = ["SegmentStore", "write_shards"]
 
@@ -46,7 +47,7 @@ def write_shards(parts: Iterable[tuple[str, Segments]], folder: Path, about: dic
     if specs is None:
         raise ValueError("there are no recordings to store; check the data set's root.")
     if len(set(ids)) != len(ids):
-        twice = sorted({i for i in ids if ids.count(i) > 1})[:3]
+        twice = sorted(name for name, count in Counter(ids).items() if count > 1)[:3]
         raise ValueError(
             f"segment ids must be unique; these come twice: {twice}. Do two recordings share their ids?"
         )
@@ -121,14 +122,26 @@ class SegmentStore:
         return tuple(self.about["classes"])
 
     def segments(self, rows: np.ndarray | pd.Series | None = None) -> Segments:
-        """Read segments into memory; all, or those of a boolean mask or an array of positions."""
+        """Read segments into memory; all, or those of a boolean mask or an array of positions.
+
+        Raises
+        ------
+        ValueError
+            If a mask is not as long as the store.
+        """
         rows = np.arange(len(self)) if rows is None else np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        if rows.dtype == bool:
+            if rows.shape != (len(self),):
+                raise ValueError(
+                    f"the mask has shape {rows.shape}; allowed is one value for each of {len(self)}."
+                )
+            rows = np.flatnonzero(rows)
         chosen = self.dataset.data.table.take(rows)
         signals = {}
         for name, spec in self.specs.items():
             values = chosen[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            signals[name] = values.reshape(len(rows), len(spec.channel_names), -1)
+            n_samples = chosen[name].type.list_size // len(spec.channel_names)
+            signals[name] = values.reshape(len(rows), len(spec.channel_names), n_samples)
         return Segments(signals, self.table.iloc[rows].reset_index(drop=True), self.specs)
 
     def describe(self) -> dict:
@@ -145,8 +158,3 @@ class SegmentStore:
             "window_seconds": self.about["window"],
             "key": self.key,
         }
-
-
-def table_hash(table: pd.DataFrame) -> str:
-    """Hash of the ids and labels of segments."""
-    return content_hash(table.astype(str).to_dict("list"))

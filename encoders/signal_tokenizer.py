@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -138,17 +139,21 @@ class SignalTokenizer:
         self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int = 0, seed: int = 0
     ) -> list[list[str]]:
         """Texts of some rows, followed by those of augmented copies (training subjects only)."""
+        self._check_source(source)
         if source == "codes":
             return [self._write_codes(codes) for codes in self.encoder.codes(inputs, rows, copies, seed)]
         write: dict[str, Callable] = {"bins": self._write_bins, "floats": self._write_floats}
-        if source not in write:
-            raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
         values = self.features(inputs)[rows]
         noise = np.random.default_rng(seed).standard_normal((copies, *values.shape)) * FEATURE_NOISE
         return [write[source](values)] + [write[source](values + one) for one in noise]
 
+    def _check_source(self, source: str) -> None:
+        if source not in self.sources:
+            raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
+
     def tokens(self, source: str) -> list[str]:
         """New tokens that a source needs, in a fixed order."""
+        self._check_source(source)
         if source == "codes":
             return self._code_tokens()
         if source == "bins":
@@ -162,7 +167,9 @@ class SignalTokenizer:
         -------
         ndarray, shape (n_tokens, 64)
         """
-        rng = np.random.default_rng(self.seed)
+        self._check_source(source)
+        # A stream of random numbers for each source, or the brackets of two would be alike.
+        rng = np.random.default_rng([self.seed, self.sources.index(source)])
         if source == "bins":
             return np.concatenate([rng.standard_normal((2, VECTOR_DIM)), self._bin_vectors(rng)])
         vectors = [np.empty((0, VECTOR_DIM))]
@@ -301,5 +308,6 @@ def _normaliser(how: str, arrays: dict[str, np.ndarray], name: str) -> Normalise
     return normaliser
 
 
-def _stream(fields: dict) -> StreamSpec:
-    return StreamSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+def _stream(fields: dict[str, Any]) -> StreamSpec:
+    names = {name: tuple(fields[name]) for name in ("modalities", "channel_names")}
+    return StreamSpec(**{**fields, **names})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from data_builders.segments import Segments, SignalSpec
 from encoders.features.cardiac import ecg_features, pulse_features
 from encoders.features.channels import Features
 from encoders.features.eeg import eeg_features
@@ -32,27 +32,12 @@ FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
 CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
 
 
-class Spec(Protocol):
-    """What a modality's features need to know: rate in Hz and channel names."""
-
-    sampling_rate: float
-    channel_names: tuple[str, ...]
-
-
-class SegmentBatch(Protocol):
-    """Equally long segments: arrays (n_segments, n_channels, n_samples) and specs by modality."""
-
-    signals: Mapping[str, np.ndarray]
-    specs: Mapping[str, Spec]
-
-
-def extract_features(segments: SegmentBatch) -> pd.DataFrame:
+def extract_features(segments: Segments) -> pd.DataFrame:
     """Measure every segment by itself; nothing is fitted, and no row depends on another.
 
     Parameters
     ----------
     segments : Segments
-        With `signals` and `specs` by modality.
 
     Returns
     -------
@@ -79,7 +64,7 @@ def extract_features(segments: SegmentBatch) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _in_chunks(measure: Callable, data: np.ndarray, spec: Spec) -> Features:
+def _in_chunks(measure: Callable, data: np.ndarray, spec: SignalSpec) -> Features:
     if not len(data):
         # one blank segment tells the names
         blank = measure(np.zeros((1, *data.shape[1:])), spec.sampling_rate, spec.channel_names)

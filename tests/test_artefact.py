@@ -1,0 +1,66 @@
+"""The artefact loads with nothing but itself and its base, and refuses any other part."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from biollm.artefact import ArtefactError, load_artefact
+from biollm.readout import label_probabilities
+from data_builders.stage import folder_hash
+from data_builders.store import SegmentStore
+
+
+@pytest.fixture
+def copy(artefact_folder, tmp_path):
+    """The artefact alone, in another place."""
+    return shutil.copytree(artefact_folder, tmp_path / "moved")
+
+
+def probabilities(artefact, store):
+    segments = SegmentStore(store).segments()
+    texts = artefact.signal_tokenizer.encode(segments)[:16]
+    prompts = artefact.prompts(texts)
+    return label_probabilities(artefact.model, artefact.tokenizer, prompts, artefact.card.classes, "The recording shows")
+
+
+def test_a_moved_artefact_answers_the_same(artefact_folder, copy, store):
+    here, there = (probabilities(load_artefact(folder), store) for folder in (artefact_folder, copy))
+    np.testing.assert_array_equal(here, there)
+    # Not one answer for all: what the adapter learned was loaded with it.
+    assert np.ptp(here[:, 0]) > 0.02
+
+
+def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, store):
+    for name in ("artefact.json", "README.md"):
+        assert str(store) not in (artefact_folder / name).read_text()
+
+
+def test_a_wrong_base_is_refused_with_both_values(copy, make_base):
+    card = json.loads((copy / "artefact.json").read_text())
+    with pytest.raises(ArtefactError, match="base model is .* made with") as error:
+        load_artefact(copy, make_base(seed=1))
+    assert card["base_fingerprint"] in str(error.value)
+
+
+def test_a_changed_signal_tokenizer_is_refused_with_both_values(copy):
+    path = copy / "signal_tokenizer" / "signal_tokenizer.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    with pytest.raises(ArtefactError, match="signal tokenizer is") as error:
+        load_artefact(copy)
+    assert folder_hash(copy / "signal_tokenizer") in str(error.value)
+
+
+def test_a_changed_text_tokenizer_is_refused(copy):
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    with pytest.raises(ArtefactError, match="text tokenizer is"):
+        load_artefact(copy)
+
+
+def test_a_folder_without_artefact_says_what_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="biollm finetune"):
+        load_artefact(tmp_path)

@@ -1,0 +1,66 @@
+"""Asking a tuned model about a recording."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from biollm.artefact import load_artefact
+from biollm.chat import ChatConfig, RecordingChat, chat
+from biollm.cli import run
+from data_builders.prepare import read_for_chat
+
+
+@pytest.fixture(scope="module")
+def session(artefact_folder, two_states):
+    artefact = load_artefact(artefact_folder)
+    return RecordingChat(artefact, *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
+
+
+def test_windows_cover_the_recording_with_its_truth(session):
+    assert session.windows["start"].tolist() == [10.0 * k for k in range(24)]
+    labels = dict(zip(session.windows["start"], session.windows["emotion"], strict=True))
+    for block in session.recording.blocks:
+        assert labels[block.start] == block.labels["emotion"]
+
+
+def test_probabilities_are_of_each_window(session):
+    assert session.probabilities.shape == (24, 2)
+    np.testing.assert_allclose(session.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_window_at_a_moment(session):
+    assert session.window_at(0) == 0
+    assert session.window_at(57.0) == 5
+    assert session.window_at(1e6) == 23
+
+
+def test_the_answer_shows_time_words_probabilities_and_truth(session):
+    text = session.answer("Which state is it?", 5)
+    top = session.artefact.card.classes[int(session.probabilities[5].argmax())]
+    assert text.startswith("[0:50-1:00] ")
+    assert f"{top} {session.probabilities[5].max():.2f}" in text
+    assert f"recorded as: {session.windows.loc[5, 'emotion']}" in text
+
+
+def test_one_question_from_the_command(artefact_folder, two_states, capsys):
+    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz"), ask="Which state is it?", at=12.0))
+    assert capsys.readouterr().out.startswith("[0:10-0:20] ")
+
+
+def test_it_goes_on_interactively(artefact_folder, two_states, monkeypatch, capsys):
+    said = iter(["at 100", "Which state is it?", "at noon", "overview", "quit"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(said))
+    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz")))
+    out = capsys.readouterr().out
+    assert "[1:40-1:50] " in out
+    assert "'at noon': give a number of seconds" in out
+    assert out.count("truth") == 2
+
+
+def test_a_missing_recording_is_one_message_and_status_2(artefact_folder, tmp_path, capsys):
+    missing = str(tmp_path / "none.npz")
+    with pytest.raises(SystemExit) as stop:
+        run("chat", ["--artefact", str(artefact_folder), "--recording", missing, "--ask", "?"])
+    assert stop.value.code == 2
+    assert missing in capsys.readouterr().err
