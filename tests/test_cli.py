@@ -1,0 +1,61 @@
+"""The command: help, recipes, and errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from biollm.cli import COMMANDS, RECIPES, read_recipe, recipe_section, run
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_defaults_and_an_example(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(name, ["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "(default: " in out
+    assert f"example: biollm {name} --" in out
+
+
+@pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.yaml")])
+def test_shipped_recipes_fill_their_commands(recipe):
+    sections = [name for name in COMMANDS if recipe_section(recipe, name)]
+    assert sections
+    for name in sections:
+        read_recipe(recipe, name)
+
+
+def test_flags_win_over_the_recipe(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("data_builders.prepare.prepare", seen.append)
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("prepare: {dataset: npz, window: 4.0, step: 2.0}\n")
+    run("prepare", ["--config", str(recipe), "--window", "5"])
+    assert (seen[0].dataset, seen[0].window, seen[0].step) == ("npz", 5.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("prepare: {windows: 3}", "windows"), ("prepear: {}", "prepear"), ("- 1", "sections")],
+)
+def test_a_wrong_recipe_is_one_message_and_status_2(tmp_path, capsys, content, said):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        run("prepare", ["--config", str(recipe)])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_recipe_lists_those_there_are(capsys):
+    with pytest.raises(SystemExit):
+        run("prepare", ["--config", "nowhere"])
+    assert "quickstart" in capsys.readouterr().err
+
+
+def test_an_unknown_data_set_lists_those_there_are(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("prepare", ["--dataset", "amigoss", "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "noneeg" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,120 @@
+"""The evaluation: all rows on the same segments, controls, resuming."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from biollm.experiment import EvaluateConfig, evaluate
+from biollm.methods import GROUPS, noise_for_signal, shuffle_labels
+from data_builders.splits import Split, subject_holdout
+from data_builders.store import SegmentStore
+from encoders.inputs import signal_inputs
+
+SETTINGS = {
+    "protocol": "gkf2",
+    "tokenizer": {"encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8}, "training": {"epochs": 3}}},
+    "build": {"n_conversations": 160},
+    "training": {"max_steps": 10},
+}
+EVERY_ROW = {
+    "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "LSTM", "encoder of the tokens", "encoder + extra trees",
+    "LLM on floats", "LLM on codes", "LLM on codes, generated", "LLM on bins", "LLM on codes and bins",
+    "LLM, shuffled labels", "LLM, noise for signal",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evaluation(store, make_base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluation") / "out"
+    config = EvaluateConfig(str(store), str(out), model_name_or_path=make_base(), **SETTINGS)
+    return evaluate(config, progress=False)
+
+
+def test_every_row_is_there_with_its_figures(evaluation):
+    report = json.loads((evaluation / "report.json").read_text())
+    assert {row["method"] for row in report["results"]} == EVERY_ROW
+    assert all(0 <= row["balanced_accuracy"] <= 1 for row in report["results"])
+    assert (evaluation / "report.html").is_file()
+
+
+def test_every_row_answers_the_same_segments_once(evaluation, store):
+    table = SegmentStore(store).table
+    wanted = sorted(table.loc[table["on_grid"] & ~table["reference"], "segment"])
+    frames = pd.concat(pd.read_parquet(path) for path in (evaluation / "jobs").glob("*.parquet"))
+    for _, rows in frames.groupby("method"):
+        assert sorted(rows["segment"]) == wanted
+
+
+def test_what_reads_the_signal_reads_it_and_majority_does_not(evaluation):
+    report = json.loads((evaluation / "report.json").read_text())
+    found = {row["method"]: row["balanced_accuracy"] for row in report["results"]}
+    assert found["extra trees"] > 0.9
+    assert found["encoder of the tokens"] > 0.9
+    assert found["majority"] == 0.5
+
+
+def test_finished_jobs_are_not_run_again(store, make_base, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    config = EvaluateConfig(str(store), str(out), model_name_or_path=make_base(), groups=["classical"], **SETTINGS)
+    ran = []
+    methods = GROUPS["classical"].methods
+
+    def failing(context):
+        ran.append(context.split.fold)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        yield from methods(context)
+
+    monkeypatch.setitem(GROUPS, "classical", type(GROUPS["classical"])(failing, cost=1))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(config, progress=False)
+    assert not out.exists()
+    evaluate(config, progress=False)
+    assert ran == [0, 1, 1]
+
+
+def test_an_artefact_is_evaluated_on_its_own_split_only(store, artefact_folder, conversations, tmp_path):
+    split = conversations.parent / "signal_tokenizer" / "split.json"
+    config = EvaluateConfig(
+        str(store), str(tmp_path / "out"), split=str(split), artefact=str(artefact_folder), groups=["llm"]
+    )
+    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+    assert "LLM on codes" in {row["method"] for row in report["results"]}
+    other = tmp_path / "other.json"
+    made = Split.load(split)
+    table = SegmentStore(store).table
+    different = next(s for s in (subject_holdout(table, seed=k) for k in range(9)) if s.hash != made.hash)
+    different.save(other)
+    config.split, config.out = str(other), str(tmp_path / "refused")
+    with pytest.raises(ValueError, match=made.hash):
+        evaluate(config, progress=False)
+
+
+def test_shuffled_labels_keep_counts_and_touch_only_the_given_rows(store):
+    inputs = signal_inputs(SegmentStore(store).segments(), 2.0)
+    rows = np.flatnonzero((inputs.table["subject"] != "P0").to_numpy())
+    labels = shuffle_labels(inputs, rows, ("calm", "tense"), seed=0).table["emotion"]
+    before = inputs.table["emotion"]
+    assert labels.value_counts().to_dict() == before.value_counts().to_dict()
+    assert labels[inputs.table["subject"] == "P0"].equals(before[inputs.table["subject"] == "P0"])
+    known = before.notna()
+    assert 0.3 < (labels[known] != before[known]).mean() < 0.6
+
+
+def test_noise_keeps_nothing_of_the_signal(store):
+    inputs = signal_inputs(SegmentStore(store).segments(), 2.0)
+    noise = noise_for_signal(inputs, seed=0)
+    for name, data in inputs.streams.items():
+        assert noise.streams[name].shape == data.shape
+        assert abs(np.corrcoef(noise.streams[name].ravel(), data.ravel())[0, 1]) < 0.05
+    assert list(noise.features.columns) == list(inputs.features.columns)
+
+
+@pytest.mark.parametrize("change", [{"protocol": "loso-all"}, {"groups": ["classical", "oracle"]}])
+def test_unknown_choices_name_what_is_allowed(store, tmp_path, change):
+    with pytest.raises(ValueError, match="allowed are"):
+        evaluate(EvaluateConfig(str(store), str(tmp_path / "out"), **change), progress=False)
