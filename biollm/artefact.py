@@ -148,11 +148,13 @@ tags: [biosignals, biollm]
 # A biollm artefact
 
 LoRA adapter that reads {", ".join(store["modalities"])} of the data set `{store["dataset"]}` as signal
-tokens ({", ".join(card.sources)}) and names one of: {", ".join(card.classes)}.
+tokens ({", ".join(card.sources)}) and names one of:
+{", ".join(card.classes)}.
 
 - Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
 - Split: {card.split_protocol}, hash `{card.split_hash}`; test subjects were not seen.
-- Base: `{card.model_name_or_path}`, fingerprint `{card.base_fingerprint}`{", nf4" if card.load_in_4bit else ""}.
+- Base: `{card.model_name_or_path}`{", nf4" if card.load_in_4bit else ""}, fingerprint
+  `{card.base_fingerprint}`.
 
 Ask it: `biollm chat --artefact DIR --recording FILE`.
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["add_signal_tokens", "fingerprint", "load_base_model", "load_text_tokenizer", "resolve_model"]
 
@@ -23,7 +20,7 @@ def resolve_model(name: str) -> str:
     return str(NANO_PATH)
 
 
-def load_text_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_text_tokenizer(name: str) -> Any:
     """A base model's own tokenizer, with a pad token that is not its end-of-sequence token.
 
     Raises
@@ -42,7 +39,7 @@ def load_text_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_base_model(name: str, load_in_4bit: bool = True) -> PreTrainedModel:
+def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
     """A causal LLM in bfloat16, its linear layers in nf4 if asked for, on this process's device."""
     import torch
     from accelerate import PartialState
@@ -65,7 +62,7 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> PreTrainedModel:
     )
 
 
-def fingerprint(model: PreTrainedModel) -> str:
+def fingerprint(model: Any) -> str:
     """Sixteen hex digits that tell one base model from another.
 
     Of the architecture and a sample of the embedding, which no quantization touches; taken before
@@ -78,8 +75,8 @@ def fingerprint(model: PreTrainedModel) -> str:
 
 
 def add_signal_tokens(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    model: Any,
+    tokenizer: Any,
     tokens: Sequence[str],
     vectors: np.ndarray | None,
     seed: int = 0,
@@ -119,9 +116,9 @@ def add_signal_tokens(
         rows = mean.expand(len(ids), -1)
         if vectors is not None and len(vectors):
             rng = np.random.default_rng(seed)
-            projected = vectors @ rng.standard_normal((vectors.shape[1], embedding.shape[1]))
+            directions = vectors @ rng.standard_normal((vectors.shape[1], embedding.shape[1]))
             projected = torch.tensor(
-                projected / projected.std(), dtype=torch.float32, device=embedding.device
+                directions / directions.std(), dtype=torch.float32, device=embedding.device
             )
             rows = mean + spread * projected
         if head.data_ptr() != embedding.data_ptr():

@@ -10,6 +10,7 @@ import numpy as np
 
 from biollm.base_model import load_text_tokenizer
 from data_builders.conversations import emotion_conversations
+from data_builders.options import as_mapping
 from data_builders.sharegpt import (
     Roles,
     read_sharegpt,
@@ -56,8 +57,7 @@ class TrainEncoderConfig:
     seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
 
     def __post_init__(self) -> None:
-        if isinstance(self.tokenizer, str):
-            self.tokenizer = json.loads(self.tokenizer)
+        self.tokenizer = as_mapping(self.tokenizer)
 
 
 def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
@@ -68,7 +68,7 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
     inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "split": split.hash}
 
     def work(partial: Path) -> None:
-        settings = SignalTokenizerConfig(**(config.tokenizer or {}))
+        settings = SignalTokenizerConfig(**as_mapping(config.tokenizer))
         signals = signal_inputs(store.segments(), settings.frame_seconds)
         tokenizer = SignalTokenizer(settings, store.classes, config.seed)
         tokenizer.fit(

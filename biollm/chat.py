@@ -18,7 +18,7 @@ from encoders.inputs import SignalInputs, signal_inputs
 
 __all__ = ["ChatConfig", "RecordingChat", "chat"]
 
-HELP = "Ask anything about the current window; 'at SECONDS' moves to another, 'overview' lists all, 'quit' leaves."
+HELP = "Ask about the current window; 'at SECONDS' moves to another, 'overview' lists all, 'quit' leaves."
 
 
 @dataclass

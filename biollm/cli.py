@@ -44,12 +44,12 @@ COMMANDS = {
     "build": Command(
         "segments -> ShareGPT conversations of the training subjects",
         "biollm.building", "build", ("BuildConfig",),
-        "biollm build --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-conversations",
+        "biollm build --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-built",
     ),
     "finetune": Command(
         "conversations -> LoRA adapter on a 4-bit base, as an artefact",
         "biollm.finetuning", "finetune", ("FinetuneConfig", "FinetuneTraining"),
-        "biollm finetune --dataset_path runs/noneeg-conversations --out runs/noneeg-artefact --max_steps 300",
+        "biollm finetune --dataset_path runs/noneeg-built --out runs/noneeg-artefact --max_steps 300",
     ),
     "evaluate": Command(
         "baselines, encoders, LLM read-outs and controls in one table",
@@ -71,7 +71,7 @@ def main() -> None:
         prog="biollm",
         usage="biollm COMMAND [--help] [options]",
         description="Fine-tune LLMs to read biosignals.",
-        epilog=f"commands:\n{lines}\n\n'biollm COMMAND --help' lists a command's options with their defaults.",
+        epilog=f"commands:\n{lines}\n\n'biollm COMMAND --help' lists its options with their defaults.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from biollm.methods import GROUPS, Context, MethodOutput
+from data_builders.options import as_mapping
 from data_builders.prepare import make_reader
 from data_builders.splits import Split, check_leaks, group_kfold, subject_holdout
 from data_builders.stage import run_stage
@@ -66,8 +66,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         for name in ("tokenizer", "build", "training"):
-            value = getattr(self, name)
-            setattr(self, name, json.loads(value) if isinstance(value, str) else value or {})
+            setattr(self, name, as_mapping(getattr(self, name)))
         unknown = sorted(set(self.groups) - set(GROUPS))
         if unknown:
             raise ValueError(f"groups {unknown} are unknown; allowed are {list(GROUPS)}.")
@@ -75,7 +74,7 @@ class EvaluateConfig:
     @property
     def tokenizer_settings(self) -> dict:
         """Fields of `SignalTokenizerConfig`, with the normalisation in its place."""
-        return {**self.tokenizer, "normalisation": self.normalisation}  # type: ignore[dict-item]
+        return as_mapping(self.tokenizer) | {"normalisation": self.normalisation}
 
 
 @dataclass(frozen=True)

@@ -198,4 +198,3 @@ def _finish(model: Any, tokenizer: Any, about: dict, config: FinetuneConfig, par
     signals = Path(config.dataset_path) / "signal_tokenizer"
     save_artefact(partial, model, tokenizer, signals, card)
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)
-

@@ -12,6 +12,7 @@ import numpy as np
 
 from biollm.baselines import BASELINES
 from data_builders.normalisation import Normaliser
+from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import run_stage
 from data_builders.store import SegmentStore
@@ -172,7 +173,8 @@ def floats(context: Context) -> Iterator[MethodOutput]:
 def shuffled(context: Context) -> Iterator[MethodOutput]:
     """Control: the whole chain on shuffled training labels."""
     rows = context.rows("train", "validation")
-    yield from _control(context, shuffle_labels(context.inputs, rows, context.classes, context.seed), "LLM, shuffled labels")  # fmt: skip
+    inputs = shuffle_labels(context.inputs, rows, context.classes, context.seed)
+    yield from _control(context, inputs, "LLM, shuffled labels")
 
 
 def noise(context: Context) -> Iterator[MethodOutput]:
@@ -184,7 +186,7 @@ def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[Meth
     started = time.perf_counter()
     tokenizer = _fit_tokenizer(context, inputs)
     outputs = list(_tune_and_read(context, inputs, tokenizer, ["codes", "bins"], started, generated=False))
-    mean = np.mean([output.probabilities for output in outputs], axis=0)
+    mean = np.mean([output.probabilities for output in outputs if output.probabilities is not None], axis=0)
     yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
 
 
@@ -233,7 +235,7 @@ def _tune_and_read(
         sources=sources,
         model_name_or_path=config.model_name_or_path,
         seed=context.seed,
-        **(config.build or {}),
+        **as_mapping(config.build),
     )
     split = context.split
     if context.config.part == "validation":
@@ -247,7 +249,7 @@ def _tune_and_read(
     tuning = FinetuneConfig(
         str(conversations), str(place / "artefact"), config.model_name_or_path, config.load_in_4bit
     )
-    finetune(tuning, FinetuneTraining(seed=context.seed, **(config.training or {})), context.progress)
+    finetune(tuning, FinetuneTraining(seed=context.seed, **as_mapping(config.training)), context.progress)
     yield from _read_out(context, inputs, load_artefact(place / "artefact"), started, generated)
 
 
@@ -259,7 +261,7 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
     artefact = load_artefact(str(context.config.artefact))
     if artefact.card.split_hash != context.split.hash:
         raise ValueError(
-            f"{context.config.artefact}: was made on the split {artefact.card.split_hash}; this evaluation's is "
+            f"{context.config.artefact}: was made on the split {artefact.card.split_hash}, not on "
             f"{context.split.hash}. Give the artefact's own split.json with --split."
         )
     encoder = artefact.signal_tokenizer.encoder

@@ -22,7 +22,7 @@ RECIPE = "quickstart"
 
 @dataclass
 class QuickstartConfig:
-    """Simulated recordings -> tokens -> conversations -> LoRA -> table -> chat, in five minutes on two cores."""
+    """Simulated recordings -> tokens -> conversations -> LoRA -> table -> chat."""
 
     out: str = field(default="runs/quickstart", metadata={"help": "folder to write to"})
     jobs: int = field(default=2, metadata={"help": "processes that evaluate"})

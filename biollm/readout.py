@@ -100,7 +100,8 @@ def _pad_left(tokenizer: Any, sequences: list[list[int]], device: Any) -> dict:
         ids[row, width - len(sequence) :] = torch.tensor(sequence)
         mask[row, width - len(sequence) :] = 1
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    return {k: v.to(device) for k, v in zip(("input_ids", "attention_mask", "position_ids"), (ids, mask, positions), strict=True)}  # fmt: skip
+    batch = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+    return {name: values.to(device) for name, values in batch.items()}
 
 
 def generate(
@@ -118,7 +119,8 @@ def generate(
     suppressed = tokenizer.convert_tokens_to_ids(list(signal_tokens)) or None
     sequences = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in prompts]
     answers: list[str] = []
-    for start in tqdm(range(0, len(sequences), batch_size), desc="answers", unit="batch", disable=not progress, leave=False):  # fmt: skip
+    starts = range(0, len(sequences), batch_size)
+    for start in tqdm(starts, desc="answers", unit="batch", disable=not progress, leave=False):
         batch = _pad_left(tokenizer, sequences[start : start + batch_size], model.device)
         del batch["position_ids"]
         with torch.no_grad():

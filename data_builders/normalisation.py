@@ -46,7 +46,8 @@ class Normaliser:
         if self.how not in NORMALISATIONS:
             raise ValueError(f"normalisation is {self.how!r}; allowed are {list(NORMALISATIONS)}.")
         if self.how == "subject":
-            self.mean_, self.scale_ = np.float32([np.zeros(values.shape[1]), np.ones(values.shape[1])])
+            self.mean_ = np.zeros(values.shape[1], np.float32)
+            self.scale_ = np.ones(values.shape[1], np.float32)
             return self
         centred = self._relative_to_subject(values, table)
         mean, self.scale_ = _moments(centred[~table["reference"].to_numpy(bool)])

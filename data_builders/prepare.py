@@ -107,8 +107,8 @@ def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
     length = sum(reader.event)
     if config.window not in (None, length):
         raise ValueError(
-            f"window is {config.window} s; allowed for {config.dataset!r} is {length} s, the window "
-            f"{list(reader.event)} around its events. Leave it out, or set the reader's 'event' if it has one."
+            f"window is {config.window} s; allowed for {config.dataset!r} is {length} s, since its windows "
+            f"are {list(reader.event)} s around events. Leave window out, or set the reader's own 'event'."
         )
     return length, config.step or 0.0
 
@@ -139,7 +139,7 @@ def _cut_with_references(recording: Recording, chosen: list, length: float, path
     if not chosen:
         raise ValueError(
             f"{path}: no window of {length} s fits into the {len(recording.blocks)} labelled blocks of this "
-            f"{recording.duration:.1f} s recording. Label its blocks, choose a shorter window, or leave it out."
+            f"{recording.duration:.1f} s recording. Label blocks, shorten the window, or leave it out."
         )
     return cut(recording, chosen + reference_windows(recording, length), length)
 

@@ -19,8 +19,8 @@ HIGHEST_RATES = {"gsr": 8.0, "temperature": 8.0, "eeg": 128.0, "ecg": 256.0, "em
 def resample(signal: Signal, sampling_rate: float) -> Signal:
     """Polyphase resampling with its anti-aliasing filter (`scipy.signal.resample_poly`).
 
-    The line from the first to the last sample is taken off first and put back, so that the filter's
-    zero padding makes no edge. Samples that fall into a gap (NaN) stay NaN, and no others become it.
+    The mean is taken off first and put back, since the filter's phases differ a little in gain. Samples
+    that fall into a gap (NaN) stay NaN, and no others become it.
     """
     if signal.sampling_rate == sampling_rate:
         return signal
@@ -28,9 +28,9 @@ def resample(signal: Signal, sampling_rate: float) -> Signal:
 
     ratio = Fraction(sampling_rate / signal.sampling_rate).limit_denominator(10_000)
     gaps = np.isnan(signal.data)
-    # float64: a large offset would leave no digits for small changes in the filter's sums.
-    bridged = _bridged(signal.data, gaps).astype(np.float64)
-    data = resample_poly(bridged, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    bridged = _bridged(signal.data, gaps)
+    mean = bridged.mean(axis=1, keepdims=True, dtype=np.float64)
+    data = resample_poly(bridged - mean, ratio.numerator, ratio.denominator, axis=1, padtype="line") + mean
     nearest = np.round(np.arange(data.shape[1]) / float(ratio)).astype(int)
     data[gaps[:, np.minimum(nearest, gaps.shape[1] - 1)]] = np.nan
     return replace(signal, data=data.astype(np.float32), sampling_rate=sampling_rate)

@@ -1,4 +1,4 @@
-"""python scripts/build.py --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-conversations
+"""python scripts/build.py --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer
 
 Segments -> ShareGPT conversations.
 """

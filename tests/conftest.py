@@ -75,7 +75,9 @@ def two_state_recording(subject: str, seed: int, n_blocks: int = 6, block_second
     tense = rng.permutation([k % 2 for k in range(n_blocks)])
     level = np.repeat(tense, round(block_seconds * 8))
     gsr = 5 + rng.normal() + 2.0 * level + rng.normal(0, 0.3 + 0.5 * level)
-    heart = 70 + 10 * rng.normal() + 15 * np.repeat(tense, round(block_seconds)) + rng.normal(0, 1, n_blocks * 40)
+    heart = (
+        70 + 10 * rng.normal() + 15 * np.repeat(tense, round(block_seconds)) + rng.normal(0, 1, n_blocks * 40)
+    )
     blocks = tuple(
         Block(k * block_seconds, block_seconds, {"emotion": ("calm", "tense")[state]}, trial=f"T{k}")
         for k, state in enumerate(tense)
@@ -108,7 +110,11 @@ def store(two_states, tmp_path_factory) -> Path:
 
 TINY_TOKENIZER = {
     "frame_seconds": 2.0,
-    "encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}, "training": {"epochs": 4}},
+    "encoder": {
+        "dim": 16,
+        "quantizer_options": {"codebook_size": 8, "codebook_dim": 4},
+        "training": {"epochs": 4},
+    },
 }
 
 

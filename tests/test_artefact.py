@@ -24,7 +24,9 @@ def probabilities(artefact, store):
     segments = SegmentStore(store).segments()
     texts = artefact.signal_tokenizer.encode(segments)[:16]
     prompts = artefact.prompts(texts)
-    return label_probabilities(artefact.model, artefact.tokenizer, prompts, artefact.card.classes, "The recording shows")
+    return label_probabilities(
+        artefact.model, artefact.tokenizer, prompts, artefact.card.classes, "The recording shows"
+    )
 
 
 def test_a_moved_artefact_answers_the_same(artefact_folder, copy, store):
@@ -41,7 +43,7 @@ def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, store):
 
 def test_a_wrong_base_is_refused_with_both_values(copy, make_base):
     card = json.loads((copy / "artefact.json").read_text())
-    with pytest.raises(ArtefactError, match="base model is .* made with") as error:
+    with pytest.raises(ArtefactError, match=r"base model is .* made with") as error:
         load_artefact(copy, make_base(seed=1))
     assert card["base_fingerprint"] in str(error.value)
 

@@ -40,7 +40,8 @@ def test_old_rows_stay_as_they_are(make_base):
 
 def test_rows_depend_on_the_seed_alone(make_base):
     rows = [
-        with_tokens(make_base(), np.eye(8), seed=s)[0].get_input_embeddings().weight[-8:].detach() for s in (0, 0, 1)
+        with_tokens(make_base(), np.eye(8), seed=s)[0].get_input_embeddings().weight[-8:].detach()
+        for s in (0, 0, 1)
     ]
     assert torch.equal(rows[0], rows[1])
     assert not torch.equal(rows[0], rows[2])

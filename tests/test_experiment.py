@@ -16,12 +16,15 @@ from encoders.inputs import signal_inputs
 
 SETTINGS = {
     "protocol": "gkf2",
-    "tokenizer": {"encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8}, "training": {"epochs": 3}}},
+    "tokenizer": {
+        "encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8}, "training": {"epochs": 3}}
+    },
     "build": {"n_conversations": 160},
     "training": {"max_steps": 10},
 }
 EVERY_ROW = {
-    "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "LSTM", "encoder of the tokens", "encoder + extra trees",
+    "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "LSTM", "encoder of the tokens",
+    "encoder + extra trees",
     "LLM on floats", "LLM on codes", "LLM on codes, generated", "LLM on bins", "LLM on codes and bins",
     "LLM, shuffled labels", "LLM, noise for signal",
 }  # fmt: skip
@@ -59,7 +62,9 @@ def test_what_reads_the_signal_reads_it_and_majority_does_not(evaluation):
 
 def test_finished_jobs_are_not_run_again(store, make_base, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    config = EvaluateConfig(str(store), str(out), model_name_or_path=make_base(), groups=["classical"], **SETTINGS)
+    config = EvaluateConfig(
+        str(store), str(out), model_name_or_path=make_base(), groups=["classical"], **SETTINGS
+    )
     ran = []
     methods = GROUPS["classical"].methods
 

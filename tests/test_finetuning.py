@@ -16,7 +16,7 @@ TOKENS = ["<|gsr_vq_0000|>", "<|gsr_vq_0001|>"]
 
 
 def tuned(base: str, load_in_4bit: bool, steps: int = 40):
-    """A wrapped base after a few steps of TRL on one conversation, and the share of answer tokens it got right."""
+    """A wrapped base after a few steps of TRL on one conversation, and its answer tokens' accuracy."""
     import numpy as np
     from datasets import Dataset
     from trl import SFTTrainer
@@ -33,7 +33,8 @@ def tuned(base: str, load_in_4bit: bool, steps: int = 40):
     ]
     before = wrapped.get_input_embeddings().weight[ids].detach().clone()
     training = FinetuneTraining(
-        output_dir="unused", max_steps=steps, per_device_train_batch_size=8, logging_steps=1, save_strategy="no",
+        output_dir="unused", max_steps=steps, per_device_train_batch_size=8, logging_steps=1,
+        save_strategy="no",
         learning_rate=1e-2, disable_tqdm=True,
     )  # fmt: skip
     trainer = SFTTrainer(wrapped, training, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
@@ -59,7 +60,11 @@ def test_tied_and_untied_bases_learn_the_new_rows(make_base, tied, load_in_4bit,
 def test_lora_is_on_every_linear_layer_but_the_head(make_base):
     model = load_base_model(make_base(), True)
     wrapped = with_lora(model, FinetuneConfig(), [])
-    adapted = {name.split(".lora_A")[0].rpartition(".")[2] for name, _ in wrapped.named_parameters() if "lora_A" in name}
+    adapted = {
+        name.split(".lora_A")[0].rpartition(".")[2]
+        for name, _ in wrapped.named_parameters()
+        if "lora_A" in name
+    }
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
 

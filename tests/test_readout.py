@@ -30,10 +30,14 @@ def by_hand(model, tokenizer, prompt, labels):
     return torch.tensor(scores).softmax(0).numpy()
 
 
-@pytest.mark.parametrize("labels", [("calm", "tense"), ("calm", "perplexity", "tense")], ids=["one token", "several"])
+@pytest.mark.parametrize(
+    "labels", [("calm", "tense"), ("calm", "perplexity", "tense")], ids=["one token", "several"]
+)
 def test_likelihoods_equal_those_by_hand_whatever_the_padding(base, labels):
     model, tokenizer = base
-    prompts = chat_prompts(tokenizer, "You read biosignals.", ["Which state is it?", "x", "calm calm tense " * 9])
+    prompts = chat_prompts(
+        tokenizer, "You read biosignals.", ["Which state is it?", "x", "calm calm tense " * 9]
+    )
     found = label_probabilities(model, tokenizer, prompts, labels, PREFIX, batch_size=2)
     wanted = np.stack([by_hand(model, tokenizer, prompt, labels) for prompt in prompts])
     # Left padding changes only the order of float32 sums.
