@@ -27,7 +27,8 @@ def bin_token(feature: str, k: int) -> str:
 def rotated(vectors: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray:
     """Vectors at unit spread, turned at random into `dim` dimensions.
 
-    Codebooks of several streams then lie in different directions of one space.
+    Codebooks of several streams then lie in different directions of one space, around places a quarter
+    of the spread apart: the centre of every FSQ codebook with odd levels is the same zero vector.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def rotated(vectors: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarr
     """
     centred = vectors - vectors.mean(axis=0)
     spread = centred.std() or 1.0
-    return centred / spread @ rng.standard_normal((vectors.shape[1], dim)) / np.sqrt(vectors.shape[1])
+    turned = centred / spread @ rng.standard_normal((vectors.shape[1], dim)) / np.sqrt(vectors.shape[1])
+    return turned + rng.standard_normal(dim) / 4
 
 
 def ordinal_vectors(n_bins: Sequence[int], dim: int, rng: np.random.Generator) -> np.ndarray:
