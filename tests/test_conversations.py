@@ -58,6 +58,8 @@ def test_classes_and_sources_are_balanced():
     assert Counter((row["label"], row["source"]) for row in rows) == {
         (label, source): 20 for label in CLASSES for source in ("codes", "bins")
     }
+    two = emotion_conversations(a_table(), some_texts(), load_task("emotion"), CLASSES[:2], 40)
+    assert set(Counter((row["label"], row["source"]) for row in two).values()) == {10}
     assert Counter(row["label"] for row in draw(121)).most_common()[0][1] == 41
 
 

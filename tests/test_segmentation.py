@@ -63,6 +63,8 @@ def test_a_step_adds_overlapping_windows_for_training_once_each():
 
 
 def test_decimal_lengths_lose_no_window_to_rounding():
+    # 0.1 + 0.7 is a little less than 0.8 in binary.
+    assert len(windows(ramp(10, block(0.1, 0.7)), 0.1, 0.1)) == 7
     found = windows(ramp(10, block(0, 0.9)), 0.3, 0.1)
     assert [on_grid for _, _, on_grid, _ in found] == [True, False, False, True, False, False, True]
 

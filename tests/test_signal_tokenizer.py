@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from data_builders.segments import Segments, SignalSpec
 from data_builders.stage import folder_hash
@@ -250,6 +251,18 @@ def test_a_seed_gives_one_tokenizer_and_another_seed_another(inputs, fitted, tmp
     first = saved(fitted["vq"], tmp_path / "first")
     assert saved(fit(inputs), tmp_path / "again") == first
     assert saved(fit(inputs, seed=1), tmp_path / "other") != first
+
+
+def test_the_seed_decides_the_first_weights_and_leaves_the_global_state(inputs):
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    one, again, other = (
+        SignalEncoder(EncoderConfig(dim=8), CLASSES, seed).build(inputs.stream_specs).head[1].weight
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_without_an_encoder_there_are_bins_and_floats_but_no_codes(inputs, tmp_path):

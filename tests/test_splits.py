@@ -78,6 +78,8 @@ def test_a_seed_gives_one_split_and_another_seed_another():
     ):
         assert make(0) == make(0)
         assert len({make(seed).hash for seed in range(5)}) == 5
+    tests = [of_part(table, group_kfold(table, 5, seed=seed)[0], "test") for seed in range(5)]
+    assert len(set(map(frozenset, tests))) == 5
     folds = group_kfold(table, 5)
     assert len({split.hash for split in folds}) == 5
 
