@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,8 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
+    # It offers a faster kernel from a hub each time that it runs without one.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     device = PartialState().device
     return AutoModelForCausalLM.from_pretrained(
         resolve_model(name),

@@ -178,10 +178,14 @@ def _run_jobs(jobs: list[Job], config: EvaluateConfig, folder: Path, progress: b
 
 
 def _start_worker() -> None:
-    """One thread a process: the processes themselves fill the cores."""
+    """One thread a process, since the processes fill the cores, and one progress bar for all of them."""
+    import datasets
     import torch
+    import transformers
 
     torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def run_job(job: Job, config: EvaluateConfig, folder: Path, progress: bool) -> None:
@@ -233,14 +237,22 @@ def _report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], fo
         rows = predictions[predictions["method"] == method]
         seconds = rows.groupby(["fold", "seed"])["seconds"].first().mean()
         kept = rows.drop(columns=["method", "family", "note", "seconds"]).dropna(axis=1, how="all")
-        results[method] = MethodResult(
-            method, rows["family"].iloc[0], kept, float(seconds), rows["note"].iloc[0]
-        )
+        family, note = rows[["family", "note"]].iloc[0]
+        beside = tuple(name for name in COMPARED.get(method, ()) if name in set(predictions["method"]))
+        results[method] = MethodResult(method, family, kept, float(seconds), note, beside)
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
+    data["classes"] = list(store.classes)
     about = {"protocol": splits[0].protocol, "hashes": [s.hash for s in splits], "seeds": config.seeds,
              "base_model": config.model_name_or_path}  # fmt: skip
     build_report(results, data, about, folder)
 
+
+COMPARED = {
+    "LLM on codes": ("encoder of the tokens",),
+    "LLM on bins": ("extra trees",),
+    "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
+}
+"""LLM rows get the paired difference to what reads the same source without an LLM."""
 
 ORDER = (
     "ceiling (oracle)",

@@ -164,14 +164,16 @@ def _train(
 ) -> None:
     import functools
 
+    from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
     from trl import SFTTrainer
 
     training.output_dir, training.disable_tqdm = str(folder), not progress
-    training.dataset_kwargs = None
     # After a resize PEFT would write the whole embedding into every checkpoint, beside the rows.
     model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
     trainer = SFTTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
     _check_nothing_dropped(trainer, len(dataset))
     for parameter in model.parameters():
         if parameter.requires_grad:

@@ -144,7 +144,10 @@ def majority_reading(rng: Random) -> Document:
 def copying(rng: Random) -> Document:
     """Pairs of a code and a word, looked up in another order: plain in-context look-up, many in one answer."""
     n = rng.randint(2, 6)
-    pairs = [f"{code} is {word}" for code, word in zip(rng.sample(CODES, n), rng.sample(STATE_WORDS, n), strict=True)]
+    pairs = [
+        f"{code} is {word}"
+        for code, word in zip(rng.sample(CODES, n), rng.sample(STATE_WORDS, n), strict=True)
+    ]
     asked = rng.sample(pairs, n)
     codes = " ".join(pair.split()[0] for pair in asked)
     return chat(f"Remember: {', '.join(pairs)}. Look up: {codes}", f"In order, {', '.join(asked)}.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_builders.options import as_mapping
 from data_builders.preprocessing import resample_recording
 from data_builders.readers import find_reader
 from data_builders.recording import Recording, load_recording
@@ -41,8 +41,7 @@ class PrepareConfig:
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.reader_options, str):
-            self.reader_options = json.loads(self.reader_options)
+        self.reader_options = as_mapping(self.reader_options)
         problems = []
         if self.window is not None and not self.window > 0:
             problems.append(f"window is {self.window}; allowed are seconds above 0")
@@ -70,7 +69,7 @@ def make_reader(dataset: str, root: str | None, options: dict | str | None = Non
         If there is no such reader; the message lists those that exist.
     """
     reader: Any = find_reader(dataset)
-    return reader(root, **((json.loads(options) if isinstance(options, str) else options) or {}))
+    return reader(root, **as_mapping(options))
 
 
 def prepare(config: PrepareConfig, progress: bool = True) -> Path:

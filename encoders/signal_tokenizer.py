@@ -34,6 +34,7 @@ class SignalTokenizerConfig:
     normalisation: str = "subject"  # subject (transductive), baseline (causal) or none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
     n_bins: int = 8  # quantile bins a feature
+    n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
     n_floats: int = 16  # features that the "floats" source writes out, the most informative ones
 
 
@@ -59,8 +60,8 @@ class SignalTokenizer:
     feature_normaliser_ : Normaliser
     bins_ : QuantileBins
     feature_names_ : list of str
-    float_features_ : list of int
-        Columns of the ``floats`` source.
+    bin_features_, float_features_ : list of int
+        Columns of the ``bins`` and ``floats`` sources.
     """
 
     sources = ("codes", "bins", "floats")
@@ -91,10 +92,10 @@ class SignalTokenizer:
         rows = labelled_rows(train, self.classes)
         self.feature_normaliser_ = Normaliser(self.config.normalisation).fit(_matrix(train), train.table)
         values = self.features(train)[rows]
-        self.bins_ = QuantileBins(self.config.n_bins).fit(values)
-        self.float_features_ = _most_informative(
-            values, train.table["emotion"].iloc[rows], self.config.n_floats
-        )
+        ranked = _by_information(values, train.table["emotion"].iloc[rows])
+        self.bin_features_ = sorted(ranked[: self.config.n_binned])
+        self.float_features_ = sorted(ranked[: self.config.n_floats])
+        self.bins_ = QuantileBins(self.config.n_bins).fit(values[:, self.bin_features_])
         return self
 
     def _new_encoder(self) -> SignalEncoder | None:
@@ -197,6 +198,7 @@ class SignalTokenizer:
             "seed": self.seed,
             "streams": [asdict(stream) for stream in self.stream_specs_],
             "features": self.feature_names_,
+            "bin_features": self.bin_features_,
             "float_features": self.float_features_,
             "edges": [edges.tolist() for edges in self.bins_.edges_],
         }
@@ -224,11 +226,12 @@ class SignalTokenizer:
         if self.encoder_ is not None:
             self._load_encoder(self.encoder_, arrays)
         self.feature_normaliser_ = _normaliser(self.config.normalisation, arrays, "")
-        self.feature_names_, self.float_features_ = about["features"], about["float_features"]
+        self.feature_names_ = about["features"]
+        self.bin_features_, self.float_features_ = about["bin_features"], about["float_features"]
         self.bins_ = QuantileBins(self.config.n_bins)
         self.bins_.edges_ = [np.array(edges) for edges in about["edges"]]
         self.bins_.n_bins_ = np.array([len(edges) + 1 for edges in self.bins_.edges_])
-        self.bins_.n_features_in_ = len(self.feature_names_)
+        self.bins_.n_features_in_ = len(self.bin_features_)
         return self
 
     def _load_encoder(self, encoder: SignalEncoder, arrays: dict[str, np.ndarray]) -> None:
@@ -268,8 +271,11 @@ class SignalTokenizer:
                 texts[i] += bracket(name) + inside + bracket(name, close=True)
         return texts
 
+    def _binned_names(self) -> list[str]:
+        return [self.feature_names_[column] for column in self.bin_features_]
+
     def _bin_tokens(self) -> list[str]:
-        pairs = zip(self.feature_names_, self.bins_.n_bins_, strict=True)
+        pairs = zip(self._binned_names(), self.bins_.n_bins_, strict=True)
         return [bin_token(name, k) for name, n in pairs for k in range(n)]
 
     def _bin_vectors(self, rng: np.random.Generator) -> np.ndarray:
@@ -277,12 +283,10 @@ class SignalTokenizer:
 
     def _write_bins(self, values: np.ndarray) -> list[str]:
         """An undefined feature leaves no token."""
-        rows = self.bins_.transform(values)
+        rows, names = self.bins_.transform(values[:, self.bin_features_]), self._binned_names()
         start, end = bracket("features"), bracket("features", close=True)
         return [
-            start
-            + "".join(bin_token(name, k) for name, k in zip(self.feature_names_, row, strict=True) if k >= 0)
-            + end
+            start + "".join(bin_token(name, k) for name, k in zip(names, row, strict=True) if k >= 0) + end
             for row in rows
         ]
 
@@ -294,12 +298,12 @@ def _matrix(inputs: SignalInputs) -> np.ndarray:
     return inputs.features.to_numpy(dtype=np.float32)
 
 
-def _most_informative(values: np.ndarray, labels, n: int) -> list[int]:
-    """The features with the highest mutual information with the label, in their own order."""
+def _by_information(values: np.ndarray, labels: Any) -> list[int]:
+    """Columns by falling mutual information with the label (Kraskov's estimate, Ross 2014)."""
     from sklearn.feature_selection import mutual_info_classif
 
     information = mutual_info_classif(np.nan_to_num(values), labels, random_state=0)
-    return sorted(np.argsort(-information)[:n].tolist())
+    return np.argsort(-information, kind="stable").tolist()
 
 
 def _normaliser(how: str, arrays: dict[str, np.ndarray], name: str) -> Normaliser:

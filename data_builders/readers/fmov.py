@@ -56,7 +56,7 @@ class FMOV(Reader):
     citation = "Nilsonne et al., oxazepam study 2: FMOV recordings."
     classes = ("angry", "happy", "neutral")
     window = 8.0
-    step = 8.0
+    step = 0.0
     event = (2.0, 6.0)
 
     def __init__(self, root: str | Path | None) -> None:

@@ -1,0 +1,50 @@
+"""python docs/write_results.py
+
+Writes docs/results.md from the reports under runs/ and the text of docs/results.in.md, in which a line
+`{{table NAME}}` stands for the table of runs/NAME/report.json, `{{paired NAME}}` for the paired
+differences of its LLM rows, and `{{file NAME}}` for a text file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from biollm.evaluation import render_table
+
+DOCS = Path(__file__).parent
+RUNS = DOCS.parent / "runs"
+
+
+def report(name: str) -> dict:
+    return json.loads((RUNS / name / "report.json").read_text())
+
+
+def paired(name: str) -> str:
+    """Each LLM row against what it is compared to."""
+    lines = ["| LLM row | against | difference | 95 % interval |", "|---|---|---:|---:|"]
+    for row in report(name)["results"]:
+        for pair in row.get("paired") or []:
+            low, high = pair["ci95"]
+            best = " (best baseline)" if pair["best_baseline"] else ""
+            lines.append(
+                f"| {row['method']} | {pair['against']}{best} | {pair['difference']:+.3f} | {low:+.3f} to {high:+.3f} |"
+            )
+    return "\n".join(lines)
+
+
+def filled(match: re.Match[str]) -> str:
+    kind, name = match.groups()
+    if kind == "file":
+        return (RUNS / name).read_text().rstrip()
+    return {"table": lambda: render_table(report(name)), "paired": lambda: paired(name)}[kind]()
+
+
+def main() -> None:
+    text = (DOCS / "results.in.md").read_text()
+    (DOCS / "results.md").write_text(re.sub(r"\{\{(table|paired|file) ([\w./-]+)\}\}", filled, text))
+
+
+if __name__ == "__main__":
+    main()
