@@ -10,20 +10,19 @@ from biollm.nano_language import Document
 
 # name -> generator, share of the documents
 MIXTURE: dict[str, tuple[Callable[[Random], Document], float]] = {
-    "state_text": (nano_language.state_text, 0.03),
-    "term_text": (nano_language.term_text, 0.02),
-    "docstring_text": (nano_language.docstring_text, 0.02),
-    "state_chat": (nano_language.state_chat, 0.05),
-    "term_chat": (nano_language.term_chat, 0.04),
-    "small_talk": (nano_language.small_talk, 0.03),
-    "cue_reading": (nano_reading.cue_reading, 0.12),
-    "code_reading": (nano_reading.code_reading, 0.32),
+    "state_text": (nano_language.state_text, 0.06),
+    "term_text": (nano_language.term_text, 0.04),
+    "docstring_text": (nano_language.docstring_text, 0.08),
+    "state_chat": (nano_language.state_chat, 0.06),
+    "term_chat": (nano_language.term_chat, 0.05),
+    "small_talk": (nano_language.small_talk, 0.04),
+    "cue_reading": (nano_reading.cue_reading, 0.14),
+    "code_reading": (nano_reading.code_reading, 0.24),
     "half_reading": (nano_reading.half_reading, 0.03),
-    "key_reading": (nano_reading.key_reading, 0.12),
-    "majority_reading": (nano_reading.majority_reading, 0.07),
-    "copying": (nano_reading.copying, 0.06),
-    "repeating": (nano_reading.repeating, 0.03),
-    "level_reading": (nano_reading.level_reading, 0.02),
+    "key_reading": (nano_reading.key_reading, 0.09),
+    "majority_reading": (nano_reading.majority_reading, 0.05),
+    "copying": (nano_reading.copying, 0.05),
+    "level_reading": (nano_reading.level_reading, 0.03),
     "number_reading": (nano_reading.number_reading, 0.04),
 }
 

@@ -43,10 +43,10 @@ def code_meanings() -> np.ndarray:
 def class_list(rng: Random, pool: tuple[str, ...]) -> list[str]:
     """Two to six classes: a known set of a corpus, or words of the pool, in any order."""
     known = [classes for classes in GLOSSARY["class_sets"] if set(classes) <= set(pool)]
-    if known and rng.random() < 0.4:
-        classes = rng.choice(known)
-        return rng.sample(classes, len(classes))
-    return rng.sample(pool, rng.randint(2, 6))
+    from_known = known and rng.random() < 0.4
+    classes = list(rng.choice(known)) if from_known else rng.sample(pool, rng.randint(2, 6))
+    rng.shuffle(classes)
+    return classes
 
 
 def ask(signal: str, rng: Random) -> str:
@@ -142,22 +142,14 @@ def majority_reading(rng: Random) -> Document:
 
 
 def copying(rng: Random) -> Document:
-    """Pairs of a code and a word, looked up in another order: plain in-context look-up, many in one answer."""
-    n = rng.randint(2, 6)
-    pairs = [
-        f"{code} is {word}"
-        for code, word in zip(rng.sample(CODES, n), rng.sample(STATE_WORDS, n), strict=True)
-    ]
-    asked = rng.sample(pairs, n)
-    codes = " ".join(pair.split()[0] for pair in asked)
-    return chat(f"Remember: {', '.join(pairs)}. Look up: {codes}", f"In order, {', '.join(asked)}.")
-
-
-def repeating(rng: Random) -> Document:
-    """Codes or words to say again, in the same order."""
-    listed = " ".join(rng.choices(rng.choice([CODES, STATE_WORDS]), k=rng.randint(3, 16)))
-    ask = rng.choice(["Say again: {}", "Repeat: {}", "Copy this: {}"])
-    return chat(ask.format(listed), f"Again: {listed}")
+    """Pairs of a code and a word, repeated: the second time the word is known. Plain in-context look-up."""
+    pairs = list(zip(rng.sample(CODES, 6), rng.sample(STATE_WORDS, 6), strict=True))
+    asked = rng.sample(pairs, 3)
+    listed = ", ".join(f"{code} is {word}" for code, word in pairs)
+    turns = [f"Remember: {listed}. What is {asked[0][0]}?", f"The code {asked[0][0]} is {asked[0][1]}."]
+    for code, word in asked[1:]:
+        turns += [f"And {code}?", f"The code {code} is {word}."]
+    return chat(*turns)
 
 
 def level_reading(rng: Random) -> Document:

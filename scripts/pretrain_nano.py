@@ -53,7 +53,7 @@ class PretrainConfig:
     """Everything that can be set, as `--flags` or in a YAML file given by `--config`."""
 
     output_dir: str  # folder that gets the model, the tokenizer and pretraining.json
-    n_documents: int = 70_000  # documents to train on, each seen once
+    n_documents: int = 50_000  # documents to train on, each seen once
     n_validation: int = 3_000  # held-out documents
     vocab_size: int = 2048  # tokens, the special ones included
     hidden_size: int = 256  # width; a multiple of 64 for nf4 blocks
@@ -78,7 +78,7 @@ class Example:
     learnt: np.ndarray
 
 
-def train_tokenizer(texts: Iterator[str], vocab_size: int, max_length: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Byte-level BPE in which digits stand alone and every state word and code is one token."""
     tokenizer = Tokenizer(models.BPE())
     digits = pre_tokenizers.Split(Regex(r"\d"), behavior="isolated")
@@ -99,7 +99,6 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int, max_length: int) -> P
         pad_token="<|pad|>",
         additional_special_tokens=["<|endoftext|>", "<|im_start|>"],
         chat_template=CHAT_TEMPLATE,
-        model_max_length=max_length,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
     )
@@ -249,7 +248,7 @@ def main(config: PretrainConfig) -> None:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     texts = tokenizer_texts(20_000, config.seed + 1)
-    tokenizer = train_tokenizer(texts, config.vocab_size, config.max_position_embeddings)
+    tokenizer = train_tokenizer(texts, config.vocab_size)
     check_single_tokens(tokenizer)
     n = config.n_documents
     drawn = tqdm(documents(n, config.seed), desc="documents", total=n, unit="doc", mininterval=5)
@@ -265,7 +264,7 @@ def main(config: PretrainConfig) -> None:
         "steps": len(batches),
         "validation_loss": validation_losses(model, held_out, tokenizer.pad_token_id),
         "minutes": round((time.perf_counter() - started) / 60, 1),
-        "config": asdict(config),
+        "config": {key: value for key, value in asdict(config).items() if key != "output_dir"},
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
