@@ -95,9 +95,9 @@ class BuildConfig:
         default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources: codes, bins, floats"}
     )
     n_conversations: int = field(
-        default=4800, metadata={"help": "conversations to draw, balanced over classes and sources"}
+        default=2400, metadata={"help": "conversations to draw, balanced over classes and sources"}
     )
-    copies: int = field(default=3, metadata={"help": "augmented token copies of each training segment"})
+    copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
     task: str = field(
         default="emotion", metadata={"help": "task, or a YAML file with phrasings of one's own"}
     )
@@ -179,7 +179,7 @@ def _with_roles(row: dict, roles: Roles) -> dict:
 def _length_report(path: Path, roles: Roles, tokenizer: SignalTokenizer, config: BuildConfig) -> str:
     """Token lengths under the base's tokenizer once it has the signal tokens."""
     text_tokenizer = load_text_tokenizer(config.model_name_or_path)
-    text_tokenizer.add_tokens([token for source in config.sources for token in tokenizer.tokens(source)])
+    text_tokenizer.add_tokens(tokenizer.vocabulary(config.sources)[0])
     lengths = token_lengths(read_sharegpt(path, roles), text_tokenizer, roles)
     return render_token_lengths(token_length_report(lengths, config.max_length))
 

@@ -49,7 +49,7 @@ COMMANDS = {
     "finetune": Command(
         "conversations -> LoRA adapter on a 4-bit base, as an artefact",
         "biollm.finetuning", "finetune", ("FinetuneConfig", "FinetuneTraining"),
-        "biollm finetune --dataset_path runs/noneeg-built --out runs/noneeg-artefact --max_steps 300",
+        "biollm finetune --dataset_path runs/noneeg-built --out runs/noneeg-artefact --max_steps 150",
     ),
     "evaluate": Command(
         "baselines, encoders, LLM read-outs and controls in one table",

@@ -59,6 +59,9 @@ class EvaluateConfig:
     training: dict | str | None = field(
         default=None, metadata={"help": "max_steps, learning_rate, ... of TRL"}
     )
+    sources: list[str] = field(
+        default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources that the LLM learns"}
+    )
     n_phrasings: int = field(default=2, metadata={"help": "phrasings that a likelihood is averaged over"})
     jobs: int = field(
         default=1, metadata={"help": "processes; each works on one fold, seed and group at a time"}

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from trl import SFTConfig
 
 from biollm.artefact import ArtefactCard, save_artefact
@@ -55,7 +54,7 @@ class FinetuneTraining(SFTConfig):
     output_dir: str | None = field(
         default=None, metadata={"help": "not used: checkpoints are kept beside `out`"}
     )
-    max_steps: int = field(default=300, metadata={"help": "optimizer steps; over-fits from about 1,000"})
+    max_steps: int = field(default=150, metadata={"help": "optimizer steps; over-fits from about 1,000"})
     per_device_train_batch_size: int = field(default=16, metadata={"help": "conversations a step and device"})
     learning_rate: float = field(default=2e-3, metadata={"help": "highest learning rate of AdamW"})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "schedule after the warm-up"})
@@ -142,8 +141,7 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     model = load_base_model(config.model_name_or_path, config.load_in_4bit)
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
     about = {"base_fingerprint": fingerprint(model)}
-    tokens = [token for source in card["sources"] for token in signals.tokens(source)]
-    vectors = np.concatenate([signals.token_vectors(source) for source in card["sources"]])
+    tokens, vectors = signals.vocabulary(card["sources"])
     ids = add_signal_tokens(model, tokenizer, tokens, vectors, seed)
     wrapped = with_lora(model, config, ids, seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path

@@ -160,7 +160,7 @@ def llm(context: Context) -> Iterator[MethodOutput]:
         "encoder of the tokens", "encoder", *_head(tokenizer.encoder, context, context.inputs, started),
         note="quantized frames, own head",
     )  # fmt: skip
-    yield from _tune_and_read(context, context.inputs, tokenizer, ["codes", "bins"], started)
+    yield from _tune_and_read(context, context.inputs, tokenizer, context.config.sources, started)
 
 
 def floats(context: Context) -> Iterator[MethodOutput]:
@@ -185,7 +185,9 @@ def noise(context: Context) -> Iterator[MethodOutput]:
 def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[MethodOutput]:
     started = time.perf_counter()
     tokenizer = _fit_tokenizer(context, inputs)
-    outputs = list(_tune_and_read(context, inputs, tokenizer, ["codes", "bins"], started, generated=False))
+    outputs = list(
+        _tune_and_read(context, inputs, tokenizer, context.config.sources, started, generated=False)
+    )
     mean = np.mean([output.probabilities for output in outputs if output.probabilities is not None], axis=0)
     yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
 

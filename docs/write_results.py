@@ -28,9 +28,8 @@ def paired(name: str) -> str:
         for pair in row.get("paired") or []:
             low, high = pair["ci95"]
             best = " (best baseline)" if pair["best_baseline"] else ""
-            lines.append(
-                f"| {row['method']} | {pair['against']}{best} | {pair['difference']:+.3f} | {low:+.3f} to {high:+.3f} |"
-            )
+            difference = f"{pair['difference']:+.3f} | {low:+.3f} to {high:+.3f}"
+            lines.append(f"| {row['method']} | {pair['against']}{best} | {difference} |")
     return "\n".join(lines)
 
 

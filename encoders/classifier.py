@@ -163,6 +163,16 @@ class SignalClassifier(nn.Module):
         self.require_quantizers()
         return {name: self.quantizers[name](frames)[1] for name, frames in self.frames(x).items()}
 
+    @torch.no_grad()
+    def code_evidence(self, stream: str) -> torch.Tensor:
+        """What the head makes of each code of a stream, centred: shape (codebook_size, n_classes)."""
+        self.require_quantizers()
+        quantizer, linear = self.quantizers[stream], self.head[-1]
+        values = quantizer.decode(torch.arange(quantizer.codebook_size, device=linear.weight.device))
+        position, dim = list(self.encoders).index(stream), values.shape[1]
+        logits = values @ linear.weight[:, position * dim : (position + 1) * dim].T
+        return logits - logits.mean(dim=1, keepdim=True)
+
     def require_quantizers(self) -> None:
         """Raise ValueError if there are no quantizers and so no codes."""
         if not self.quantizers:

@@ -125,6 +125,10 @@ class VQ(nn.Module):
         """The codes' vectors, shape (codebook_size, codebook_dim), each of length 1."""
         return self.quantizer.codebook
 
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What the network reads for `codes`: their shape with `dim` behind it."""
+        return self.quantizer.get_output_from_indices(codes)
+
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames`.
 
@@ -174,6 +178,10 @@ class FSQ(nn.Module):
     def codebook(self) -> torch.Tensor:
         """The codes' vectors, shape (codebook_size, codebook_dim), in -1 to 1."""
         return self.quantizer.implicit_codebook
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What the network reads for `codes`: their shape with `dim` behind it."""
+        return self.quantizer.indices_to_codes(codes)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames` (batch, n_frames, dim); return as `VQ.forward`, with a loss of zero."""

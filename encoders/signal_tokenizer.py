@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class SignalTokenizerConfig:
     encoder: dict | None = field(default_factory=dict)  # of EncoderConfig; None for no codes
     normalisation: str = "subject"  # subject (transductive), baseline (causal) or none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
+    token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
     n_bins: int = 8  # quantile bins a feature
     n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
     n_floats: int = 16  # features that the "floats" source writes out, the most informative ones
@@ -46,6 +47,8 @@ class SignalTokenizer:
     - ``codes``: learned codebook entries, ``<|gsr|><|gsr_vq_0012|>…<|/gsr|>``, one token a frame;
     - ``bins``: hand-made features in quantile bins, ``<|gsr_scr_rate_07|>…``, one token a feature;
     - ``floats``: normalised features as numbers in the base's own digits; no new tokens.
+
+    ``codes+bins`` writes one behind the other.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ class SignalTokenizer:
         ----------
         segments : Segments or SignalInputs
             All windows of each of its subjects, since normalisation is relative to the subject.
-        source : {"codes", "bins", "floats"}
+        source : {"codes", "bins", "floats"} or two of them joined by "+"
 
         Returns
         -------
@@ -140,17 +143,37 @@ class SignalTokenizer:
         self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int = 0, seed: int = 0
     ) -> list[list[str]]:
         """Texts of some rows, followed by those of augmented copies (training subjects only)."""
+        if "+" in source:
+            parts = [self.encode_copies(inputs, rows, part, copies, seed) for part in source.split("+")]
+            return [
+                ["".join(texts) for texts in zip(*copy, strict=True)] for copy in zip(*parts, strict=True)
+            ]
         self._check_source(source)
+        rng = np.random.default_rng(seed)
         if source == "codes":
-            return [self._write_codes(codes) for codes in self.encoder.codes(inputs, rows, copies, seed)]
-        write: dict[str, Callable] = {"bins": self._write_bins, "floats": self._write_floats}
+            plain, *copied = self.encoder.codes(inputs, rows, copies, seed)
+            thinned = [{name: self._thin(codes, rng) for name, codes in copy.items()} for copy in copied]
+            return [self._write_codes(codes) for codes in (plain, *thinned)]
         values = self.features(inputs)[rows]
-        noise = np.random.default_rng(seed).standard_normal((copies, *values.shape)) * FEATURE_NOISE
-        return [write[source](values)] + [write[source](values + one) for one in noise]
+        noisy = values + FEATURE_NOISE * rng.standard_normal((copies, *values.shape))
+        if source == "floats":
+            return [self._write_floats(one) for one in (values, *noisy)]
+        bins, *copied = (self.bins_.transform(one[:, self.bin_features_]) for one in (values, *noisy))
+        return [self._write_bins(one) for one in (bins, *(self._thin(copy, rng) for copy in copied))]
+
+    def _thin(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Codes with a share of them gone, so that a model cannot lean on any single one."""
+        return np.where(rng.random(codes.shape) < self.config.token_dropout, -1, codes)
 
     def _check_source(self, source: str) -> None:
         if source not in self.sources:
             raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
+
+    def vocabulary(self, sources: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """New tokens of several sources, each once, and their vectors, shape (n_tokens, 64)."""
+        parts = list(dict.fromkeys(part for source in sources for part in source.split("+")))
+        tokens = [token for part in parts for token in self.tokens(part)]
+        return tokens, np.concatenate([self.token_vectors(part) for part in parts])
 
     def tokens(self, source: str) -> list[str]:
         """New tokens that a source needs, in a fixed order."""
@@ -175,9 +198,19 @@ class SignalTokenizer:
             return np.concatenate([rng.standard_normal((2, VECTOR_DIM)), self._bin_vectors(rng)])
         vectors = [np.empty((0, VECTOR_DIM))]
         for stream in self.stream_specs_ if source == "codes" else []:
-            codebook = self.encoder.network_.quantizers[stream.name].codebook.detach().cpu().double().numpy()
-            vectors += [rng.standard_normal((2, VECTOR_DIM)), rotated(codebook, VECTOR_DIM, rng)]
+            vectors += [
+                rng.standard_normal((2, VECTOR_DIM)),
+                rotated(self._code_vectors(stream.name), VECTOR_DIM, rng),
+            ]
         return np.concatenate(vectors)
+
+    def _code_vectors(self, stream: str) -> np.ndarray:
+        """Codebook rows beside what the head makes of them, at equal spread."""
+        network = self.encoder.network_
+        codebook = network.quantizers[stream].codebook.detach().cpu().double().numpy()
+        evidence = network.code_evidence(stream).cpu().double().numpy()
+        parts = [part - part.mean(axis=0) for part in (codebook, evidence)]
+        return np.concatenate([part / (np.linalg.norm(part) or 1.0) for part in parts], axis=1)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``signal_tokenizer.json`` and ``signal_tokenizer.safetensors``."""
@@ -267,7 +300,7 @@ class SignalTokenizer:
         texts = [""] * n_segments
         for name, values in codes.items():
             for i, row in enumerate(values):
-                inside = "".join(code_token(name, kind, code) for code in row)
+                inside = "".join(code_token(name, kind, code) for code in row if code >= 0)
                 texts[i] += bracket(name) + inside + bracket(name, close=True)
         return texts
 
@@ -281,13 +314,13 @@ class SignalTokenizer:
     def _bin_vectors(self, rng: np.random.Generator) -> np.ndarray:
         return ordinal_vectors(self.bins_.n_bins_.tolist(), VECTOR_DIM, rng)
 
-    def _write_bins(self, values: np.ndarray) -> list[str]:
-        """An undefined feature leaves no token."""
-        rows, names = self.bins_.transform(values[:, self.bin_features_]), self._binned_names()
+    def _write_bins(self, bins: np.ndarray) -> list[str]:
+        """A bin of -1, as of an undefined feature, leaves no token."""
+        names = self._binned_names()
         start, end = bracket("features"), bracket("features", close=True)
         return [
             start + "".join(bin_token(name, k) for name, k in zip(names, row, strict=True) if k >= 0) + end
-            for row in rows
+            for row in bins
         ]
 
     def _write_floats(self, values: np.ndarray) -> list[str]:
