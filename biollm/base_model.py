@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +53,9 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    # It offers a faster kernel from a hub each time that it runs without one.
+    # Both are said at every load, and there is nothing for the user to do about them.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     device = PartialState().device
     return AutoModelForCausalLM.from_pretrained(
         resolve_model(name),
