@@ -1,0 +1,86 @@
+"""Sources joined, token copies thinned, and rows that know what the head makes of a code."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from data_builders.store import SegmentStore
+from encoders.inputs import signal_inputs
+from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+
+TOKEN = re.compile(r"<\|/?[a-z0-9_]+\|>")
+ENCODER = {"dim": 8, "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}, "training": {"epochs": 1}}
+
+
+@pytest.fixture(scope="module")
+def inputs(store):
+    segments = SegmentStore(store).segments()
+    return signal_inputs(segments[segments.table["on_grid"].to_numpy(bool)], 2.0)
+
+
+@pytest.fixture(scope="module")
+def fitted(inputs):
+    config = SignalTokenizerConfig(encoder=ENCODER, n_bins=4, n_binned=5, token_dropout=0.3)
+    held = (inputs.table["subject"] == "P7").to_numpy()
+    return SignalTokenizer(config, ("calm", "tense")).fit(inputs[~held], inputs[held], progress=False)
+
+
+def test_joined_sources_stand_one_behind_the_other(fitted, inputs):
+    both = fitted.encode(inputs, "codes+bins")
+    assert both == [a + b for a, b in zip(fitted.encode(inputs), fitted.encode(inputs, "bins"), strict=True)]
+
+
+@pytest.mark.parametrize("sources", [["codes", "bins"], ["codes+bins"], ["codes", "codes+bins"]])
+def test_a_vocabulary_has_each_token_once_with_its_vector(fitted, sources):
+    tokens, vectors = fitted.vocabulary(sources)
+    assert tokens == fitted.tokens("codes") + fitted.tokens("bins")
+    assert vectors.shape == (len(tokens), 64)
+
+
+def test_floats_need_no_vocabulary(fitted):
+    tokens, vectors = fitted.vocabulary(["floats"])
+    assert tokens == []
+    assert len(vectors) == 0
+
+
+@pytest.mark.parametrize("source", ["codes", "bins"])
+def test_copies_are_thinned_by_the_dropout_and_plain_texts_are_not(fitted, inputs, source):
+    rows = np.arange(len(inputs))
+    plain, *copies = fitted.encode_copies(inputs, rows, source, copies=4, seed=0)
+    full = len(TOKEN.findall(plain[0]))
+    assert {len(TOKEN.findall(text)) for text in plain} == {full}
+    kept = np.mean([len(TOKEN.findall(text)) - 2 for copy in copies for text in copy]) / (full - 2)
+    # 192 segments x 4 copies x at least 5 tokens: the share left scatters by under .01.
+    assert kept == pytest.approx(0.7, abs=0.03)
+
+
+def test_bins_are_of_the_most_informative_features(fitted):
+    names = {token[2:-5] for token in fitted.tokens("bins")[2:]}
+    assert names == {fitted.feature_names_[column] for column in fitted.bin_features_}
+    assert len(fitted.bin_features_) == 5
+
+
+def test_evidence_of_codes_is_what_the_head_adds_up(fitted):
+    """With mean pooling the logits would be the codes' mean evidence; one frame's are its own."""
+    network = fitted.encoder.network_
+    stream = network.streams[0].name
+    evidence = network.code_evidence(stream)
+    values = network.quantizers[stream].decode(torch.arange(8))
+    with torch.no_grad():
+        # Attention over one frame is 1, so the pooled vector is the frame's.
+        logits = network.head.eval()(network.poolings[stream](values[:, None, :]))
+    logits = logits - network.head[-1].bias
+    torch.testing.assert_close(evidence, logits - logits.mean(dim=1, keepdim=True))
+
+
+def test_rows_of_codes_with_like_evidence_are_alike(fitted):
+    stream = fitted.encoder.network_.streams[0].name
+    evidence = fitted.encoder.network_.code_evidence(stream).numpy()
+    vectors = fitted.token_vectors("codes")[2:]
+    pairs = np.triu_indices(8, 1)
+    far = [np.linalg.norm(part[:, None] - part[None], axis=2)[pairs] for part in (evidence, vectors)]
+    assert np.corrcoef(*far)[0, 1] > 0.3
