@@ -122,9 +122,7 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
         signals = signal_inputs(store.segments(), tokenizer.config.frame_seconds)
-        write_conversations(
-            partial, signals, tokenizer, split, store.describe() | store.about, config, progress
-        )
+        write_conversations(partial, signals, tokenizer, split, store.card(), config, progress)
 
     return run_stage("build", config.out, inputs, work)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,6 +156,8 @@ def _converse(session: RecordingChat, window: int) -> None:
         except (EOFError, KeyboardInterrupt):
             print()
             return
+        if not sys.stdin.isatty():
+            print(said)
         if said in {"quit", "exit"}:
             return
         if said == "overview":
@@ -172,9 +174,3 @@ def _moved(session: RecordingChat, said: str, window: int) -> int:
     except ValueError:
         print(f"{said!r}: give a number of seconds, as 'at 120'.")
         return window
-
-
-def write_transcript(session: RecordingChat, questions: list[tuple[str, float]]) -> str:
-    """Overview and answers as text, for documents."""
-    answers: list[Any] = [f"> {q}\n{session.answer(q, session.window_at(at))}" for q, at in questions]
-    return "\n\n".join([_describe(session.recording), session.overview(), *answers])

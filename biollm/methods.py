@@ -242,7 +242,7 @@ def _tune_and_read(
     split = context.split
     if context.config.part == "validation":
         split = Split({k: v for k, v in split.parts.items() if v == "train"}, split.protocol, split.fold)
-    about = context.store.describe() | context.store.about
+    about = context.store.card()
 
     def work(partial: Path) -> None:
         write_conversations(partial, inputs, tokenizer, split, about, build, progress=False)

@@ -143,17 +143,15 @@ def _cut_with_references(recording: Recording, chosen: list, length: float, path
     return cut(recording, chosen + reference_windows(recording, length), length)
 
 
-def read_for_chat(about: dict, path: str, root: str | None = None) -> tuple[Recording, Segments]:
+def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     """One recording, cut as the store that a model was trained on was cut.
 
     Parameters
     ----------
-    about : dict
-        The ``about`` of the store.
+    card : dict
+        Of the store, from `SegmentStore.card`.
     path : str
         A recording of the reader's kind, or an ``.npz`` file that `save_recording` wrote.
-    root : str, optional
-        Folder of the data set; the recording's own folder by default, if the reader reads files.
 
     Returns
     -------
@@ -161,15 +159,13 @@ def read_for_chat(about: dict, path: str, root: str | None = None) -> tuple[Reco
     segments : Segments
         Side by side over the recording (or at its events), then the reference windows.
     """
-    recording = resample_recording(_read_one(about, path, root))
-    length = about["window"]
-    chosen = event_windows(recording, *about["event"]) if about["event"] else tile(recording, length)
+    recording = resample_recording(_read_one(card, path))
+    length = card["window"]
+    chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
     return recording, _cut_with_references(recording, chosen, length, path)
 
 
-def _read_one(about: dict, path: str, root: str | None) -> Recording:
+def _read_one(card: dict, path: str) -> Recording:
     if Path(path).suffix == ".npz":
         return load_recording(path)
-    if about["root"] is not None and root is None:
-        root = str(Path(path).parent)
-    return make_reader(about["dataset"], root, about["reader_options"]).read(path)
+    return make_reader(card["dataset"], str(Path(path).parent), card["reader_options"]).read(path)

@@ -144,6 +144,13 @@ class SegmentStore:
             signals[name] = values.reshape(len(rows), len(spec.channel_names), n_samples)
         return Segments(signals, self.table.iloc[rows].reset_index(drop=True), self.specs)
 
+    def card(self) -> dict:
+        """What whoever reads a new recording must know to cut it as this store was cut; no paths."""
+        kept = {
+            name: self.about[name] for name in ("dataset", "window", "event", "reader_options", "classes")
+        }
+        return kept | self.describe()
+
     def describe(self) -> dict:
         """Counts for a report: segments, subjects, labels, modalities with rates, and the key."""
         labelled = self.table[self.table["on_grid"] & self.table["emotion"].notna()]

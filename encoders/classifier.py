@@ -167,7 +167,8 @@ class SignalClassifier(nn.Module):
     def code_evidence(self, stream: str) -> torch.Tensor:
         """What the head makes of each code of a stream, centred: shape (codebook_size, n_classes)."""
         self.require_quantizers()
-        quantizer, linear = self.quantizers[stream], self.head[-1]
+        quantizer: Any = self.quantizers[stream]
+        linear: Any = self.head[-1]
         values = quantizer.decode(torch.arange(quantizer.codebook_size, device=linear.weight.device))
         position, dim = list(self.encoders).index(stream), values.shape[1]
         logits = values @ linear.weight[:, position * dim : (position + 1) * dim].T

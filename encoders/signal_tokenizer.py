@@ -158,8 +158,8 @@ class SignalTokenizer:
         noisy = values + FEATURE_NOISE * rng.standard_normal((copies, *values.shape))
         if source == "floats":
             return [self._write_floats(one) for one in (values, *noisy)]
-        bins, *copied = (self.bins_.transform(one[:, self.bin_features_]) for one in (values, *noisy))
-        return [self._write_bins(one) for one in (bins, *(self._thin(copy, rng) for copy in copied))]
+        bins, *others = (self.bins_.transform(one[:, self.bin_features_]) for one in (values, *noisy))
+        return [self._write_bins(one) for one in (bins, *(self._thin(other, rng) for other in others))]
 
     def _thin(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Codes with a share of them gone, so that a model cannot lean on any single one."""

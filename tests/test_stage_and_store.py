@@ -388,8 +388,9 @@ def test_events_get_the_readers_window_and_no_copies_unless_asked_for(folder):
 
 
 def test_a_chat_cuts_a_recording_as_its_store_was_cut(folder):
-    about = run(folder).about
-    recording, segments = read_for_chat(about, str(folder / "P1.npz"))
+    card = run(folder).card()
+    assert str(folder) not in json.dumps(card)
+    recording, segments = read_for_chat(card, str(folder / "P1.npz"))
     assert recording.subject == "P1"
     table = segments.table
     assert table[~table["reference"]]["start"].tolist() == [10.0 * k for k in range(13)]
@@ -398,24 +399,16 @@ def test_a_chat_cuts_a_recording_as_its_store_was_cut(folder):
 
 
 def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
-    """The simulated set has no root, and a folder of WFDB files holds no ``.npz``."""
+    """The simulated set has no folder, and a folder of WFDB files holds no ``.npz``."""
     path = save_recording(a_recording("P1"), tmp_path / "P1.npz")
-    for dataset, root in (("simulated", None), ("noneeg", "a folder of another machine")):
-        about = {"dataset": dataset, "root": root, "reader_options": None, "window": 10.0, "event": None}
-        recording, _ = read_for_chat(about, str(path))
+    for dataset in ("simulated", "noneeg"):
+        card = {"dataset": dataset, "reader_options": None, "window": 10.0, "event": None}
+        recording, _ = read_for_chat(card, str(path))
         assert recording.blocks == load_recording(path).blocks
 
 
-def test_a_chat_about_a_simulated_subject_needs_no_folder():
-    options = {"n_subjects": 1, "modalities": ["gsr"], "n_trials": 4}
-    about = {"dataset": "simulated", "root": None, "window": 10.0, "event": None, "reader_options": options}
-    recording, segments = read_for_chat(json.loads(json.dumps(about)), "S01")
-    assert recording.subject == "S01"
-    assert len(segments) > 0
-
-
 def test_a_chat_about_a_recording_without_the_events_of_its_store_says_so(folder):
-    about = run(folder).about | {"event": [2.0, 6.0], "window": 8.0}
+    card = run(folder).card() | {"event": [2.0, 6.0], "window": 8.0}
     path = save_recording(replace(a_recording("P9"), blocks=()), folder / "P9.npz")
     with pytest.raises(ValueError, match=r"P9.npz: no window of 8.0 s fits into the 0 labelled blocks"):
-        read_for_chat(about, str(path))
+        read_for_chat(card, str(path))
