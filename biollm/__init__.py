@@ -1,1 +1,3 @@
+"""biollm: fine-tune LLMs to read biosignals."""
 
+__version__ = "0.1.0"

@@ -1,0 +1,6 @@
+"""``python -m biollm``: the ``biollm`` command."""
+
+from biollm.cli import main
+
+if __name__ == "__main__":
+    main()
