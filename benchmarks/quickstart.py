@@ -32,9 +32,8 @@ def main() -> None:
         while process.poll() is None:
             peak = max(peak, memory(process))
             time.sleep(0.5)
-    print(
-        f"{time.perf_counter() - started:.0f} s, peak {peak / 2**30:.2f} GiB, exit status {process.returncode}"
-    )
+    seconds = time.perf_counter() - started
+    print(f"{seconds:.0f} s, peak {peak / 2**30:.2f} GiB, exit status {process.returncode}")
     sys.exit(process.returncode)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from biollm.artefact import Artefact, load_artefact
 from biollm.readout import generate, label_probabilities
-from data_builders.prepare import read_for_chat
+from data_builders.preparing import read_for_chat
 from data_builders.recording import Recording
 from data_builders.segments import Segments
 from encoders.inputs import SignalInputs, signal_inputs

@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "prepare": Command(
         "recordings -> segment store",
-        "data_builders.prepare", "prepare", ("PrepareConfig",),
+        "data_builders.preparing", "prepare", ("PrepareConfig",),
         "biollm prepare --dataset noneeg --root data/noneeg --out runs/noneeg",
     ),
     "train-encoder": Command(

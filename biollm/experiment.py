@@ -13,7 +13,7 @@ import pandas as pd
 
 from biollm.methods import GROUPS, Context, MethodOutput
 from data_builders.options import as_mapping
-from data_builders.prepare import make_reader
+from data_builders.preparing import make_reader
 from data_builders.splits import Split, check_leaks, group_kfold, subject_holdout
 from data_builders.stage import run_stage
 from data_builders.store import SegmentStore

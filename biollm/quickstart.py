@@ -11,7 +11,7 @@ from biollm.cli import read_recipe
 from biollm.evaluation import render_table
 from biollm.experiment import evaluate
 from biollm.finetuning import finetune
-from data_builders.prepare import PrepareConfig, make_reader, prepare
+from data_builders.preparing import PrepareConfig, make_reader, prepare
 from data_builders.recording import save_recording
 from data_builders.splits import Split
 

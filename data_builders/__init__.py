@@ -1,1 +1,28 @@
+"""Files to recordings, segments and splits; texts of segments to conversations."""
 
+from data_builders.preparing import PrepareConfig, prepare
+from data_builders.readers import READERS
+from data_builders.recording import Block, Recording, Segment, Signal, load_recording, save_recording
+from data_builders.segments import Segments, SignalSpec
+from data_builders.splits import LeakError, Split, check_leaks, group_kfold, subject_holdout
+from data_builders.store import SegmentStore
+
+__all__ = [
+    "READERS",
+    "Block",
+    "LeakError",
+    "PrepareConfig",
+    "Recording",
+    "Segment",
+    "SegmentStore",
+    "Segments",
+    "Signal",
+    "SignalSpec",
+    "Split",
+    "check_leaks",
+    "group_kfold",
+    "load_recording",
+    "prepare",
+    "save_recording",
+    "subject_holdout",
+]

@@ -101,7 +101,7 @@ def two_states(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def store(two_states, tmp_path_factory) -> Path:
     """Their segment store: 10 s windows, 5 s steps."""
-    from data_builders.prepare import PrepareConfig, prepare
+    from data_builders.preparing import PrepareConfig, prepare
 
     out = tmp_path_factory.mktemp("stores") / "store"
     config = PrepareConfig(dataset="npz", root=str(two_states), out=str(out), window=10.0, step=5.0)

@@ -8,7 +8,7 @@ import pytest
 from biollm.artefact import load_artefact
 from biollm.chat import ChatConfig, RecordingChat, chat
 from biollm.cli import run
-from data_builders.prepare import read_for_chat
+from data_builders.preparing import read_for_chat
 
 
 @pytest.fixture(scope="module")

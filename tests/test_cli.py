@@ -27,7 +27,7 @@ def test_shipped_recipes_fill_their_commands(recipe):
 
 def test_flags_win_over_the_recipe(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("data_builders.prepare.prepare", seen.append)
+    monkeypatch.setattr("data_builders.preparing.prepare", seen.append)
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("prepare: {dataset: npz, window: 4.0, step: 2.0}\n")
     run("prepare", ["--config", str(recipe), "--window", "5"])

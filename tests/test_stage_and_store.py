@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_builders.prepare import PrepareConfig, prepare, read_for_chat
+from data_builders.preparing import PrepareConfig, prepare, read_for_chat
 from data_builders.readers import READERS
 from data_builders.recording import Block, Recording, Signal, load_recording, save_recording
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
