@@ -14,9 +14,9 @@ from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, l
 from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
-from prompts import load_task
+from prompts import EmotionTask
 
-__all__ = ["Artefact", "ArtefactCard", "load_artefact", "save_artefact"]
+__all__ = ["Artefact", "ArtefactCard", "load_artefact", "read_card", "save_artefact"]
 
 CARD = "artefact.json"
 LIBRARIES = ("accelerate", "bitsandbytes", "biollm", "peft", "torch", "transformers", "trl")
@@ -35,7 +35,7 @@ class ArtefactCard:
     base_fingerprint: str
     text_tokenizer_hash: str
     signal_tokenizer_hash: str
-    task: str
+    task: dict
     classes: list[str]
     sources: list[str]
     signal_tokens: list[str]
@@ -113,9 +113,7 @@ def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> 
     from transformers import AutoTokenizer
 
     folder = Path(folder)
-    if not (folder / CARD).is_file():
-        raise FileNotFoundError(f"{folder}: holds no {CARD}; 'biollm finetune' writes artefacts.")
-    card = ArtefactCard(**json.loads((folder / CARD).read_text()))
+    card, _ = read_card(folder)
     name = model_name_or_path or card.model_name_or_path
     found = folder_hash(folder / "signal_tokenizer")
     _require(f"{folder}/signal_tokenizer", "signal tokenizer", card.signal_tokenizer_hash, found)
@@ -126,7 +124,22 @@ def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> 
     add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, None)
     adapted = PeftModel.from_pretrained(model, folder).eval()
     signals = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
-    return Artefact(adapted, tokenizer, signals, load_task(card.task), card)
+    return Artefact(adapted, tokenizer, signals, EmotionTask.from_fields(card.task), card)
+
+
+def read_card(folder: str | Path) -> tuple[ArtefactCard, dict]:
+    """An artefact's card and its signal tokenizer's config, without loading either model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no artefact.
+    """
+    folder = Path(folder)
+    if not (folder / CARD).is_file():
+        raise FileNotFoundError(f"{folder}: holds no {CARD}; 'biollm finetune' writes artefacts.")
+    tokenizer = json.loads((folder / "signal_tokenizer" / "signal_tokenizer.json").read_text())
+    return ArtefactCard(**json.loads((folder / CARD).read_text())), tokenizer["config"]
 
 
 def _require(where: str, what: str, wanted: str, found: str) -> None:
@@ -135,7 +148,9 @@ def _require(where: str, what: str, wanted: str, found: str) -> None:
 
 
 def _tokenizer_hash(tokenizer: Any) -> str:
-    return content_hash({"vocabulary": tokenizer.get_vocab(), "template": tokenizer.chat_template})
+    """Of all that shapes ids: vocabulary, merges, normalizer, template; padding is set by each call."""
+    backend = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+    return content_hash({"backend": backend, "template": tokenizer.chat_template})
 
 
 def _model_card(card: ArtefactCard) -> str:

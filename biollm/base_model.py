@@ -6,11 +6,21 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["add_signal_tokens", "fingerprint", "load_base_model", "load_text_tokenizer", "resolve_model"]
+from data_builders.stage import file_stats
+
+__all__ = [
+    "add_signal_tokens",
+    "base_identity",
+    "fingerprint",
+    "load_base_model",
+    "load_text_tokenizer",
+    "resolve_model",
+]
 
 
 def resolve_model(name: str) -> str:
@@ -28,17 +38,39 @@ def load_text_tokenizer(name: str) -> Any:
     Raises
     ------
     ValueError
-        If it has no chat template.
+        If it has no chat template, or one that drops or refuses a role.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(resolve_model(name))
     if tokenizer.chat_template is None:
         raise ValueError(f"{name}: its tokenizer has no chat template; choose an instruct model.")
+    _check_template(name, tokenizer)
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         # A pad equal to eos is masked with it, and the model never learns to stop.
         tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
     return tokenizer
+
+
+def _check_template(name: str, tokenizer: Any) -> None:
+    """Some templates drop turns silently; a model then trains on what is left with a falling loss."""
+    from jinja2 import TemplateError
+
+    said = {role: f"spoken by {role}" for role in ("system", "user", "assistant")}
+    messages = [{"role": role, "content": words} for role, words in said.items()]
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+    except TemplateError as error:
+        raise ValueError(f"{name}: its chat template refuses system, user, assistant: {error}") from error
+    dropped = [role for role, words in said.items() if words not in text]
+    if dropped:
+        raise ValueError(f"{name}: its chat template drops the turns of {dropped}; choose another base.")
+
+
+def base_identity(name: str) -> Any:
+    """What tells that a base has changed: its files for a local folder, the name for a hub id."""
+    folder = Path(resolve_model(name))
+    return file_stats(folder) if folder.is_dir() else name
 
 
 def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
@@ -56,7 +88,7 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
     # Both are said at every load, and there is nothing for the user to do about them.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-    device = PartialState().device
+    device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
     return AutoModelForCausalLM.from_pretrained(
         resolve_model(name),
         dtype=torch.bfloat16,
@@ -70,13 +102,17 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
 def fingerprint(model: Any) -> str:
     """Sixteen hex digits that tell one base model from another.
 
-    Of the architecture and a sample of the embedding, which no quantization touches; taken before
-    any row is added.
+    Of the architecture, all norms and a sample of embedding and head, which no quantization touches;
+    taken before any row is added.
     """
-    config = model.config
+    config = model.config.get_text_config()
     shape = f"{config.model_type} {config.vocab_size} {config.hidden_size} {config.num_hidden_layers}"
-    rows = model.get_input_embeddings().weight[::97].detach().float().cpu().numpy()
-    return hashlib.sha256(shape.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(shape.encode())
+    ends = [model.get_input_embeddings().weight[::97], model.get_output_embeddings().weight[::97]]
+    norms = [parameter for _, parameter in sorted(model.named_parameters()) if parameter.ndim == 1]
+    for values in [*ends, *norms]:
+        digest.update(values.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def add_signal_tokens(

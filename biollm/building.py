@@ -52,7 +52,7 @@ class TrainEncoderConfig:
         default=None, metadata={"help": "split.json; default: hold out a quarter of the subjects"}
     )
     tokenizer: dict | str | None = field(
-        default=None, metadata={"help": "SignalTokenizerConfig, as JSON or YAML"}
+        default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
     )
     seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
 
@@ -117,7 +117,13 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     split = Split.load(folder / SPLIT)
     check_leaks(store.table, split)
     made_by = read_stamp(folder, "train-encoder")["key"]
-    inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "tokenizer": made_by}
+    task = asdict(load_task(config.task))
+    inputs = {
+        "config": asdict(config) | {"out": None},
+        "store": store.key,
+        "tokenizer": made_by,
+        "task": task,
+    }
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
@@ -155,7 +161,7 @@ def write_conversations(
     write_sharegpt((_with_roles(row, roles) for row in drawn), path, roles)
     tokenizer.save_pretrained(folder / "signal_tokenizer")
     card = {
-        "task": config.task,
+        "task": asdict(load_task(config.task)),
         "classes": list(tokenizer.classes),
         "sources": config.sources,
         "roles": asdict(roles),

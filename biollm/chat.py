@@ -114,7 +114,7 @@ class RecordingChat:
         artefact = self.artefact
         prompts = artefact.prompts(self.texts[source], phrasing)
         return label_probabilities(
-            artefact.model, artefact.tokenizer, prompts, artefact.card.classes, artefact.task.answer_prefix
+            artefact.model, artefact.tokenizer, prompts, artefact.task.answers(artefact.card.classes)
         )
 
 
@@ -127,7 +127,9 @@ def chat(config: ChatConfig) -> None:
     if config.recording is None:
         raise ValueError("recording is missing; give --recording FILE.")
     path = Path(config.recording)
-    if not any(path.parent.glob(path.name + "*")):
+    if not path.parent.is_dir() or path.name not in {
+        n for p in path.parent.iterdir() for n in (p.name, p.stem)
+    }:
         raise FileNotFoundError(f"{path}: there is no such recording.")
     artefact = load_artefact(config.artefact, config.model_name_or_path)
     recording, segments = read_for_chat(artefact.card.store, config.recording)

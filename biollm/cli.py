@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -82,12 +83,17 @@ def main() -> None:
 
 
 def run(name: str, arguments: list[str] | None = None) -> None:
-    """Parse a command's options and run it; bad input ends with one message and status 2."""
+    """Parse a command's options and run it; bad input ends with one message and status 2.
+
+    With BIOLLM_TRACEBACK set in the environment the error is raised instead.
+    """
     command = COMMANDS[name]
     try:
         configs = _parse(name, command, sys.argv[1:] if arguments is None else arguments)
         getattr(import_module(command.module), command.function)(*configs)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
+        if os.environ.get("BIOLLM_TRACEBACK"):
+            raise
         print(f"biollm {name}: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -104,6 +110,7 @@ def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]
         prog=f"biollm {name}",
         description=command.help,
         epilog=f"example: {command.example}",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--config", help="recipe: a YAML file with a section a command, or the name of a shipped one"
@@ -118,10 +125,10 @@ def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]
 
 
 def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
-    if "--config" not in arguments[:-1]:
-        return None, arguments
-    at = arguments.index("--config")
-    return arguments[at + 1], arguments[:at] + arguments[at + 2 :]
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
+    known, rest = first.parse_known_args(arguments)
+    return known.config, rest
 
 
 def recipe_path(name: str) -> Path:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from biollm.artefact import read_card
+from biollm.base_model import base_identity
+from biollm.building import BuildConfig
 from biollm.methods import GROUPS, Context, MethodOutput
+from biollm.report_rows import write_report
 from data_builders.options import as_mapping
-from data_builders.preparing import make_reader
 from data_builders.splits import Split, check_leaks, group_kfold, subject_holdout
-from data_builders.stage import run_stage
+from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs, signal_inputs, streams_of
+from encoders.signal_tokenizer import SignalTokenizerConfig
 
 __all__ = ["EvaluateConfig", "Job", "evaluate"]
 
@@ -51,7 +53,7 @@ class EvaluateConfig:
         default="subject", metadata={"help": "subject (transductive), baseline (causal) or none"}
     )
     tokenizer: dict | str | None = field(
-        default=None, metadata={"help": "SignalTokenizerConfig, as JSON or YAML"}
+        default=None, metadata={"help": "SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
     )
     build: dict | str | None = field(
         default=None, metadata={"help": "n_conversations, copies, ... of BuildConfig"}
@@ -70,14 +72,40 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         for name in ("tokenizer", "build", "training"):
             setattr(self, name, as_mapping(getattr(self, name)))
-        unknown = sorted(set(self.groups) - set(GROUPS))
-        if unknown:
-            raise ValueError(f"groups {unknown} are unknown; allowed are {list(GROUPS)}.")
+        problems = [
+            *_unknown("groups", self.groups, GROUPS),
+            *_unknown("part", [self.part], ("validation", "test")),
+            *_unknown(
+                "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - {"normalisation"}
+            ),
+            *_unknown(
+                "build",
+                as_mapping(self.build),
+                _names(BuildConfig) - {"sources", "seed", "model_name_or_path"},
+            ),
+        ]
+        if self.artefact and self.part != "test":
+            problems.append(
+                "part must be 'test' with an artefact, which has learned from the validation part"
+            )
+        if "floats" in self.sources:
+            problems.append("sources may not hold 'floats', which are a group of their own")
+        if problems:
+            raise ValueError("EvaluateConfig: " + "; ".join(problems) + ".")
 
     @property
     def tokenizer_settings(self) -> dict:
         """Fields of `SignalTokenizerConfig`, with the normalisation in its place."""
         return as_mapping(self.tokenizer) | {"normalisation": self.normalisation}
+
+
+def _names(config: type) -> set[str]:
+    return {f.name for f in fields(config)}
+
+
+def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    wrong = sorted(set(given) - set(allowed))
+    return [f"{what} {wrong} unknown, allowed are {sorted(allowed)}"] if wrong else []
 
 
 @dataclass(frozen=True)
@@ -96,20 +124,37 @@ class Job:
 def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
+    config = _as_artefact(config) if config.artefact else config
     splits = _splits(config, store)
     for split in splits:
         check_leaks(store.table, split)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
+    inputs["base"] = base_identity(config.model_name_or_path)
+    if config.artefact:
+        inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 
     def work(partial: Path) -> None:
         _save_inputs(config, store, partial)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
         _run_jobs(_jobs(config, splits), config, partial, progress)
-        _report(config, store, splits, partial)
+        write_report(config, store, splits, partial)
 
     return run_stage("evaluate", config.out, inputs, work)
+
+
+def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
+    """Encoders and controls beside an artefact have its settings, whatever else was asked for."""
+    card, tokenizer = read_card(str(config.artefact))
+    return replace(
+        config,
+        tokenizer={key: value for key, value in tokenizer.items() if key != "normalisation"},
+        normalisation=tokenizer["normalisation"],
+        sources=card.sources,
+        model_name_or_path=card.model_name_or_path,
+        load_in_4bit=card.load_in_4bit,
+    )
 
 
 def _splits(config: EvaluateConfig, store: SegmentStore) -> list[Split]:
@@ -227,97 +272,3 @@ def _predictions(output: MethodOutput, context: Context, job: Job) -> pd.DataFra
         for k, name in enumerate(classes):
             frame[f"p_{name}"] = output.probabilities[:, k]
     return frame
-
-
-def _report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], folder: Path) -> None:
-    from biollm.evaluation import MethodResult, build_report
-
-    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
-    predictions = pd.concat([*frames, *_averages(pd.concat(frames), store.classes)], ignore_index=True)
-    predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
-    results = {}
-    for method in [name for name in ORDER if name in set(predictions["method"])]:
-        rows = predictions[predictions["method"] == method]
-        seconds = rows.groupby(["fold", "seed"])["seconds"].first().mean()
-        kept = rows.drop(columns=["method", "family", "note", "seconds"]).dropna(axis=1, how="all")
-        family, note = rows[["family", "note"]].iloc[0]
-        beside = tuple(name for name in COMPARED.get(method, ()) if name in set(predictions["method"]))
-        results[method] = MethodResult(method, family, kept, float(seconds), note, beside)
-    data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
-    data["classes"] = list(store.classes)
-    about = {"protocol": splits[0].protocol, "hashes": [s.hash for s in splits], "seeds": config.seeds,
-             "base_model": config.model_name_or_path}  # fmt: skip
-    build_report(results, data, about, folder)
-
-
-COMPARED = {
-    "LLM on codes": ("encoder of the tokens",),
-    "LLM on bins": ("extra trees",),
-    "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
-}
-"""LLM rows get the paired difference to what reads the same source without an LLM."""
-
-ORDER = (
-    "ceiling (oracle)",
-    "majority",
-    "SVM-RBF",
-    "extra trees",
-    "CNN",
-    "TCN",
-    "LSTM",
-    "encoder of the tokens",
-    "encoder + extra trees",
-    "LLM on floats",
-    "LLM on codes",
-    "LLM on codes, generated",
-    "LLM on bins",
-    "LLM on codes and bins",
-    "LLM, shuffled labels",
-    "LLM, noise for signal",
-)
-
-AVERAGES = {
-    "LLM on codes and bins": ("LLM on codes", "LLM on bins", "llm", "mean likelihood of two prompts"),
-    "encoder + extra trees": (
-        "encoder of the tokens",
-        "extra trees",
-        "encoder",
-        "matched control of 'codes and bins': the same sources averaged without an LLM",
-    ),
-}
-"""Rows that average two others' probabilities: name -> the two, family, note."""
-
-
-def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    columns = [f"p_{name}" for name in classes]
-    keys = ["segment", "fold", "seed"]
-    for method, (one, other, family, note) in AVERAGES.items():
-        pair = [predictions[predictions["method"] == name].set_index(keys) for name in (one, other)]
-        if any(frame.empty for frame in pair):
-            continue
-        a, b = pair[0], pair[1].loc[pair[0].index]
-        mean = (a[columns] + b[columns]) / 2
-        labels = np.asarray(classes)[mean.to_numpy().argmax(1)]
-        seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
-        fields = {"prediction": labels, "method": method, "family": family, "note": note, "seconds": seconds}
-        yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
-
-
-def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """What an oracle reaches that sees the simulation's true parameters; nothing for real data."""
-    reader: Any = make_reader(store.about["dataset"], store.about["root"], store.about["reader_options"])
-    if not hasattr(reader, "oracle"):
-        return
-    rows = predictions[predictions["method"] == predictions["method"].iloc[0]]
-    table = rows[["segment"]].merge(store.table, on="segment")
-    posterior = reader.oracle(table)
-    frame = rows.reset_index(drop=True).assign(
-        prediction=np.asarray(store.classes)[posterior.argmax(1)],
-        method="ceiling (oracle)",
-        family="ceiling",
-        note="sees the simulation's true parameters",
-        seconds=0.0,
-    )
-    for k, name in enumerate(store.classes):
-        frame[f"p_{name}"] = posterior[:, k]
-    yield frame

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from trl import SFTConfig
 
 from biollm.artefact import ArtefactCard, save_artefact
-from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
+from biollm.base_model import (
+    add_signal_tokens,
+    base_identity,
+    fingerprint,
+    load_base_model,
+    load_text_tokenizer,
+)
 from biollm.building import read_card
 from data_builders.sharegpt import (
     Roles,
@@ -78,6 +84,13 @@ class FinetuneTraining(SFTConfig):
         super().__post_init__()
 
 
+WITHOUT_EFFECT = {
+    "disable_tqdm", "hub_model_id", "hub_token", "logging_steps", "push_to_hub", "report_to", "run_name",
+    "save_steps", "save_total_limit",
+}  # fmt: skip
+"""Options that do not shape the weights: another value of them is no other run, and a token is no record."""
+
+
 def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool = True) -> Path:
     """Fine-tune a base on conversations, or leave the artefact that is there for the same inputs.
 
@@ -92,10 +105,10 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     from accelerate import PartialState
 
     card, state = read_card(config.dataset_path), PartialState()
-    training.seed = training.seed if training.seed is not None else 0
-    chosen = {k: v for k, v in asdict(training).items() if not k.endswith("dir")}
+    chosen = {k: v for k, v in asdict(training).items() if k not in WITHOUT_EFFECT and not k.endswith("dir")}
     data_key = read_stamp(config.dataset_path, "build")["key"]
-    inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key}
+    base = base_identity(config.model_name_or_path)
+    inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key, "base": base}
     with state.main_process_first():
         partial = open_stage("finetune", config.out, inputs)
     if partial is None:
@@ -132,7 +145,7 @@ def with_lora(
     head = wrapped.get_output_embeddings()
     if not hasattr(head, "bias"):
         # On tied embeddings PEFT wraps the head too and hides all but its weight; TRL's loss reads the bias.
-        head.bias = head.original_module.bias if hasattr(head.original_module, "bias") else None
+        head.bias = getattr(head.original_module, "bias", None)
     return wrapped
 
 
@@ -172,7 +185,8 @@ def _train(
     trainer = SFTTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
     if not progress:
         trainer.remove_callback(PrinterCallback)
-    _check_nothing_dropped(trainer, len(dataset))
+    if not training.packing:
+        _check_nothing_dropped(trainer, len(dataset))
     for parameter in model.parameters():
         if parameter.requires_grad:
             # TRL has put them into bfloat16, where most steps of the optimizer round to nothing.
@@ -182,12 +196,12 @@ def _train(
 
 
 def _check_nothing_dropped(trainer: Any, n_rows: int) -> None:
-    """Some chat templates drop turns silently, and the trainer then drops the rows that train nothing."""
+    """The trainer drops rows that train nothing, silently."""
     kept = len(trainer.train_dataset)
     if kept < n_rows:
         raise ValueError(
-            f"{n_rows - kept} of {n_rows} conversations would train no token: the chat template drops the "
-            "assistant's turn. Choose a base whose template keeps system, user and assistant."
+            f"{n_rows - kept} of {n_rows} conversations would train no token: nothing of the answer is left "
+            "after the chat template and max_length."
         )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biollm.baselines import BASELINES
+from biollm.controls import noise_for_signal, shuffle_labels
 from data_builders.normalisation import Normaliser
 from data_builders.options import as_mapping
 from data_builders.splits import Split
@@ -192,28 +193,10 @@ def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[Meth
     yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
 
 
-def shuffle_labels(
-    inputs: SignalInputs, rows: np.ndarray, classes: tuple[str, ...], seed: int
-) -> SignalInputs:
-    """The inputs with the labels of some rows in random order."""
-    labels = inputs.table["emotion"].to_numpy(dtype=object).copy()
-    labelled = rows[inputs.table["emotion"].iloc[rows].isin(classes).to_numpy()]
-    labels[labelled] = np.random.default_rng(seed).permutation(labels[labelled])
-    return replace(inputs, table=inputs.table.assign(emotion=labels))
-
-
-def noise_for_signal(inputs: SignalInputs, seed: int) -> SignalInputs:
-    """The inputs with white noise for every stream and feature."""
-    rng = np.random.default_rng(seed)
-    streams = {
-        name: rng.standard_normal(data.shape, dtype=np.float32) for name, data in inputs.streams.items()
-    }
-    features = inputs.features.copy()
-    features[:] = rng.standard_normal(features.shape)
-    return replace(inputs, streams=streams, features=features)
-
-
 def _fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> SignalTokenizer:
+    done = context.workplace / "conversations" / "signal_tokenizer"
+    if done.is_dir():
+        return SignalTokenizer.from_pretrained(done)
     settings = SignalTokenizerConfig(**{**context.config.tokenizer_settings, **changes})
     tokenizer = SignalTokenizer(settings, context.classes, context.seed)
     return tokenizer.fit(*_train_and_validation(context, inputs), context.progress)
@@ -285,7 +268,7 @@ def _read_out(
         mean = np.mean(
             [
                 label_probabilities(
-                    artefact.model, artefact.tokenizer, asked, context.classes, artefact.task.answer_prefix
+                    artefact.model, artefact.tokenizer, asked, artefact.task.answers(context.classes)
                 )
                 for asked in prompts
             ],

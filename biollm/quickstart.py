@@ -14,6 +14,7 @@ from biollm.finetuning import finetune
 from data_builders.preparing import PrepareConfig, make_reader, prepare
 from data_builders.recording import save_recording
 from data_builders.splits import Split
+from data_builders.store import SegmentStore
 
 __all__ = ["QuickstartConfig", "quickstart"]
 
@@ -77,8 +78,8 @@ def _read(folder: Path) -> dict:
 
 def _held_out_recording(preparing: PrepareConfig, split: Split, out: Path) -> Path:
     reader = make_reader(preparing.dataset, preparing.root, preparing.reader_options)
-    held = {segment.split("/")[1] for segment, part in split.parts.items() if part == "test"}
-    subject = sorted(held)[0]
+    table = SegmentStore(preparing.out).table
+    subject = table.loc[split.mask(table, "test"), "subject"].min()
     return save_recording(reader.read(subject), out / f"{subject}.npz")
 
 

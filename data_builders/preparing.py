@@ -13,7 +13,7 @@ from data_builders.readers import find_reader
 from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile, windows
 from data_builders.segments import Segments
-from data_builders.stage import run_stage
+from data_builders.stage import file_stats, run_stage
 from data_builders.store import write_shards
 
 __all__ = ["PrepareConfig", "make_reader", "prepare", "read_for_chat"]
@@ -91,7 +91,10 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "event": reader.event,
         "classes": list(reader.classes),
     }
-    files = {"recordings": [str(path) for path in reader.paths()], "stats": _stats(config.root)}
+    files = {
+        "recordings": [str(path) for path in reader.paths()],
+        "stats": file_stats(config.root) if config.root else [],
+    }
     inputs = {"config": asdict(config) | {"out": None}, "about": about, "files": files}
 
     def work(partial: Path) -> None:
@@ -110,15 +113,6 @@ def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
             f"are {list(reader.event)} s around events. Leave window out, or set the reader's own 'event'."
         )
     return length, config.step or 0.0
-
-
-def _stats(root: str | None) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of all files in a folder.
-
-    A recording may be of several files that `Reader.paths` does not name.
-    """
-    files = sorted(path for path in Path(root).iterdir() if path.is_file()) if root else []
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def _cut_all(reader: Any, length: float, step: float, progress: bool) -> Iterator[tuple[str, Segments]]:

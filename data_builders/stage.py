@@ -10,7 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["close_stage", "content_hash", "folder_hash", "open_stage", "read_stamp", "run_stage"]
+__all__ = [
+    "close_stage",
+    "content_hash",
+    "file_stats",
+    "folder_hash",
+    "open_stage",
+    "read_stamp",
+    "run_stage",
+]
 
 STAMP = "stage.json"
 
@@ -22,12 +30,18 @@ def content_hash(value: Any) -> str:
 
 
 def folder_hash(folder: str | Path) -> str:
-    """Hash of the names and bytes of all files under a folder."""
+    """Hash of the names and bytes of all files under a folder but hidden ones."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(folder)).encode())
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file() and not p.name.startswith(".")):
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def file_stats(folder: str | Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of the files in a folder: what tells that one has changed."""
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def read_stamp(folder: str | Path, stage: str) -> dict:

@@ -41,6 +41,15 @@ class EmotionTask:
     phrasings: tuple[str, ...]
     answer_template: str
 
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> EmotionTask:
+        """From the fields that `dataclasses.asdict` gave, lists in place of tuples or not."""
+        return cls(**{**fields, "phrasings": tuple(fields["phrasings"])})
+
+    def answers(self, classes: Sequence[str]) -> list[str]:
+        """The whole answer for each class."""
+        return [self.answer(label) for label in classes]
+
     @property
     def n_phrasings(self) -> int:
         return len(self.phrasings)

@@ -24,9 +24,8 @@ def probabilities(artefact, store):
     segments = SegmentStore(store).segments()
     texts = artefact.signal_tokenizer.encode(segments)[:16]
     prompts = artefact.prompts(texts)
-    return label_probabilities(
-        artefact.model, artefact.tokenizer, prompts, artefact.card.classes, "The recording shows"
-    )
+    answers = artefact.task.answers(artefact.card.classes)
+    return label_probabilities(artefact.model, artefact.tokenizer, prompts, answers)
 
 
 def test_a_moved_artefact_answers_the_same(artefact_folder, copy, store):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, evaluate
-from biollm.methods import GROUPS, noise_for_signal, shuffle_labels
+from biollm.methods import GROUPS
 from data_builders.splits import Split, subject_holdout
+from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
 
@@ -99,6 +102,33 @@ def test_an_artefact_is_evaluated_on_its_own_split_only(store, artefact_folder, 
         evaluate(config, progress=False)
 
 
+def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folder, conversations, tmp_path):
+    split = conversations.parent / "signal_tokenizer" / "split.json"
+    place = shutil.copytree(artefact_folder, tmp_path / "artefact")
+    options = {
+        "split": str(split),
+        "artefact": str(place),
+        "groups": ["classical"],
+        "out": str(tmp_path / "out"),
+    }
+    before = read_stamp(evaluate(EvaluateConfig(str(store), **options), progress=False), "evaluate")["key"]
+    stamp = json.loads((place / "stage.json").read_text())
+    (place / "stage.json").write_text(json.dumps(stamp | {"key": "another"}))
+    after = read_stamp(evaluate(EvaluateConfig(str(store), **options), progress=False), "evaluate")["key"]
+    assert before != after
+
+
+def test_beside_an_artefact_all_rows_have_its_settings(store, artefact_folder, conversations, tmp_path):
+    split = conversations.parent / "signal_tokenizer" / "split.json"
+    config = EvaluateConfig(
+        str(store), str(tmp_path / "out"), split=str(split), artefact=str(artefact_folder),
+        groups=["classical"], normalisation="none", model_name_or_path="another",
+    )  # fmt: skip
+    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+    assert report["data"]["normalisation"] == "subject"
+    assert report["split"]["base_model"] != "another"
+
+
 def test_shuffled_labels_keep_counts_and_touch_only_the_given_rows(store):
     inputs = signal_inputs(SegmentStore(store).segments(), 2.0)
     rows = np.flatnonzero((inputs.table["subject"] != "P0").to_numpy())
@@ -117,9 +147,22 @@ def test_noise_keeps_nothing_of_the_signal(store):
         assert noise.streams[name].shape == data.shape
         assert abs(np.corrcoef(noise.streams[name].ravel(), data.ravel())[0, 1]) < 0.05
     assert list(noise.features.columns) == list(inputs.features.columns)
+    # A leak through what is missing would show in the control.
+    assert noise.features.isna().equals(inputs.features.isna())
 
 
-@pytest.mark.parametrize("change", [{"protocol": "loso-all"}, {"groups": ["classical", "oracle"]}])
-def test_unknown_choices_name_what_is_allowed(store, tmp_path, change):
-    with pytest.raises(ValueError, match="allowed are"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": "loso-all"},
+        {"groups": ["classical", "oracle"]},
+        {"part": "train"},
+        {"tokenizer": {"n_bin": 4}},
+        {"build": {"seed": 3}},
+        {"sources": ["codes", "floats"]},
+        {"artefact": "somewhere", "part": "validation"},
+    ],
+)
+def test_wrong_choices_are_refused_before_anything_is_read(tmp_path, store, change):
+    with pytest.raises(ValueError, match=r"allowed are|may not hold|must be 'test'"):
         evaluate(EvaluateConfig(str(store), str(tmp_path / "out"), **change), progress=False)

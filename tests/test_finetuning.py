@@ -128,5 +128,5 @@ def test_a_template_that_drops_the_answer_fails_before_training(conversations, m
     )
     tokenizer.save_pretrained(base)
     config = FinetuneConfig(str(conversations), str(tmp_path / "out"), str(base))
-    with pytest.raises(ValueError, match="train no token"):
+    with pytest.raises(ValueError, match="drops the turns of"):
         finetune(config, FinetuneTraining(max_steps=1), progress=False)

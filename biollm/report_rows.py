@@ -1,0 +1,119 @@
+"""From the predictions of all jobs to the rows of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from biollm.evaluation import MethodResult, build_report
+from data_builders.preparing import make_reader
+from data_builders.readers import find_reader
+from data_builders.splits import Split
+from data_builders.store import SegmentStore
+
+if TYPE_CHECKING:
+    from biollm.experiment import EvaluateConfig
+
+__all__ = ["AVERAGES", "ORDER", "write_report"]
+
+
+def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], folder: Path) -> None:
+    """Gather the jobs' predictions of a folder and write ``report.json``, ``report.html`` and figures."""
+    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
+    predictions = pd.concat([*frames, *_averages(pd.concat(frames), store.classes)], ignore_index=True)
+    predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
+    results = {}
+    for method in _in_order(set(predictions["method"])):
+        rows = predictions[predictions["method"] == method]
+        seconds = rows.groupby(["fold", "seed"])["seconds"].first().mean()
+        kept = rows.drop(columns=["method", "family", "note", "seconds"]).dropna(axis=1, how="all")
+        family, note = rows[["family", "note"]].iloc[0]
+        beside = tuple(name for name in COMPARED.get(method, ()) if name in set(predictions["method"]))
+        results[method] = MethodResult(method, family, kept, float(seconds), note, beside)
+    data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
+    data["classes"] = list(store.classes)
+    about = {"protocol": splits[0].protocol, "hashes": [s.hash for s in splits], "seeds": config.seeds,
+             "base_model": config.model_name_or_path}  # fmt: skip
+    build_report(results, data, about, folder)
+
+
+COMPARED = {
+    "LLM on codes": ("encoder of the tokens",),
+    "LLM on bins": ("extra trees",),
+    "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
+}
+"""LLM rows get the paired difference to what reads the same source without an LLM."""
+
+ORDER = (
+    "ceiling (oracle)",
+    "majority",
+    "SVM-RBF",
+    "extra trees",
+    "CNN",
+    "TCN",
+    "LSTM",
+    "encoder of the tokens",
+    "encoder + extra trees",
+    "LLM on floats",
+    "LLM on codes",
+    "LLM on codes, generated",
+    "LLM on bins",
+    "LLM on codes and bins",
+    "LLM, shuffled labels",
+    "LLM, noise for signal",
+)
+
+AVERAGES = {
+    "LLM on codes and bins": ("LLM on codes", "LLM on bins", "llm", "mean likelihood of two prompts"),
+    "encoder + extra trees": (
+        "encoder of the tokens",
+        "extra trees",
+        "encoder",
+        "matched control of 'codes and bins': the same sources averaged without an LLM",
+    ),
+}
+"""Rows that average two others' probabilities: name -> the two, family, note."""
+
+
+def _in_order(found: set[str]) -> list[str]:
+    """Known rows in their order, then any others by name."""
+    return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+
+
+def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    columns = [f"p_{name}" for name in classes]
+    keys = ["segment", "fold", "seed"]
+    for method, (one, other, family, note) in AVERAGES.items():
+        pair = [predictions[predictions["method"] == name].set_index(keys) for name in (one, other)]
+        if any(frame.empty for frame in pair):
+            continue
+        a, b = pair[0], pair[1].loc[pair[0].index]
+        mean = (a[columns] + b[columns]) / 2
+        labels = np.asarray(classes)[mean.to_numpy().argmax(1)]
+        seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
+        fields = {"prediction": labels, "method": method, "family": family, "note": note, "seconds": seconds}
+        yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
+
+
+def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """What an oracle reaches that sees the simulation's true parameters; nothing for real data."""
+    if not hasattr(find_reader(store.about["dataset"]), "oracle"):
+        return
+    reader: Any = make_reader(store.about["dataset"], store.about["root"], store.about["reader_options"])
+    rows = predictions[predictions["method"] == predictions["method"].iloc[0]]
+    table = rows[["segment"]].merge(store.table, on="segment")
+    posterior = reader.oracle(table)
+    frame = rows.reset_index(drop=True).assign(
+        prediction=np.asarray(store.classes)[posterior.argmax(1)],
+        method="ceiling (oracle)",
+        family="ceiling",
+        note="sees the simulation's true parameters",
+        seconds=0.0,
+    )
+    for k, name in enumerate(store.classes):
+        frame[f"p_{name}"] = posterior[:, k]
+    yield frame
