@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,9 +83,6 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    # Both are said at every load, and there is nothing for the user to do about them.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
     return AutoModelForCausalLM.from_pretrained(
         resolve_model(name),
