@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from encoders.inputs import SignalInputs
 
@@ -22,10 +23,14 @@ def shuffle_labels(
 
 
 def noise_for_signal(inputs: SignalInputs, seed: int) -> SignalInputs:
-    """The inputs with white noise for every stream and every feature that is defined."""
+    """The inputs with white noise for every stream and feature.
+
+    Undefined features are filled too: that a window has no skin conductance response to measure is
+    something that its signal says.
+    """
     rng = np.random.default_rng(seed)
     streams = {
         name: rng.standard_normal(data.shape, dtype=np.float32) for name, data in inputs.streams.items()
     }
-    features = inputs.features.mask(inputs.features.notna(), rng.standard_normal(inputs.features.shape))
+    features = pd.DataFrame(rng.standard_normal(inputs.features.shape), columns=inputs.features.columns)
     return replace(inputs, streams=streams, features=features)

@@ -36,8 +36,9 @@ class EvaluateConfig:
         default=None, metadata={"help": "evaluate this artefact's LLM on its own split"}
     )
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling"})
-    control_seeds: list[int] = field(
-        default_factory=lambda: [0], metadata={"help": "seeds the controls are run for"}
+    once: list[str] = field(
+        default_factory=lambda: ["floats", "shuffled", "noise"],
+        metadata={"help": "groups that are run with the first seed only"},
     )
     groups: list[str] = field(
         default_factory=lambda: list(GROUPS), metadata={"help": "groups of methods to run"}
@@ -73,7 +74,7 @@ class EvaluateConfig:
         for name in ("tokenizer", "build", "training"):
             setattr(self, name, as_mapping(getattr(self, name)))
         problems = [
-            *_unknown("groups", self.groups, GROUPS),
+            *_unknown("groups", [*self.groups, *self.once], GROUPS),
             *_unknown("part", [self.part], ("validation", "test")),
             *_unknown(
                 "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - {"normalisation"}
@@ -177,7 +178,7 @@ def _jobs(config: EvaluateConfig, splits: list[Split]) -> list[Job]:
         for seed in config.seeds
         for group in order
         for split in splits
-        if not GROUPS[group].control or seed in config.control_seeds
+        if group not in config.once or seed == config.seeds[0]
     ]
 
 

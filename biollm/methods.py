@@ -296,14 +296,13 @@ class Group:
 
     methods: Callable[[Context], Iterator[MethodOutput]]
     cost: int
-    control: bool = False
 
 
 GROUPS = {
     "llm": Group(llm, cost=5),
     "floats": Group(floats, cost=4),
-    "shuffled": Group(shuffled, cost=3, control=True),
-    "noise": Group(noise, cost=3, control=True),
+    "shuffled": Group(shuffled, cost=3),
+    "noise": Group(noise, cost=3),
     "encoders": Group(encoders, cost=2),
     "classical": Group(classical, cost=1),
 }
