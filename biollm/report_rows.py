@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AVERAGES", "ORDER", "write_report"]
 
+NORMALISED = {
+    "subject": "normalised by subject (transductive)",
+    "baseline": "relative to a causal baseline",
+    "none": "not normalised by subject",
+}
+
 
 def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], folder: Path) -> None:
     """Gather the jobs' predictions of a folder and write ``report.json``, ``report.html`` and figures."""
@@ -36,6 +42,7 @@ def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split
         results[method] = MethodResult(method, family, kept, float(seconds), note, beside)
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
     data["classes"] = list(store.classes)
+    data["title"] = f"{store.about['dataset']}, {NORMALISED[config.normalisation]}"
     about = {"protocol": splits[0].protocol, "hashes": [s.hash for s in splits], "seeds": config.seeds,
              "base_model": config.model_name_or_path}  # fmt: skip
     build_report(results, data, about, folder)
