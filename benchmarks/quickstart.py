@@ -1,13 +1,13 @@
-"""python benchmarks/quickstart.py
+"""python benchmarks/quickstart.py runs/quickstart
 
 Time and peak memory of `biollm quickstart`: memory is the sum over its processes of the proportional set
-size, so that pages which processes share count once. Writes to a new temporary folder.
+size, so that pages which processes share count once. The folder must be new, or there is nothing
+to do.
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 
 import psutil
@@ -26,12 +26,10 @@ def memory(process: psutil.Process) -> int:
 
 def main() -> None:
     started, peak = time.perf_counter(), 0
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "biollm", "quickstart", "--out", f"{folder}/quickstart"]
-        process = psutil.Popen(command)
-        while process.poll() is None:
-            peak = max(peak, memory(process))
-            time.sleep(0.5)
+    process = psutil.Popen([sys.executable, "-m", "biollm", "quickstart", "--out", sys.argv[1]])
+    while process.poll() is None:
+        peak = max(peak, memory(process))
+        time.sleep(0.5)
     seconds = time.perf_counter() - started
     print(f"{seconds:.0f} s, peak {peak / 2**30:.2f} GiB, exit status {process.returncode}")
     sys.exit(process.returncode)

@@ -18,7 +18,7 @@ from data_builders.store import SegmentStore
 if TYPE_CHECKING:
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["AVERAGES", "ORDER", "write_report"]
+__all__ = ["AVERAGES", "ORDER", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -29,8 +29,7 @@ NORMALISED = {
 
 def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], folder: Path) -> None:
     """Gather the jobs' predictions of a folder and write ``report.json``, ``report.html`` and figures."""
-    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
-    predictions = pd.concat([*frames, *_averages(pd.concat(frames), store.classes)], ignore_index=True)
+    predictions = gathered(folder, store.classes)
     predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
     results = {}
     for method in _in_order(set(predictions["method"])):
@@ -84,6 +83,12 @@ AVERAGES = {
     ),
 }
 """Rows that average two others' probabilities: name -> the two, family, note."""
+
+
+def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Predictions of all jobs of an evaluation, with the rows that average two methods."""
+    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
+    return pd.concat([*frames, *_averages(pd.concat(frames), classes)], ignore_index=True)
 
 
 def _in_order(found: set[str]) -> list[str]:
