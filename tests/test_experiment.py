@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from biollm.building import TrainEncoderConfig, train_encoder
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.methods import GROUPS
-from data_builders.splits import Split, subject_holdout
+from data_builders.splits import LeakError, Split, subject_holdout
 from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
@@ -165,3 +166,20 @@ def test_noise_keeps_nothing_of_the_signal(store):
 def test_wrong_choices_are_refused_before_anything_is_read(tmp_path, store, change):
     with pytest.raises(ValueError, match=r"allowed are|may not hold|must be 'test'"):
         evaluate(EvaluateConfig(str(store), str(tmp_path / "out"), **change), progress=False)
+
+
+@pytest.mark.parametrize("stage", ["train-encoder", "evaluate"])
+def test_a_leaking_split_fails_the_run(store, tmp_path, stage):
+    table = SegmentStore(store).table
+    honest = subject_holdout(table)
+    parts = dict(honest.parts)
+    stolen = next(segment for segment, part in parts.items() if part == "test")
+    parts[stolen] = "train"
+    Split(parts, "leaky").save(tmp_path / "leaky.json")
+    options = {"store": str(store), "out": str(tmp_path / "out"), "split": str(tmp_path / "leaky.json")}
+    with pytest.raises(LeakError, match="share 1 subjects"):
+        if stage == "evaluate":
+            evaluate(EvaluateConfig(**options), progress=False)
+        else:
+            train_encoder(TrainEncoderConfig(**options), progress=False)
+    assert not (tmp_path / "out").exists()
