@@ -168,8 +168,10 @@ def test_wrong_choices_are_refused_before_anything_is_read(tmp_path, store, chan
         evaluate(EvaluateConfig(str(store), str(tmp_path / "out"), **change), progress=False)
 
 
-@pytest.mark.parametrize("stage", ["train-encoder", "evaluate"])
-def test_a_leaking_split_fails_the_run(store, tmp_path, stage):
+@pytest.mark.parametrize(
+    ("stage", "config"), [(train_encoder, TrainEncoderConfig), (evaluate, EvaluateConfig)]
+)
+def test_a_leaking_split_fails_the_run(store, tmp_path, stage, config):
     table = SegmentStore(store).table
     honest = subject_holdout(table)
     parts = dict(honest.parts)
@@ -178,8 +180,5 @@ def test_a_leaking_split_fails_the_run(store, tmp_path, stage):
     Split(parts, "leaky").save(tmp_path / "leaky.json")
     options = {"store": str(store), "out": str(tmp_path / "out"), "split": str(tmp_path / "leaky.json")}
     with pytest.raises(LeakError, match="share 1 subjects"):
-        if stage == "evaluate":
-            evaluate(EvaluateConfig(**options), progress=False)
-        else:
-            train_encoder(TrainEncoderConfig(**options), progress=False)
+        stage(config(**options), progress=False)
     assert not (tmp_path / "out").exists()
