@@ -59,12 +59,16 @@ class Normaliser:
 
         NaN stays NaN; a feature that all of a subject's baseline lacks becomes NaN.
         """
-        centred = self._relative_to_subject(values, table)
-        return (centred - _columns(self.mean_, values)) / _columns(self.scale_, values)
+        result = self._relative_to_subject(values, table)
+        if self.how == "subject":
+            return result
+        result -= _columns(self.mean_, values)
+        result /= _columns(self.scale_, values)
+        return result
 
     def _relative_to_subject(self, values: np.ndarray, table: pd.DataFrame) -> np.ndarray:
         if self.how == "none":
-            return values
+            return values.astype(np.result_type(values, np.float32))
         result = np.empty(values.shape, np.result_type(values, np.float32))
         reference = table["reference"].to_numpy(bool)
         seen = reference if self.how == "baseline" else ~reference
