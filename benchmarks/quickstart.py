@@ -1,8 +1,7 @@
-"""python benchmarks/quickstart.py runs/quickstart
+"""python benchmarks/quickstart.py
 
-Time and peak memory of `biollm quickstart`: memory is the sum over its processes of the proportional set
-size, so that pages which processes share count once. The folder must be new, or there is nothing
-to do.
+Time and peak memory of `make quickstart` after the installation: memory is the sum over its processes of the proportional set
+size, so that pages which processes share count once. Without runs/quickstart, or there is nothing to do.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def memory(process: psutil.Process) -> int:
 
 def main() -> None:
     started, peak = time.perf_counter(), 0
-    process = psutil.Popen([sys.executable, "-m", "biollm", "quickstart", "--out", sys.argv[1]])
+    process = psutil.Popen(["make", "quickstart"])
     while process.poll() is None:
         peak = max(peak, memory(process))
         time.sleep(0.5)
