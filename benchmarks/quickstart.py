@@ -1,8 +1,8 @@
 """python benchmarks/quickstart.py
 
 Time and peak memory of `make quickstart` after the installation. Memory is the sum over its processes of the
-proportional set size, so that pages which processes share count once. Remove runs/quickstart before, or there is
-nothing to do.
+proportional set size, so that pages which processes share count once. Remove runs/quickstart before, or there
+is nothing to do.
 """
 
 from __future__ import annotations
