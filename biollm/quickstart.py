@@ -26,7 +26,7 @@ class QuickstartConfig:
     """Simulated recordings -> tokens -> conversations -> LoRA -> table -> chat."""
 
     out: str = field(default="runs/quickstart", metadata={"help": "folder to write to"})
-    jobs: int = field(default=2, metadata={"help": "processes that evaluate"})
+    jobs: int = field(default=1, metadata={"help": "processes that evaluate; each takes about 1 GB"})
 
 
 def quickstart(config: QuickstartConfig) -> None:
