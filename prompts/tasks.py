@@ -54,11 +54,6 @@ class EmotionTask:
     def n_phrasings(self) -> int:
         return len(self.phrasings)
 
-    @property
-    def answer_prefix(self) -> str:
-        """The answer up to its label, without the space before it."""
-        return self.answer_template.split("{label}")[0].rstrip()
-
     def system(self, classes: Sequence[str]) -> str:
         """The system prompt that lists the classes."""
         return self.system_template.format(classes=self.class_separator.join(classes))

@@ -80,7 +80,7 @@ def test_end_pad_and_text_end_are_different(tokenizer, model):
 def test_a_state_word_is_one_token_in_an_answer(tokenizer, word):
     task = load_task("emotion")
     ids = tokenizer(task.answer(word))["input_ids"]
-    prefix = tokenizer(task.answer_prefix)["input_ids"]
+    prefix = tokenizer(task.answer(word).partition(f" {word}")[0])["input_ids"]
     assert ids[: len(prefix)] == prefix
     assert tokenizer.decode(ids[len(prefix)]) == f" {word}"
 
