@@ -12,7 +12,7 @@ from data_builders.preprocessing import resample_recording
 from data_builders.readers import find_reader
 from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile, windows
-from data_builders.segments import Segments
+from data_builders.segments import TABLE_COLUMNS, Segments, concatenate
 from data_builders.stage import file_stats, run_stage
 from data_builders.store import write_shards
 
@@ -95,7 +95,12 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "recordings": [str(path) for path in reader.paths()],
         "stats": file_stats(config.root) if config.root else [],
     }
-    inputs = {"config": asdict(config) | {"out": None}, "about": about, "files": files}
+    inputs = {
+        "config": asdict(config) | {"out": None},
+        "about": about,
+        "files": files,
+        "columns": TABLE_COLUMNS,
+    }
 
     def work(partial: Path) -> None:
         write_shards(_cut_all(reader, length, step, progress), partial, about)
@@ -119,21 +124,29 @@ def _cut_all(reader: Any, length: float, step: float, progress: bool) -> Iterato
     from tqdm import tqdm
 
     for path in tqdm(reader.paths(), desc=f"prepare {reader.name}", unit="recording", disable=not progress):
-        recording = resample_recording(reader.read(path))
-        if reader.event:
-            before, after = reader.event
-            chosen = event_windows(recording, before, after, step)
-        else:
-            chosen = windows(recording, length, step)
-        yield str(path), _cut_with_references(recording, chosen, length, path)
+        parts, n_blocks = [], 0
+        for recording in map(resample_recording, reader.recordings(path)):
+            n_blocks += len(recording.blocks)
+            if reader.event:
+                before, after = reader.event
+                chosen = event_windows(recording, before, after, step)
+            else:
+                chosen = windows(recording, length, step)
+            if chosen:
+                parts.append(_cut_with_references(recording, chosen, length))
+        _check_windows(parts, path, length, n_blocks)
+        yield str(path), concatenate(parts)
 
 
-def _cut_with_references(recording: Recording, chosen: list, length: float, path: str | Path) -> Segments:
-    if not chosen:
+def _check_windows(found: list, path: str | Path, length: float, n_blocks: int) -> None:
+    if not found:
         raise ValueError(
-            f"{path}: no window of {length} s fits into the {len(recording.blocks)} labelled blocks of this "
-            f"{recording.duration:.1f} s recording. Label blocks, shorten the window, or leave it out."
+            f"{path}: no window of {length} s fits into the {n_blocks} labelled blocks. Label blocks, "
+            "shorten the window, or leave the file out."
         )
+
+
+def _cut_with_references(recording: Recording, chosen: list, length: float) -> Segments:
     return cut(recording, chosen + reference_windows(recording, length), length)
 
 
@@ -156,7 +169,8 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     recording = resample_recording(_read_one(card, path))
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
-    return recording, _cut_with_references(recording, chosen, length, path)
+    _check_windows(chosen, path, length, len(recording.blocks))
+    return recording, _cut_with_references(recording, chosen, length)
 
 
 def _read_one(card: dict, path: str) -> Recording:

@@ -16,6 +16,9 @@ __all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "save_re
 
 LABELS = ("emotion", "valence", "arousal", "transition")
 HEADER = "header"
+BASELINE_SECONDS = 120.0
+"""Length of the stretch at the start of a session that a causal baseline may look at."""
+IDS = ("dataset", "subject", "session", "name", "group")
 RESERVED = (HEADER, "file", "allow_pickle")
 """Names that a modality cannot have, since `numpy.savez_compressed` takes them itself."""
 
@@ -86,15 +89,22 @@ class Block:
 
 @dataclass(frozen=True)
 class Recording:
-    """All signals of one subject's session with its labelled blocks, on one time axis.
+    """Signals on one time axis with the labelled blocks on it: a subject's session, or a trial of one.
 
     Parameters
     ----------
     signals : mapping of str to Signal
-        By modality: ``emg``, ``eeg``, ``ecg``, ``gsr``, ``temperature``, ``acceleration``, ...
+        By modality: ``emg``, ``eeg``, ``ecg``, ``gsr``, ``temperature``, ``acceleration``, ...; or
+        ``features``, values that somebody else has computed, one sample a row.
     dataset, subject, session : str
     blocks : tuple of Block
         In order of time; may be empty, as for a recording that is only to be read.
+    name : str
+        What tells recordings of one session apart, where each trial has a time axis of its own.
+    group : str
+        Subjects whom no split may separate share it (GAMEEMO's copied pairs); the subject by default.
+    baseline : tuple of float
+        Start and stop in s of the stretch that a causal baseline may look at.
     """
 
     signals: Mapping[str, Signal]
@@ -102,11 +112,19 @@ class Recording:
     subject: str
     session: str = ""
     blocks: tuple[Block, ...] = field(default=())
+    name: str = ""
+    group: str = ""
+    baseline: tuple[float, float] = (0.0, BASELINE_SECONDS)
 
     @property
     def duration(self) -> float:
         """Length in seconds that all signals cover."""
         return min(signal.duration for signal in self.signals.values())
+
+    @property
+    def id(self) -> str:
+        """Data set, subject, session and name: one time axis."""
+        return "/".join(filter(None, (self.dataset, self.subject, self.session, self.name)))
 
 
 @dataclass(frozen=True)
@@ -146,10 +164,8 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
     taken = sorted(set(recording.signals) & set(RESERVED))
     if taken:
         raise ValueError(f"signals are named {taken}; allowed is any name but {list(RESERVED)}. Rename them.")
-    header = {
-        "dataset": recording.dataset,
-        "subject": recording.subject,
-        "session": recording.session,
+    header = {name: getattr(recording, name) for name in IDS} | {
+        "baseline": list(recording.baseline),
         "blocks": [asdict(block) | {"labels": dict(block.labels)} for block in recording.blocks],
         "signals": {
             name: {"sampling_rate": s.sampling_rate, "channel_names": list(s.channel_names), "unit": s.unit}
@@ -191,7 +207,7 @@ def load_recording(path: str | Path) -> Recording:
         if HEADER not in file:
             raise ValueError(f"{path}: has no {HEADER!r}; write recordings with save_recording.")
         header = json.loads(str(file[HEADER]))
-        missing = sorted({"dataset", "subject", "session", "blocks", "signals"} - set(header))
+        missing = sorted({*IDS, "baseline", "blocks", "signals"} - set(header))
         if missing:
             raise ValueError(f"{path}: the header lacks {missing}; write recordings with save_recording.")
         missing = sorted(set(header["signals"]) - set(file.files))
@@ -202,4 +218,5 @@ def load_recording(path: str | Path) -> Recording:
             for name, about in header["signals"].items()
         }
     blocks = tuple(Block(**block) for block in header["blocks"])
-    return Recording(signals, header["dataset"], header["subject"], header["session"], blocks)
+    ids = {name: header[name] for name in IDS}
+    return Recording(signals, blocks=blocks, baseline=tuple(header["baseline"]), **ids)

@@ -11,10 +11,7 @@ import pandas as pd
 from data_builders.recording import LABELS, Block, Recording
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
 
-__all__ = ["BASELINE_SECONDS", "cut", "event_windows", "reference_windows", "tile", "windows"]
-
-BASELINE_SECONDS = 120.0
-"""Length of the stretch at the start of a recording that a causal baseline may look at."""
+__all__ = ["cut", "event_windows", "reference_windows", "tile", "windows"]
 
 TOLERANCE = 1e-6
 """Seconds by which rounding may put a window out of its place."""
@@ -73,9 +70,10 @@ def event_windows(recording: Recording, before: float, after: float, step: float
 
 
 def reference_windows(recording: Recording, length: float) -> list[Window]:
-    """Windows side by side over the first two minutes: all that a causal baseline may know."""
-    stop = min(BASELINE_SECONDS, recording.duration)
-    return [(start, None, False, True) for start in _every(length, stop - length)]
+    """Windows side by side over the recording's baseline: all that a causal baseline may know."""
+    first, stop = recording.baseline
+    room = min(stop, recording.duration) - first - length
+    return [(first + offset, None, False, True) for offset in _every(length, room)]
 
 
 def tile(recording: Recording, length: float) -> list[Window]:
@@ -122,15 +120,18 @@ def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segmen
 def _row(recording: Recording, window: Window, length: float) -> dict:
     start, block, on_grid, reference = window
     trial = block.trial if block else "reference" if reference else ""
-    place = "/".join(filter(None, (recording.dataset, recording.subject, recording.session, trial)))
+    place = "/".join(filter(None, (recording.id, "" if trial == recording.name else trial)))
     labels = {name: block.labels.get(name) if block else None for name in LABELS}
     return {
         "segment": f"{place}/{start:.2f}",
         "dataset": recording.dataset,
+        "recording": recording.id,
+        "group": recording.group or recording.subject,
         "subject": recording.subject,
         "session": recording.session,
         "trial": trial,
         "stimulus": block.stimulus if block else "",
+        "source": "",
         "start": float(start),
         "duration": float(length),
         "on_grid": on_grid,

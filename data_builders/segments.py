@@ -12,7 +12,7 @@ from data_builders.recording import LABELS, Segment
 
 __all__ = ["TABLE_COLUMNS", "Segments", "SignalSpec", "concatenate"]
 
-IDS = ("segment", "dataset", "subject", "session", "trial", "stimulus")
+IDS = ("segment", "dataset", "recording", "group", "subject", "session", "trial", "stimulus", "source")
 TABLE_COLUMNS = (*IDS, "start", "duration", "on_grid", "reference", *LABELS)
 
 
@@ -33,9 +33,11 @@ class Segments:
     ----------
     signals : dict of str to ndarray, shape (n_segments, n_channels, n_samples), float32
     table : DataFrame, n_segments rows
-        ``segment`` (unique id), ``dataset``, ``subject``, ``session``, ``trial``, ``stimulus``,
-        ``start`` and ``duration`` in s, ``on_grid`` (not an overlapping copy), ``reference``
-        (an unlabelled window of the causal baseline), and the labels, None or NaN where missing.
+        ``segment`` (unique id), ``dataset``, ``recording`` (one time axis), ``group`` (subjects whom no
+        split may separate), ``subject``, ``session``, ``trial``, ``stimulus``, ``source`` (the segment
+        that an augmented one was made of, else empty), ``start`` and ``duration`` in s, ``on_grid`` (not
+        an overlapping copy), ``reference`` (an unlabelled window of the causal baseline), and the
+        labels, None or NaN where missing.
     specs : dict of str to SignalSpec
     """
 

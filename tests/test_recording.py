@@ -69,7 +69,8 @@ def test_a_modality_cannot_have_a_name_that_the_file_needs(tmp_path, name):
 
 
 def test_what_is_no_recording_is_refused_with_its_name(tmp_path):
-    header = json.dumps({"dataset": "d", "subject": "s", "session": "", "blocks": [], "signals": {"ecg": {}}})
+    ids = dict.fromkeys(("dataset", "subject", "session", "name", "group"), "")
+    header = json.dumps({**ids, "baseline": [0, 120], "blocks": [], "signals": {"ecg": {}}})
     whole = save_recording(recording(), tmp_path / "whole.npz").read_bytes()
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     np.savez(tmp_path / "lacks.npz", header=np.array(header))
@@ -79,7 +80,7 @@ def test_what_is_no_recording_is_refused_with_its_name(tmp_path):
     complaints = {
         "other.npz": "no 'header'",
         "lacks.npz": r"does not hold: \['ecg'\]",
-        "bare.npz": r"lacks \['blocks', 'session', 'subject'\]",
+        "bare.npz": r"lacks \['baseline', 'blocks', 'group', 'name', 'session', 'subject'\]",
         "text.npz": "no .npz file",
         "cut.npz": "cut off",
     }

@@ -8,7 +8,6 @@ import pytest
 from data_builders.preprocessing import HIGHEST_RATES, resample, resample_recording
 from data_builders.recording import Block, Recording, Signal
 from data_builders.segmentation import (
-    BASELINE_SECONDS,
     cut,
     event_windows,
     reference_windows,
@@ -102,8 +101,9 @@ def test_a_copy_shifted_off_its_event_is_refused():
     ("seconds", "length"), [(400, 10.0), (400, 7.0), (95, 10.0), (400, 121.0), (5, 10.0)]
 )
 def test_reference_windows_lie_in_the_first_two_minutes(seconds, length):
-    found = reference_windows(ramp(seconds), length)
-    stop = min(BASELINE_SECONDS, seconds)
+    recording = ramp(seconds)
+    found = reference_windows(recording, length)
+    stop = min(recording.baseline[1], seconds)
     assert len(found) == int(stop // length)
     assert all(start >= 0 and start + length <= stop + 1e-6 for start, *_ in found)
     assert all(reference and inside is None and not grid for _, inside, grid, reference in found)

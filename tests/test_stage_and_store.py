@@ -174,6 +174,9 @@ def some_segments(subject: str, n: int = 5, seed: int = 0) -> Segments:
         {
             "segment": [f"d/{subject}/{k}" for k in range(n)],
             "dataset": "d",
+            "recording": f"d/{subject}",
+            "group": subject,
+            "source": "",
             "subject": subject,
             "session": "",
             "trial": "T1",

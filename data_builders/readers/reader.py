@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from data_builders.recording import Recording
+from data_builders.segments import SignalSpec
 
 __all__ = ["Reader"]
 
 
 class Reader:
-    """Base of the readers: `paths` lists the recordings, `read` reads one of them.
+    """Base of the readers: `paths` lists the files, `recordings` reads one of them.
+
+    A reader defines `read` where a path is one recording, and `recordings` where it holds several, such
+    as trials that share no time axis.
 
     Attributes
     ----------
     name, title, licence, citation : str
+    url : str
+        Where the data set is asked for or fetched from.
+    modalities : mapping of str to SignalSpec
+        Rates, channels and units as in the files; empty where the files tell.
+    labels : mapping of str to str
+        Label -> where it comes from and its scale.
+    baseline : str
+        What a causal baseline may look at.
+    left_out : tuple of str
+        What is not read, and why.
+    caution : str
+        What whoever reports results on this data set must know and say.
     classes : tuple of str
         Emotion labels in the order of every table.
     window, step : float
@@ -29,21 +45,45 @@ class Reader:
     title: str = ""
     licence: str = ""
     citation: str = ""
+    url: str = ""
+    modalities: Mapping[str, SignalSpec] = {}
+    labels: Mapping[str, str] = {}
+    baseline: str = ""
+    left_out: tuple[str, ...] = ()
+    caution: str = ""
     classes: tuple[str, ...] = ()
     window: float = 10.0
     step: float = 5.0
     event: tuple[float, float] | None = None
 
     def paths(self) -> Sequence[str | Path]:
-        """All recordings, sorted; each entry is what `read` takes."""
+        """All files, sorted; each entry is what `recordings` takes."""
         raise NotImplementedError
+
+    def recordings(self, path: str | Path) -> Iterator[Recording]:
+        """The recordings of one file."""
+        yield self.read(path)
 
     def read(self, path: str | Path) -> Recording:
-        """One recording."""
-        raise NotImplementedError
+        """One recording: of a file that holds one, or named as ``FILE#NAME``.
+
+        Raises
+        ------
+        ValueError
+            If the file holds several, or none of that name; the message lists those that it holds.
+        """
+        file, _, name = str(path).partition("#")
+        found = {recording.name: recording for recording in self.recordings(file)}
+        if not name and len(found) == 1:
+            return next(iter(found.values()))
+        if name not in found:
+            raise ValueError(
+                f"{file}: holds {len(found)} recordings; allowed is {file}#NAME with one of {list(found)}."
+            )
+        return found[name]
 
     def __iter__(self) -> Iterator[Recording]:
-        return (self.read(path) for path in self.paths())
+        return (recording for path in self.paths() for recording in self.recordings(path))
 
 
 def existing_folder(root: str | Path | None, name: str, content: str) -> Path:
