@@ -1,0 +1,1 @@
+"""Small data sets in their exact form on disk, one module a reader, each with `write(root)`."""
