@@ -165,7 +165,7 @@ def fetch_files(
             try:
                 store.fetch(name, downloader=_Resuming(out / f"{name}.partial", size, bar))
             except requests.HTTPError as error:
-                problems[name] = f"the server says {error.response.status_code} {error.response.reason}"
+                problems[name] = f"the server says {str(error).partition(' for url')[0]}"
             except requests.RequestException as error:
                 raise ConnectionError(_place_by_hand(base_url, files, out, f"{name}: {error}")) from error
             except ValueError as error:
