@@ -17,13 +17,17 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand: a function and the dataclasses that it takes, imported when it is called."""
+    """A subcommand: a function and the dataclasses that it takes, imported when it is called.
+
+    `argument` is the field that may stand without its flag, right after the command.
+    """
 
     help: str
     module: str
     function: str
     configs: tuple[str, ...]
     example: str
+    argument: str | None = None
 
 
 COMMANDS = {
@@ -36,6 +40,46 @@ COMMANDS = {
         "recordings -> segment store",
         "data_builders.preparing", "prepare", ("PrepareConfig",),
         "biollm prepare --dataset noneeg --root data/noneeg --out runs/noneeg",
+    ),
+    "data list": Command(
+        "the data sets that can be read",
+        "data_builders.catalogue", "data_list", ("DataListConfig",),
+        "biollm data list",
+    ),
+    "data info": Command(
+        "channels, rates, labels, licence of a data set; or what a store holds",
+        "data_builders.catalogue", "data_info", ("DataInfoConfig",),
+        "biollm data info deap", "what",
+    ),
+    "data download": Command(
+        "fetch a public data set, checked by its sums",
+        "data_builders.downloads", "data_download", ("DownloadConfig",),
+        "biollm data download noneeg --out data/noneeg", "name",
+    ),
+    "data init": Command(
+        "write a first manifest for a folder of recordings",
+        "data_builders.checking", "data_init", ("DataInitConfig",),
+        "biollm data init recordings", "folder",
+    ),
+    "data check": Command(
+        "all problems of a manifest and its files at once",
+        "data_builders.checking", "data_check", ("DataCheckConfig",),
+        "biollm data check recordings", "root",
+    ),
+    "data quality": Command(
+        "gaps, clipping, effective rates, SNR and sparsity of the channels",
+        "data_builders.quality", "data_quality", ("QualityConfig",),
+        "biollm data quality --dataset noneeg --root data/noneeg --out runs/quality",
+    ),
+    "split": Command(
+        "a store -> the folds of a protocol, checked for leaks",
+        "data_builders.splitting", "split_store", ("SplitConfig",),
+        "biollm split --store runs/noneeg --protocol loso --out runs/loso",
+    ),
+    "augment": Command(
+        "a store and a split -> a store with augmented training segments",
+        "data_builders.augmentation", "augment_store", ("AugmentConfig",),
+        "biollm augment --store runs/noneeg --split runs/loso/split-0.json --out runs/augmented",
     ),
     "train-encoder": Command(
         "segment store -> split and signal tokenizer",
@@ -75,11 +119,18 @@ def main() -> None:
         epilog=f"commands:\n{lines}\n\n'biollm COMMAND --help' lists its options with their defaults.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS)
-    if len(sys.argv) == 1:
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    words = sys.argv[1:]
+    n_words = 2 if " ".join(words[:2]) in COMMANDS else 1
+    name = " ".join(words[:n_words])
+    if name in COMMANDS:
+        run(name, words[n_words:])
+        return
+    parser.parse_args(words[:1])  # --help
+    if not words:
         parser.print_help()
         sys.exit(2)
-    run(parser.parse_args(sys.argv[1:2]).command, sys.argv[2:])
+    parser.error(f"{' '.join(words[:2])!r} is no command; allowed are {', '.join(COMMANDS)}.")
 
 
 def run(name: str, arguments: list[str] | None = None) -> None:
@@ -88,8 +139,11 @@ def run(name: str, arguments: list[str] | None = None) -> None:
     With BIOLLM_TRACEBACK set in the environment the error is raised instead.
     """
     command = COMMANDS[name]
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if command.argument and arguments and not arguments[0].startswith("-"):
+        arguments = [f"--{command.argument}", *arguments]
     try:
-        configs = _parse(name, command, sys.argv[1:] if arguments is None else arguments)
+        configs = _parse(name, command, arguments)
         getattr(import_module(command.module), command.function)(*configs)
     except (ValueError, OSError) as error:
         if os.environ.get("BIOLLM_TRACEBACK"):

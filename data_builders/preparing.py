@@ -1,31 +1,43 @@
-"""Stage ``prepare``: reader -> resampling -> segments -> store."""
+"""Stage ``prepare``: reader -> preprocessing -> segments -> store, in parallel and resumable."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
+from data_builders.places import as_place, local_copy, tree_stats, working_folder, write_whole
 from data_builders.preprocessing import resample_recording
 from data_builders.readers import find_reader
 from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile, windows
 from data_builders.segments import TABLE_COLUMNS, Segments, concatenate
-from data_builders.stage import file_stats, run_stage
-from data_builders.store import write_shards
+from data_builders.shards import check_specs, specs_from_card, write_shard
+from data_builders.stage import content_hash, run_stage
+from data_builders.store import check_ids, finish_store
 
 __all__ = ["PrepareConfig", "make_reader", "prepare", "read_for_chat"]
+
+MOST_SHARDS = 1000
+"""Data sets of more files than this have several in a shard."""
 
 
 @dataclass
 class PrepareConfig:
     """Recordings on disk -> a checked segment store."""
 
-    dataset: str = field(default="simulated", metadata={"help": "reader: noneeg, fmov, simulated or npz"})
-    root: str | None = field(default=None, metadata={"help": "folder that holds the data set's files"})
-    out: str = field(default="runs/store", metadata={"help": "folder to write the store to"})
+    dataset: str = field(default="simulated", metadata={"help": "reader; 'biollm data list' shows all"})
+    root: str | None = field(
+        default=None, metadata={"help": "folder (or URL) that holds the data set's files"}
+    )
+    out: str = field(default="runs/store", metadata={"help": "folder (or URL) to write the store to"})
     window: float | None = field(
         default=None, metadata={"help": "window length in s; default: the reader's own"}
     )
@@ -39,6 +51,17 @@ class PrepareConfig:
     reader_options: dict | str | None = field(
         default=None, metadata={"help": "options of the reader, as JSON"}
     )
+    on_error: str = field(
+        default="fail", metadata={"help": "fail at a file that cannot be read, or skip it and list it"}
+    )
+    files_per_shard: int | None = field(
+        default=None, metadata={"help": "files in one Arrow shard; default: 1, more above 1000 files"}
+    )
+    jobs: int = field(default=1, metadata={"help": "processes, or Ray tasks at a time"})
+    engine: str = field(default="local", metadata={"help": "local or ray"})
+    ray_address: str | None = field(
+        default=None, metadata={"help": "Ray cluster to run on; default: one on this machine"}
+    )
 
     def __post_init__(self) -> None:
         self.reader_options = as_mapping(self.reader_options)
@@ -47,6 +70,13 @@ class PrepareConfig:
             problems.append(f"window is {self.window}; allowed are seconds above 0")
         if self.step is not None and not self.step >= 0:
             problems.append(f"step is {self.step}; allowed are seconds from 0")
+        if self.on_error not in ("fail", "skip"):
+            problems.append(f"on_error is {self.on_error!r}; allowed are 'fail' and 'skip'")
+        if self.engine not in ENGINES:
+            problems.append(f"engine is {self.engine!r}; allowed are {list(ENGINES)}")
+        for name in ("files_per_shard", "jobs"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                problems.append(f"{name} is {getattr(self, name)}; allowed are numbers from 1")
         if problems:
             raise ValueError(f"PrepareConfig: {'; '.join(problems)}.")
 
@@ -59,26 +89,35 @@ def make_reader(dataset: str, root: str | None, options: dict | str | None = Non
     dataset : str
         One of `data_builders.readers.READERS`.
     root : str or None
-        Folder that holds the data set's files.
+        Folder that holds the data set's files; of a URL, a local copy is made first.
     options : dict or str, optional
         Further arguments of the reader, or their JSON.
 
     Raises
     ------
     ValueError
-        If there is no such reader; the message lists those that exist.
+        If there is no such reader, or it has no such option; the message lists those that exist.
     """
     reader: Any = find_reader(dataset)
-    return reader(root, **as_mapping(options))
+    try:
+        return reader(local_copy(root) if root else root, **as_mapping(options))
+    except TypeError as error:
+        raise ValueError(
+            f"reader {dataset!r}: {error}. Its options are those of {reader.__name__}."
+        ) from error
 
 
 def prepare(config: PrepareConfig, progress: bool = True) -> Path:
     """Write the store of a data set, or leave the one that is there for the same inputs.
 
+    Killed at any moment and started again, it goes on with the files that are not stored yet, and ends
+    with the same content. Returns the store's folder.
+
     Raises
     ------
     ValueError
-        If the configuration does not fit the data set, or a recording has no labelled window.
+        If the configuration does not fit the data set, or a file cannot be read or has no labelled
+        window; with ``on_error="skip"`` such files are left out and listed in ``store.json``.
     """
     reader = make_reader(config.dataset, config.root, config.reader_options)
     length, step = _window_and_step(reader, config)
@@ -91,21 +130,34 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "event": reader.event,
         "classes": list(reader.classes),
     }
-    files = {
-        "recordings": [str(path) for path in reader.paths()],
-        "stats": file_stats(config.root) if config.root else [],
-    }
+    running = dict.fromkeys(("out", "jobs", "engine", "ray_address"))
+    names = [_name(path, config.root) for path in reader.paths()]
+    files = {"recordings": names, "stats": tree_stats(config.root) if config.root else []}
     inputs = {
-        "config": asdict(config) | {"out": None},
+        "config": asdict(config) | running,
         "about": about,
-        "files": files,
+        "files": content_hash(files),
         "columns": TABLE_COLUMNS,
     }
 
     def work(partial: Path) -> None:
-        write_shards(_cut_all(reader, length, step, progress), partial, about)
+        tasks = _tasks(config, len(names), length, step, str(partial))
+        _run(tasks, config, partial, f"prepare {reader.name}", progress)
+        cards = [_read_card(partial, task) for task in tasks]
+        _check_recordings(cards)
+        finish_store(partial, cards, about)
+        for file in partial.iterdir():
+            if file.suffix == ".partial" or file.name in {task.card for task in tasks}:
+                file.unlink()
 
     return run_stage("prepare", config.out, inputs, work)
+
+
+def _name(path: str | Path, root: str | None) -> str:
+    """A file's name below the root, so that a store does not depend on where its files lie."""
+    local = local_copy(root) if root else None
+    inside = local is not None and Path(path).is_relative_to(local)
+    return Path(path).relative_to(local).as_posix() if inside else str(path)  # type: ignore[arg-type]
 
 
 def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
@@ -120,22 +172,123 @@ def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
     return length, config.step or 0.0
 
 
-def _cut_all(reader: Any, length: float, step: float, progress: bool) -> Iterator[tuple[str, Segments]]:
+@dataclass(frozen=True)
+class ShardTask:
+    """What one worker makes a shard of: some of the reader's files, by their positions."""
+
+    number: int
+    first: int
+    stop: int
+    config: PrepareConfig
+    length: float
+    step: float
+    folder: str
+
+    @property
+    def shard(self) -> str:
+        return f"{self.number:05d}.arrow"
+
+    @property
+    def card(self) -> str:
+        """Written after the shard: it says that the shard is whole."""
+        return f"{self.number:05d}.json"
+
+
+def _tasks(config: PrepareConfig, n_files: int, length: float, step: float, folder: str) -> list[ShardTask]:
+    size = config.files_per_shard or max(1, math.ceil(n_files / MOST_SHARDS))
+    return [
+        ShardTask(number, first, min(first + size, n_files), config, length, step, folder)
+        for number, first in enumerate(range(0, n_files, size))
+    ]
+
+
+def _run(tasks: list[ShardTask], config: PrepareConfig, partial: Path, title: str, progress: bool) -> None:
+    """Make the shards that are not there yet, and fail as soon as one does not fit the first."""
     from tqdm import tqdm
 
-    for path in tqdm(reader.paths(), desc=f"prepare {reader.name}", unit="recording", disable=not progress):
-        parts, n_blocks = [], 0
-        for recording in map(resample_recording, reader.recordings(path)):
-            n_blocks += len(recording.blocks)
-            if reader.event:
-                before, after = reader.event
-                chosen = event_windows(recording, before, after, step)
-            else:
-                chosen = windows(recording, length, step)
-            if chosen:
-                parts.append(_cut_with_references(recording, chosen, length))
-        _check_windows(parts, path, length, n_blocks)
-        yield str(path), concatenate(parts)
+    n_files = tasks[-1].stop if tasks else 0
+    left = [task for task in tasks if not (partial / task.card).is_file()]
+    earlier = [_read_card(partial, task) for task in tasks if task not in left]
+    made = ENGINES[config.engine](make_shard, left, config.jobs, config.ray_address)
+    first: dict | None = None
+    with tqdm(total=n_files, desc=title, unit="file", disable=not progress) as bar:
+        for card in chain(earlier, made):
+            if card["skipped"] and config.on_error == "fail":
+                raise ValueError(card["skipped"][0]["error"])
+            if card.get("specs"):
+                first = first or card
+                specs = (specs_from_card(c["specs"]) for c in (card, first))
+                check_specs(card["files"][0]["name"], *specs)
+            bar.update(card["n_files"])
+
+
+def _read_card(folder: Path, task: ShardTask) -> dict:
+    return json.loads((folder / task.card).read_text())
+
+
+def _check_recordings(cards: list[dict]) -> None:
+    """Refuse two files with the same recording, whose segments would have the same ids."""
+    files = [file for card in cards for file in card.get("files", [])]
+    found = [(recording, file["name"]) for file in files for recording in file["recordings"]]
+    holders = dict(reversed(found))
+    problems = [f"{holders[r]} and {name} both hold {r}" for r, name in found if name != holders[r]]
+    if problems:
+        raise ValueError(
+            f"recordings must be unique: {'; '.join(problems[:3])}. Give one of them another subject, "
+            "session or name, or leave it out."
+        )
+
+
+def make_shard(task: ShardTask) -> dict[str, Any]:
+    """Make one shard and, unless a file failed that may not, its card.
+
+    Returns
+    -------
+    dict
+        See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and why.
+    """
+    config = task.config
+    reader = _cached_reader(config.dataset, config.root, json.dumps(config.reader_options))
+    skipped: list[dict[str, str]] = []
+    with working_folder(task.folder) as folder:
+        made = write_shard(_parts(task, reader, skipped), folder / task.shard)
+    card = {"shard": task.shard, "skipped": skipped, "n_files": task.stop - task.first, **(made or {})}
+    if not skipped or config.on_error == "skip":
+        write_whole(as_place(task.folder) / task.card, json.dumps(card))
+    return card
+
+
+@lru_cache(maxsize=1)
+def _cached_reader(dataset: str, root: str | None, options: str) -> Any:
+    return make_reader(dataset, root, options)
+
+
+def _parts(task: ShardTask, reader: Any, skipped: list[dict[str, str]]) -> Iterator[tuple[str, Segments]]:
+    for path in reader.paths()[task.first : task.stop]:
+        name = _name(path, task.config.root)
+        try:
+            yield name, _cut_file(reader, path, task.length, task.step)
+        except (ValueError, OSError) as error:
+            skipped.append({"name": name, "error": str(error)})
+            if task.config.on_error == "fail":
+                return
+
+
+def _cut_file(reader: Any, path: str | Path, length: float, step: float) -> Segments:
+    parts, n_blocks = [], 0
+    for recording in map(resample_recording, reader.recordings(path)):
+        n_blocks += len(recording.blocks)
+        if reader.event:
+            before, after = reader.event
+            chosen = event_windows(recording, before, after, step)
+        else:
+            chosen = windows(recording, length, step)
+        if chosen:
+            parts.append(cut(recording, chosen + reference_windows(recording, length), length))
+    _check_windows(parts, path, length, n_blocks)
+    segments = concatenate(parts)
+    check_ids(segments.table["segment"])
+    return segments
 
 
 def _check_windows(found: list, path: str | Path, length: float, n_blocks: int) -> None:
@@ -146,10 +299,6 @@ def _check_windows(found: list, path: str | Path, length: float, n_blocks: int) 
         )
 
 
-def _cut_with_references(recording: Recording, chosen: list, length: float) -> Segments:
-    return cut(recording, chosen + reference_windows(recording, length), length)
-
-
 def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     """One recording, cut as the store that a model was trained on was cut.
 
@@ -158,7 +307,8 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     card : dict
         Of the store, from `SegmentStore.card`.
     path : str
-        A recording of the reader's kind, or an ``.npz`` file that `save_recording` wrote.
+        A recording of the reader's kind (``FILE#NAME`` where a file holds several), or an ``.npz`` file
+        that `save_recording` wrote.
 
     Returns
     -------
@@ -170,7 +320,7 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
     _check_windows(chosen, path, length, len(recording.blocks))
-    return recording, _cut_with_references(recording, chosen, length)
+    return recording, cut(recording, chosen + reference_windows(recording, length), length)
 
 
 def _read_one(card: dict, path: str) -> Recording:

@@ -1,14 +1,19 @@
-"""A stage reads one folder and writes one: atomically, and never from a stale cache."""
+"""A stage reads one folder and writes one: atomically, and never from a stale cache.
+
+On this machine the output is made beside its place and moved there when it is whole. At a URL nothing can be
+moved at once: there the output is whole when its stamp says so, which is written last.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from data_builders.places import STAMP, as_place, is_remote, write_whole
 
 __all__ = [
     "close_stage",
@@ -20,7 +25,7 @@ __all__ = [
     "run_stage",
 ]
 
-STAMP = "stage.json"
+UNFINISHED = " (unfinished)"
 
 
 def content_hash(value: Any) -> str:
@@ -52,7 +57,7 @@ def read_stamp(folder: str | Path, stage: str) -> dict:
     FileNotFoundError
         If the folder is not the finished output of `stage`; the message says what makes it.
     """
-    path = Path(folder) / STAMP
+    path = as_place(folder) / STAMP
     stamp = json.loads(path.read_text()) if path.is_file() else {}
     if stamp.get("stage") != stage:
         found = f"the output of 'biollm {stamp['stage']}'" if stamp else "no finished stage"
@@ -70,7 +75,10 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     FileNotFoundError
         If the folder, or the partial one beside it, holds files that no stage wrote.
     """
-    folder, key = Path(folder), content_hash({"stage": stage, **inputs})
+    folder, key = as_place(folder), content_hash({"stage": stage, **inputs})
+    unfinished = {"stage": stage + UNFINISHED, "key": key, "inputs": inputs}
+    if is_remote(folder):
+        return _open_remote(stage, folder, unfinished)
     if _finished_key(stage, folder) == key:
         return None
     partial = folder.with_name(folder.name + ".partial")
@@ -79,8 +87,22 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
             return partial
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
-    _write_stamp(partial, {"stage": stage + " (unfinished)", "key": key, "inputs": inputs})
+    _write_stamp(partial, unfinished)
     return partial
+
+
+def _open_remote(stage: str, folder: Any, unfinished: dict) -> Any | None:
+    """The folder itself; what an earlier run for other inputs has left there is deleted."""
+    if _is_filled(folder):
+        stamp = json.loads((folder / STAMP).read_text()) if (folder / STAMP).is_file() else {"stage": ""}
+        if stamp["stage"] not in (stage, stage + UNFINISHED):
+            read_stamp(folder, stage)
+        if stamp["key"] == unfinished["key"]:
+            return None if stamp["stage"] == stage else folder
+        folder.fs.rm(folder.path, recursive=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_stamp(folder, unfinished)
+    return folder
 
 
 def _is_filled(folder: Path) -> bool:
@@ -103,10 +125,7 @@ def _partial_key(partial: Path) -> str:
 
 def _write_stamp(folder: Path, stamp: dict) -> None:
     """Write the stamp whole or not at all."""
-    text = json.dumps(stamp, indent=1, default=str)
-    beside = folder.with_name(f"{folder.name}.{os.getpid()}.{STAMP}")
-    beside.write_text(text)
-    os.replace(beside, folder / STAMP)
+    write_whole(folder / STAMP, json.dumps(stamp, indent=1, default=str))
 
 
 def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
@@ -117,9 +136,12 @@ def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
     FileNotFoundError
         If the folder has got other files since the stage was opened; the work stays in `partial`.
     """
+    stamp = json.loads((partial / STAMP).read_text())
+    if is_remote(folder):
+        _write_stamp(partial, stamp | {"stage": stage})
+        return
     folder = Path(folder)
     _finished_key(stage, folder)
-    stamp = json.loads((partial / STAMP).read_text())
     _write_stamp(partial, stamp | {"stage": stage})
     if folder.exists():
         shutil.rmtree(folder)
@@ -144,4 +166,4 @@ def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path
     if partial is not None:
         work(partial)
         close_stage(stage, partial, folder)
-    return Path(folder)
+    return as_place(folder)

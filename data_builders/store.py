@@ -1,30 +1,32 @@
-"""The segment store: Arrow shards on disk, one a recording, memory-mapped when read."""
+"""The segment store: Arrow shards on disk, memory-mapped when read."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
-from data_builders.stage import read_stamp
+from data_builders.places import local_copy
+from data_builders.segments import TABLE_COLUMNS, Segments
+from data_builders.shards import check_specs, specs_from_card, write_shard
+from data_builders.stage import content_hash, read_stamp
 
-__all__ = ["SegmentStore", "write_shards"]
+__all__ = ["SegmentStore", "check_ids", "finish_store", "write_shards"]
 
 ABOUT = "store.json"
 
 
 def write_shards(parts: Iterable[tuple[str, Segments]], folder: Path, about: dict) -> None:
-    """Write one Arrow shard a recording, and ``store.json`` with specs and content hash.
+    """Write one shard a part, and the store's description.
 
     Parameters
     ----------
     parts : iterable of (name, Segments)
-        All with the same specs; written as they come, so memory holds one recording.
+        All with the same specs; written as they come, so memory holds one part.
     folder : Path
     about : dict
         Kept in ``store.json``: the data set's name, classes, window, and so on.
@@ -32,53 +34,64 @@ def write_shards(parts: Iterable[tuple[str, Segments]], folder: Path, about: dic
     Raises
     ------
     ValueError
-        If a recording's modalities, rates or channels differ from the first one's.
+        If modalities, rates or channels differ, or a segment id comes twice.
     """
-    specs: dict[str, SignalSpec] | None = None
-    shards, ids = [], []
-    for number, (name, segments) in enumerate(parts):
-        specs = specs or segments.specs
-        if segments.specs != specs:
-            raise ValueError(f"{name}: has {segments.specs}; the recordings before it have {specs}.")
+    cards, ids = [], []
+    for number, part in enumerate(parts):
         shard = f"{number:05d}.arrow"
-        _write_shard(segments, folder / shard)
-        shards.append(shard)
-        ids += segments.table["segment"].tolist()
-    if specs is None:
-        raise ValueError("there are no recordings to store; check the data set's root.")
-    if len(set(ids)) != len(ids):
-        twice = sorted(name for name, count in Counter(ids).items() if count > 1)[:3]
+        cards.append({"shard": shard, **(write_shard([part], folder / shard) or {})})
+        ids += part[1].table["segment"].tolist()
+    check_ids(ids)
+    finish_store(folder, cards, about)
+
+
+def check_ids(ids: Sequence[str]) -> None:
+    """Refuse segment ids that come twice."""
+    series = pd.Series(ids)
+    twice = series[series.duplicated()].unique()[:3].tolist()
+    if twice:
         raise ValueError(
             f"segment ids must be unique; these come twice: {twice}. Do two recordings share their ids?"
         )
-    kept = {n: {"sampling_rate": s.sampling_rate, "channel_names": s.channel_names, "unit": s.unit}
-            for n, s in specs.items()}  # fmt: skip
-    text = json.dumps({**about, "specs": kept, "shards": shards, "n_segments": len(ids)}, indent=1)
-    (folder / ABOUT).write_text(text)
 
 
-def _write_shard(segments: Segments, path: Path) -> None:
-    import pyarrow as pa
-    from datasets import Features, List, Value
-    from datasets.arrow_writer import ArrowWriter
+def finish_store(folder: Any, cards: Sequence[dict], about: dict) -> None:
+    """Check shards against each other and write ``store.json``: specs, counts and content hash.
 
-    kinds = dict.fromkeys(TABLE_COLUMNS, "string")
-    kinds |= dict.fromkeys(("start", "duration", "valence", "arousal", "transition"), "float64")
-    kinds |= dict.fromkeys(("on_grid", "reference"), "bool")
-    columns = {}
-    for name, kind in kinds.items():
-        values = segments.table[name]
-        values = values.astype(float) if kind == "float64" else values.where(values.notna(), None)
-        columns[name] = pa.array(values, type=pa.type_for_alias(kind), from_pandas=True)
-    features = {name: Value(kind) for name, kind in kinds.items()}
-    for name, data in segments.signals.items():
-        width = data.shape[1] * data.shape[2]
-        flat = pa.array(np.ascontiguousarray(data).reshape(-1), type=pa.float32())
-        columns[name] = pa.FixedSizeListArray.from_arrays(flat, width)
-        features[name] = List(Value("float32"), length=width)
-    with ArrowWriter(path=str(path), features=Features(features)) as writer:
-        writer.write_table(pa.table(columns))
-        writer.finalize()
+    Parameters
+    ----------
+    folder : Path
+    cards : sequence of dict
+        Of the shards in their order, with their file name as ``shard`` and, where files were left out,
+        ``skipped``; a card without ``sha256`` has no shard.
+    about : dict
+
+    Raises
+    ------
+    ValueError
+        If there is no segment, or modalities, rates or channels differ.
+    """
+    filled = [card for card in cards if card.get("sha256")]
+    skipped = [entry for card in cards for entry in card.get("skipped", [])]
+    if not filled:
+        problems = "".join(f"\n- {entry['error']}" for entry in skipped)
+        raise ValueError(f"there are no recordings to store; check the data set's root.{problems}")
+    for card in filled:
+        check_specs(card["files"][0]["name"], *(specs_from_card(c["specs"]) for c in (card, filled[0])))
+    content = {
+        "specs": filled[0]["specs"],
+        "shards": [card["shard"] for card in filled],
+        "n_segments": sum(card["n_segments"] for card in filled),
+        "content": content_hash([card["sha256"] for card in filled]),
+        "skipped": skipped,
+    }
+    (folder / ABOUT).write_text(json.dumps({**about, **content}, indent=1))
+
+
+def _open(folder: Path, shards: Sequence[str]) -> Any:
+    from datasets import Dataset, concatenate_datasets
+
+    return concatenate_datasets([Dataset.from_file(str(folder / shard)) for shard in shards])
 
 
 class SegmentStore:
@@ -87,11 +100,12 @@ class SegmentStore:
     Parameters
     ----------
     folder : path
+        Or URL, of which a local copy is made.
 
     Attributes
     ----------
     about : dict
-        What ``store.json`` says: data set, classes, window, step, specs.
+        What ``store.json`` says: data set, classes, window, step, specs, files left out.
     table : DataFrame, one row a segment
     specs : dict of str to SignalSpec
     key : str
@@ -99,19 +113,14 @@ class SegmentStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        from datasets import Dataset, concatenate_datasets
-
-        self.folder = Path(folder)
         self.key = read_stamp(folder, "prepare")["key"]
+        self.folder = local_copy(folder)
         self.about = json.loads((self.folder / ABOUT).read_text())
-        self.specs = {
-            name: SignalSpec(s["sampling_rate"], tuple(s["channel_names"]), s["unit"])
-            for name, s in self.about["specs"].items()
-        }
-        self.dataset = concatenate_datasets(
-            [Dataset.from_file(str(self.folder / s)) for s in self.about["shards"]]
-        )
-        self.table = self.dataset.select_columns(list(TABLE_COLUMNS)).to_pandas()
+        self.specs = specs_from_card(self.about["specs"])
+        dataset = _open(self.folder, self.about["shards"])
+        self.table = dataset.select_columns(list(TABLE_COLUMNS)).to_pandas()
+        self._columns = {name: dataset.data.table[name].chunks for name in self.specs}
+        self._ends = np.cumsum([len(chunk) for chunk in next(iter(self._columns.values()))])
 
     def __len__(self) -> int:
         return len(self.table)
@@ -136,13 +145,25 @@ class SegmentStore:
                     f"the mask has shape {rows.shape}; allowed is one value for each of {len(self)}."
                 )
             rows = np.flatnonzero(rows)
-        chosen = self.dataset.data.table.take(rows)
-        signals = {}
-        for name, spec in self.specs.items():
-            values = chosen[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            n_samples = chosen[name].type.list_size // len(spec.channel_names)
-            signals[name] = values.reshape(len(rows), len(spec.channel_names), n_samples)
+        signals = {name: self._read(name, rows) for name in self.specs}
         return Segments(signals, self.table.iloc[rows].reset_index(drop=True), self.specs)
+
+    def chunks(self, size: int = 256, rows: np.ndarray | None = None) -> Iterator[Segments]:
+        """All segments, or those at some positions, `size` at a time: memory stays flat."""
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows)
+        return (self.segments(rows[first : first + size]) for first in range(0, len(rows), size))
+
+    def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Copy rows out of the mapped chunks, shape (n_rows, n_channels, n_samples)."""
+        chunks, n_channels = self._columns[name], len(self.specs[name].channel_names)
+        n_samples = chunks[0].type.list_size // n_channels
+        out = np.empty((len(rows), n_channels, n_samples), np.float32)
+        where = np.searchsorted(self._ends, rows, side="right")
+        for k in np.unique(where):
+            chunk, here = chunks[k], where == k
+            mapped = chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, n_channels, n_samples)
+            out[here] = mapped[rows[here] - (self._ends[k] - len(chunk))]
+        return out
 
     def card(self) -> dict:
         """What whoever reads a new recording must know to cut it as this store was cut; no paths."""
@@ -152,7 +173,10 @@ class SegmentStore:
         return kept | self.describe()
 
     def describe(self) -> dict:
-        """Counts for a report: segments, subjects, labels, modalities with rates, and the key."""
+        """Counts for a report: segments, subjects, labels, modalities with rates, the key and the content.
+
+        ``n_segments`` and ``labels`` count what can be evaluated: labelled windows on the grid.
+        """
         labelled = self.table[self.table["on_grid"] & self.table["emotion"].notna()]
         return {
             "dataset": self.about["dataset"],
@@ -163,5 +187,7 @@ class SegmentStore:
                 n: f"{s.sampling_rate:g} Hz x {len(s.channel_names)}" for n, s in self.specs.items()
             },
             "window_seconds": self.about["window"],
+            "n_skipped": len(self.about["skipped"]),
             "key": self.key,
+            "content": self.about["content"],
         }

@@ -248,7 +248,7 @@ def test_a_description_counts_what_can_be_evaluated(tmp_path):
 def test_recordings_that_differ_are_refused_with_the_first_that_does(tmp_path):
     other = some_segments("P2")
     other.specs = SPECS | {"gsr": replace(SPECS["gsr"], sampling_rate=4.0)}
-    with pytest.raises(ValueError, match=r"P2.edf: has .*sampling_rate=4.0.* before it have .*8.0"):
+    with pytest.raises(ValueError, match=r"P2.edf: has .*gsr at 4 Hz.* before it have .*gsr at 8 Hz"):
         write_store(tmp_path / "store", some_segments("P1"), other)
     assert not (tmp_path / "store").exists()
 

@@ -1,0 +1,97 @@
+"""Where the tasks of a stage run: in this process, in several, or on a Ray cluster.
+
+An engine takes a function, its tasks and a number of workers, and yields the results as they come, in any
+order. A task must be safe to run twice: a worker that dies has its task run again elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+__all__ = ["ENGINES", "run_local", "run_ray"]
+
+
+def run_local(
+    work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int = 1, address: str | None = None
+) -> Iterator[Any]:
+    """Run the tasks in this process, or in `jobs` processes of this machine.
+
+    Parameters
+    ----------
+    work : callable
+        Importable by its name.
+    tasks : sequence
+        What `work` is called with, one at a time.
+    jobs : int
+    address : None
+        There is none.
+    """
+    if address is not None:
+        raise ValueError(f"ray_address is {address!r}; allowed with the local engine is none.")
+    if jobs == 1 or len(tasks) < 2:
+        yield from map(work, tasks)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(work, task) for task in tasks]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_ray(
+    work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int = 1, address: str | None = None
+) -> Iterator[Any]:
+    """Run the tasks through Ray Data, on the cluster at `address` or a new one on this machine.
+
+    Ray runs the tasks of a lost worker again on another one.
+
+    Parameters
+    ----------
+    work : callable
+    tasks : sequence
+    jobs : int
+        Tasks at a time, of one CPU each.
+    address : str or None
+        As ``ray.init`` takes it; None starts Ray on this machine with `jobs` CPUs.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Ray is not installed; the message says what installs it.
+    """
+    ray = _import_ray()
+    if not ray.is_initialized():
+        ray.init(address, num_cpus=None if address else jobs, log_to_driver=False)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    rows = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=len(tasks))
+    results = rows.map(_Row(work), concurrency=jobs, num_cpus=1)
+    yield from (row["result"] for row in results.iter_rows())
+
+
+class _Row:
+    """Ray Data's rows are mappings."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+        self.__name__ = work.__name__
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"result": self.work(row["task"])}
+
+
+def _import_ray() -> Any:
+    try:
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}; install Ray with: pip install 'biollm[ray]'") from error
+    return ray
+
+
+ENGINES: dict[str, Callable[..., Iterator[Any]]] = {"local": run_local, "ray": run_ray}

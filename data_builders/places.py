@@ -1,0 +1,120 @@
+"""Folders on this machine and, by URL, on whatever fsspec reaches (``s3://``, ``gs://``, ``hdfs://``)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["as_place", "is_remote", "local_copy", "tree_stats", "working_folder", "write_whole"]
+
+STAMP = "stage.json"
+"""What tells the output of a stage."""
+
+
+def is_remote(location: str | Path) -> bool:
+    """Whether a location is a URL."""
+    return "://" in str(location)
+
+
+def as_place(location: str | Path) -> Any:
+    """A `pathlib.Path`, or for a URL a ``upath.UPath``, which has the same methods.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the location is a URL and universal-pathlib is not installed.
+    """
+    if not is_remote(location):
+        return Path(location)
+    try:
+        from upath import UPath
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error}; install what reads URLs with: pip install 'biollm[remote]'"
+        ) from error
+    return UPath(location)
+
+
+def write_whole(path: Any, text: str) -> None:
+    """Write a text file whole or not at all; object stores do so by themselves."""
+    if is_remote(path):
+        path.write_text(text)
+        return
+    # Beside the folder: a kill in between leaves nothing in the folder that nobody knows.
+    partial = path.parent.with_name(f"{path.parent.name}.{os.getpid()}.{path.name}")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
+    """Name, size and time of change (or etag) of all files under a folder: what tells that one changed.
+
+    Folders that a stage of biollm wrote are no inputs and left out.
+    """
+    if is_remote(location):
+        place = as_place(location)
+        found = place.fs.find(place.path, detail=True).items()
+        return sorted((name, info["size"], _version(info)) for name, info in found)
+    stats = []
+    for folder, below, files in os.walk(location):
+        if STAMP in files:
+            below.clear()
+            continue
+        for path in (Path(folder, file) for file in files):
+            stat = path.stat()
+            stats.append((path.relative_to(location).as_posix(), stat.st_size, str(stat.st_mtime_ns)))
+    return sorted(stats)
+
+
+def _version(info: dict[str, Any]) -> str:
+    """What a remote file system says of a file's version; the first of the names that are in use."""
+    return str(next((info[key] for key in ("ETag", "etag", "mtime", "created") if key in info), ""))
+
+
+def local_copy(location: str | Path) -> Path:
+    """A folder that can be read as files: itself, or a remote folder's copy in the cache.
+
+    The copy is made once for each state of the remote folder. ``BIOLLM_CACHE`` names another place than
+    ``~/.cache/biollm``.
+    """
+    if not is_remote(location):
+        return Path(location)
+    place = as_place(location)
+    state = hashlib.sha256(repr((str(place), tree_stats(location))).encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("BIOLLM_CACHE", Path.home() / ".cache" / "biollm"))
+    copy = cache / f"{place.name}-{state}"
+    if not copy.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=cache))
+        place.fs.get(place.path, str(making / "copy"), recursive=True)
+        _move(making / "copy", copy)
+        shutil.rmtree(making)
+    return copy
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a folder into place unless another process was quicker."""
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+@contextmanager
+def working_folder(location: str | Path) -> Iterator[Path]:
+    """A local folder to write files in that end up at a location: itself, or one that is uploaded."""
+    if not is_remote(location):
+        yield Path(location)
+        return
+    place = as_place(location)
+    with tempfile.TemporaryDirectory() as here:
+        yield Path(here)
+        for file in sorted(Path(here).iterdir()):
+            place.fs.put_file(str(file), f"{place.path}/{file.name}")
