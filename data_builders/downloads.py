@@ -241,7 +241,8 @@ def _place_by_hand(base_url: str, files: Mapping[str, tuple[str, int]], out: Pat
     missing = [name for name in files if not (out / name).is_file()]
     names = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
     return (
-        f"{what_failed}\n{len(missing)} of {len(files)} files are missing; what has come stays in {out}, and the same command goes on from there. Without a network, fetch them elsewhere from "
+        f"{what_failed}\n{len(missing)} of {len(files)} files are missing; what has come stays in {out}, and "
+        "the same command goes on from there. Without a network, fetch them elsewhere from "
         f"{base_url} and place them in {out} under the same names: {names}."
     )
 
