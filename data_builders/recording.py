@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -203,16 +205,49 @@ def load_recording(path: str | Path) -> Recording:
         raise FileNotFoundError(f"{path}: there is no such file; allowed is what save_recording wrote.")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: is no .npz file, or is cut off; write recordings with save_recording.")
+    try:
+        _check_arrays(path)
+        return _from_arrays(path)
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(f"{path}: {error}; write recordings with save_recording.") from error
+
+
+def _check_arrays(path: Path) -> None:
+    """Refuse pickles, and headers that tell of more than the file holds, before memory is asked for."""
+    reads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                shape, _, dtype = reads[np.lib.format.read_magic(file)](file)
+                held = member.file_size - file.tell()
+            if dtype.hasobject:
+                raise ValueError(f"{member.filename} holds Python objects, whose pickle can run code")
+            told = math.prod(shape) * dtype.itemsize
+            if told != held:
+                raise ValueError(
+                    f"the header of {member.filename} tells {told:,} bytes {shape}, but {held:,} are there"
+                )
+
+
+def _from_arrays(path: Path) -> Recording:
     with np.load(path, allow_pickle=False) as file:
         if HEADER not in file:
-            raise ValueError(f"{path}: has no {HEADER!r}; write recordings with save_recording.")
+            raise ValueError(f"has no {HEADER!r}")
         header = json.loads(str(file[HEADER]))
         missing = sorted({*IDS, "baseline", "blocks", "signals"} - set(header))
         if missing:
-            raise ValueError(f"{path}: the header lacks {missing}; write recordings with save_recording.")
+            raise ValueError(f"the header lacks {missing}")
         missing = sorted(set(header["signals"]) - set(file.files))
         if missing:
-            raise ValueError(f"{path}: the header names signals that the file does not hold: {missing}.")
+            raise ValueError(f"the header names signals that the file does not hold: {missing}")
         signals = {
             name: Signal(file[name], about["sampling_rate"], tuple(about["channel_names"]), about["unit"])
             for name, about in header["signals"].items()

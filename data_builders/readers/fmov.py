@@ -10,6 +10,7 @@ import numpy as np
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
+from data_builders.recording_checks import check_recording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,9 @@ class FMOV(Reader):
             "emg": Signal(table[:, 1:3].T, SAMPLING_RATE, ("zygomaticus", "corrugator"), "mV"),
             "gsr": Signal(table[:, :1].T, SAMPLING_RATE, ("gsr",), "µS"),
         }
-        return Recording(signals, self.name, subject, blocks=tuple(_events(table[:, 5:], subject)))
+        recording = Recording(signals, self.name, subject, blocks=tuple(_events(table[:, 5:], subject)))
+        check_recording(recording, str(path))
+        return recording
 
 
 def _read_table(path: Path) -> np.ndarray:

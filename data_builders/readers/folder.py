@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Recording, load_recording
+from data_builders.recording_checks import check_recording, spelled_twice
 
 __all__ = ["RecordingFolder"]
 
@@ -31,7 +33,7 @@ class RecordingFolder(Reader):
     FileNotFoundError
         If the folder holds no ``.npz`` file.
     ValueError
-        If files are no recordings; the message names all of them.
+        If files are no recordings, or a subject is spelled in two ways; the message names all of them.
     """
 
     name: ClassVar[str] = "npz"
@@ -50,6 +52,7 @@ class RecordingFolder(Reader):
         self.root = existing_folder(root, self.name, content)
         self.window, self.step, self.event = window, step, event
         headers = _headers(files_in(self.root, "*.npz", self.name, content))
+        _check_spelling(self.root, {header["subject"] for header in headers})
         labels = [block["labels"].get("emotion") for header in headers for block in header["blocks"]]
         self.classes = tuple(sorted({label for label in labels if label is not None}))
 
@@ -59,7 +62,9 @@ class RecordingFolder(Reader):
 
     def read(self, path: str | Path) -> Recording:
         """One recording; see `data_builders.recording.load_recording`."""
-        return load_recording(path)
+        recording = load_recording(path)
+        check_recording(recording, str(path))
+        return recording
 
 
 def _headers(paths: list[Path]) -> list[dict[str, Any]]:
@@ -68,9 +73,19 @@ def _headers(paths: list[Path]) -> list[dict[str, Any]]:
     for path in paths:
         try:
             with np.load(path, allow_pickle=False) as file:
-                headers.append(json.loads(str(file["header"])))
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+                header = json.loads(str(file["header"]))
+                headers.append({"subject": header["subject"], "blocks": header["blocks"]})
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             problems.append(f"{path}: {error}")
     if problems:
         raise ValueError("not written by data_builders.recording.save_recording:\n" + "\n".join(problems))
     return headers
+
+
+def _check_spelling(root: Path, subjects: set[str]) -> None:
+    twice = spelled_twice(subjects)
+    if twice:
+        raise ValueError(
+            f"{root}: subjects are spelled in several ways: {'; '.join(map(str, twice))}. Save their "
+            "recordings under one name; if they are different people, under names that differ in more."
+        )

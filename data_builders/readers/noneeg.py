@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
+from data_builders.recording_checks import check_recording
 
 if TYPE_CHECKING:
     import wfdb
@@ -99,7 +100,9 @@ class NonEEG(Reader):
             modality: _signal(records[kind], wanted, names, unit)
             for modality, (kind, wanted, names, unit) in SIGNALS.items()
         }
-        return Recording(signals, self.name, base.name, blocks=tuple(_blocks(base, records[WRIST])))
+        recording = Recording(signals, self.name, base.name, blocks=tuple(_blocks(base, records[WRIST])))
+        check_recording(recording, str(base))
+        return recording
 
 
 def _base(path: Path) -> Path:
