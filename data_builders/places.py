@@ -116,5 +116,7 @@ def working_folder(location: str | Path) -> Iterator[Path]:
     place = as_place(location)
     with tempfile.TemporaryDirectory() as here:
         yield Path(here)
-        for file in sorted(Path(here).iterdir()):
-            place.fs.put_file(str(file), f"{place.path}/{file.name}")
+        for file in sorted(path for path in Path(here).rglob("*") if path.is_file()):
+            target = f"{place.path}/{file.relative_to(here).as_posix()}"
+            place.fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            place.fs.put_file(str(file), target)

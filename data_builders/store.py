@@ -104,6 +104,8 @@ class SegmentStore:
 
     Attributes
     ----------
+    location : path or URL
+        What was given.
     about : dict
         What ``store.json`` says: data set, classes, window, step, specs, files left out.
     table : DataFrame, one row a segment
@@ -114,6 +116,7 @@ class SegmentStore:
 
     def __init__(self, folder: str | Path) -> None:
         self.key = read_stamp(folder, "prepare")["key"]
+        self.location = folder
         self.folder = local_copy(folder)
         self.about = json.loads((self.folder / ABOUT).read_text())
         self.specs = specs_from_card(self.about["specs"])

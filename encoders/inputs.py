@@ -1,22 +1,32 @@
 """What encoders and classical models read of segments: streams and hand-made features.
 
-Both come from each segment alone, so they are computed once for all splits.
+Both come from each segment alone, so they are computed once for all splits, and in chunks: in parallel, on
+a cluster, and without the whole store in memory.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from data_builders.engines import ENGINES
+from data_builders.places import as_place, local_copy, working_folder
 from data_builders.segments import Segments, SignalSpec
+from data_builders.store import SegmentStore
 from encoders.features import extract_features
 from encoders.streams import StreamSpec, default_streams, stream_arrays
 
-__all__ = ["SignalInputs", "signal_inputs"]
+__all__ = ["SignalInputs", "signal_inputs", "store_inputs"]
+
+CHUNK = 256
+"""Segments that are read at a time; fixed, so that rounding is the same wherever the chunks are computed."""
 
 
 @dataclass
@@ -86,3 +96,86 @@ def signal_inputs(segments: Segments, frame_seconds: float | dict = 2.0) -> Sign
     """
     specs = streams_of(segments.specs, float(segments.table["duration"].iloc[0]), frame_seconds)
     return SignalInputs(stream_arrays(segments, specs), extract_features(segments), segments.table, specs)
+
+
+def store_inputs(
+    store: SegmentStore,
+    frame_seconds: float | dict,
+    folder: str | Path,
+    jobs: int = 1,
+    engine: str = "local",
+    address: str | None = None,
+) -> SignalInputs:
+    """Streams and features of a whole store, computed chunk by chunk and mapped into memory.
+
+    What is there already is not computed again, so that a killed run goes on.
+
+    Parameters
+    ----------
+    store : SegmentStore
+    frame_seconds : float or dict of str to float
+        As `signal_inputs` takes it.
+    folder : path
+        Made here; the streams stay in it as ``.npy`` files. With Ray on other machines it must be one
+        that all of them reach: a shared folder or a URL.
+    jobs, engine, address
+        As `data_builders.engines` takes them.
+    """
+    folder = as_place(folder)
+    specs = streams_of(store.specs, store.about["window"], frame_seconds)
+    if not (folder / "features.parquet").is_file():
+        parts = folder / "parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        starts = range(0, len(store), CHUNK)
+        tasks = [
+            (str(store.location), frame_seconds, str(parts), first, min(first + CHUNK, len(store)))
+            for first in starts
+            if not (parts / f"{first:09d}.parquet").is_file()
+        ]
+        for _ in ENGINES[engine](chunk_inputs, tasks, jobs, address):
+            pass
+        with working_folder(folder) as here:
+            _join(local_copy(parts), starts, specs, here)
+        parts.fs.rm(parts.path, recursive=True) if hasattr(parts, "fs") else shutil.rmtree(parts)
+    return SignalInputs.load(local_copy(folder), store.table, specs)
+
+
+def chunk_inputs(task: tuple[str, float | dict, str, int, int]) -> int:
+    """Compute the inputs of some rows of a store and write them; the features last, and at once."""
+    location, frame_seconds, parts, first, stop = task
+    made = signal_inputs(_opened(location).segments(np.arange(first, stop)), frame_seconds)
+    with working_folder(parts) as folder:
+        for name, data in made.streams.items():
+            _save_array(folder / f"{first:09d}-{name}.npy", data)
+        partial = folder / f"{first:09d}.{os.getpid()}.partial"
+        made.features.to_parquet(partial)
+        os.replace(partial, folder / f"{first:09d}.parquet")
+    return first
+
+
+@lru_cache(maxsize=1)
+def _opened(location: str) -> SegmentStore:
+    return SegmentStore(location)
+
+
+def _save_array(path: Path, data: np.ndarray) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        np.save(file, data)
+    os.replace(partial, path)
+
+
+def _join(parts: Path, starts: range, specs: list[StreamSpec], folder: Path) -> None:
+    """Copy the chunks behind each other, through a map of the whole."""
+    for stream in specs:
+        path = folder / f"stream_{stream.name}.npy"
+        chunks = [np.load(parts / f"{first:09d}-{stream.name}.npy", mmap_mode="r") for first in starts]
+        shape = (sum(map(len, chunks)), *chunks[0].shape[1:])
+        whole = np.lib.format.open_memmap(path, "w+", chunks[0].dtype, shape)
+        for first, chunk in zip(starts, chunks, strict=True):
+            whole[first : first + len(chunk)] = chunk
+        whole.flush()
+    tables = [pd.read_parquet(parts / f"{first:09d}.parquet") for first in starts]
+    partial = folder / "features.partial"
+    pd.concat(tables, ignore_index=True).to_parquet(partial)
+    os.replace(partial, folder / "features.parquet")
