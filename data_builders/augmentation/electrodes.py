@@ -39,7 +39,7 @@ def homologues(channel_names: Sequence[str]) -> list[int]:
     if strange or alone:
         raise ValueError(
             f"hemispheres cannot be swapped: {strange} are no places of the 10-20 system, and {alone} have "
-            "no homologue among the channels; allowed are pairs such as F3 and F4, and the midline such as Cz. "
+            "no homologue among the channels; allowed are pairs such as F3 and F4, and the midline, as Cz. "
             "Rename or pick channels, or leave swap_hemispheres out."
         )
     return [position[str(mirrored[name])] for name in channel_names]
