@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wfdb
-from written import fmov, noneeg, npz
+from written import amigos, deap, dreamer, fmov, noneeg, npz, wesad
 
 from data_builders.readers import FMOV, READERS, NonEEG, Reader, RecordingFolder, find_reader
 from data_builders.recording import LABELS, Recording
@@ -20,9 +20,13 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 MADE = {"simulated": {"n_subjects": 2, "n_trials": 4, "block_seconds": 10, "rest_seconds": 10}}
 """Readers that need no files, with their options."""
 WRITERS: dict[str, Callable[[Path], Any]] = {
+    "amigos": amigos.write,
+    "deap": deap.write,
+    "dreamer": dreamer.write,
     "fmov": fmov.write,
     "noneeg": noneeg.write,
     "npz": npz.write,
+    "wesad": wesad.write,
 }
 
 
@@ -57,7 +61,8 @@ def check_recording(recording: Recording, reader: Reader) -> None:
     for block in recording.blocks:
         assert set(block.labels) <= set(LABELS)
         assert block.labels.get("emotion") in (None, *reader.classes)
-        assert 0 <= block.start <= block.start + block.duration <= recording.duration
+        # start and duration are rounded each on its own
+        assert 0 <= block.start <= block.start + block.duration <= recording.duration + 1e-9
         assert (block.duration == 0) == (reader.event is not None)
         assert block.trial
     for signal in recording.signals.values():

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from data_builders.readers.amigos import AMIGOS
+from data_builders.readers.deap import DEAP
+from data_builders.readers.dreamer import DREAMER
 from data_builders.readers.fmov import FMOV
 from data_builders.readers.folder import RecordingFolder
 from data_builders.readers.noneeg import NonEEG
 from data_builders.readers.reader import Reader
 from data_builders.readers.simulated import Simulated
+from data_builders.readers.wesad import WESAD
 
-__all__ = ["FMOV", "READERS", "NonEEG", "Reader", "RecordingFolder", "Simulated", "find_reader"]
+__all__ = [
+    "AMIGOS",
+    "DEAP",
+    "DREAMER",
+    "FMOV",
+    "READERS",
+    "WESAD",
+    "NonEEG",
+    "Reader",
+    "RecordingFolder",
+    "Simulated",
+    "find_reader",
+]
 
 READERS: dict[str, type[Reader]] = {
+    "amigos": AMIGOS,
+    "deap": DEAP,
+    "dreamer": DREAMER,
+    "wesad": WESAD,
     "noneeg": NonEEG,
     "fmov": FMOV,
     "simulated": Simulated,

@@ -1,0 +1,279 @@
+"""AMIGOS: EEG, ECG and skin response while short and long films are seen."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from data_builders.affect import QUADRANTS, TRANSITION_RULES, TransitionRule, quadrant, transitions
+from data_builders.readers._matlab import read_mat
+from data_builders.readers.reader import Reader, existing_folder, files_in
+from data_builders.recording import Block, Recording, Signal
+from data_builders.segments import SignalSpec
+
+__all__ = ["AMIGOS", "clips"]
+
+EEG = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+COLUMNS = {"eeg": slice(0, 14), "ecg": slice(14, 16), "gsr": slice(16, 17)}
+N_COLUMNS = 17
+SAMPLING_RATE = 128.0
+BASELINE = 5.0
+CLIP = 20.0
+FILE = "Data_Preprocessed_P[0-9][0-9].mat"
+SHORT = ("4", "5", "9", "10", "13", "18", "19", "20", "23", "30", "31", "34", "36", "58", "80", "138")
+LONG = ("N1", "P1", "B1", "U1")
+VIDEOS = {"short": SHORT, "long": LONG, "all": SHORT + LONG}
+SELF_MIDPOINT = 5.0
+EXTERNAL_MIDPOINT = 0.0
+
+Trial = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+"""(video, signals of shape (n_samples, 17), self-assessment, external annotation)"""
+
+
+class AMIGOS(Reader):
+    """The preprocessed files of AMIGOS (Miranda-Correa et al.), a recording a film that a subject saw.
+
+    A recording starts with 5 s of baseline; the film runs from there to its end. Films are told by
+    ``VideoIDs``, since their order in a file is not fixed.
+
+    Labels are the subject's own, one for the film, or those of the three external annotators, one for
+    each clip of 20 s: the first clip starts with the baseline (5 s before the film), then come clips
+    side by side from the film's start on, and the last one is the film's last 20 s. So the first and
+    the last clip overlap their neighbours by up to 20 s; all clips of a film share their trial, which
+    no split separates. `edge_clips` leaves these two out.
+
+    ``transition`` is 1 for a clip if affect has changed since the clip before it; see
+    `data_builders.affect.transitions`. Clip k is compared with clip k - 1 in the annotation's order; the
+    first of a film has no transition, and neither has one behind a missing annotation.
+
+    The files state no units. EEG is from an Emotiv EPOC (µV; 4-45 Hz, average reference), ECG and skin
+    response from Shimmer sensors (low-pass 60 Hz): ECG in mV as these are calibrated, and the skin
+    response as *resistance*, in Ω, which falls where skin conductance rises. No value is converted.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of ``Data_Preprocessed_P01.mat`` to ``P40.mat``, each also in a folder of its own.
+    videos : {"short", "long", "all"}
+        16 short films, 4 long ones, or both.
+    annotation : {"self", "external"}
+    transition_rule : str or callable
+        "quadrant" (another quadrant of valence and arousal), "distance" (at least
+        `transition_threshold` away), or a function as in `data_builders.affect.TRANSITION_RULES`.
+    transition_threshold : float
+        On the scale of -1 to 1.
+    edge_clips : bool
+        Whether the first and the last clip of a film, which overlap their neighbours, are blocks.
+    modalities : sequence of str, optional
+        Which of ``eeg``, ``ecg``, ``gsr`` to read, all by default. A film is left out only for what is
+        missing in these.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no such file.
+    ValueError
+        If options are unknown; the message names all of them.
+    """
+
+    name: ClassVar[str] = "amigos"
+    title = "AMIGOS: affect, personality and mood of individuals and groups"
+    licence = "on request, for academic research only (end user licence agreement)"
+    citation = (
+        "Miranda-Correa, Abadi, Sebe, Patras (2021), AMIGOS: A Dataset for Affect, Personality and Mood "
+        "Research on Individuals and Groups, IEEE Trans. Affective Computing 12(2), 479-493."
+    )
+    url = "https://www.eecs.qmul.ac.uk/mmv/datasets/amigos/"
+    modalities: Mapping[str, SignalSpec] = {
+        "eeg": SignalSpec(SAMPLING_RATE, EEG, "µV"),
+        "ecg": SignalSpec(SAMPLING_RATE, ("right arm", "left arm"), "mV"),
+        "gsr": SignalSpec(SAMPLING_RATE, ("gsr",), "Ω"),
+    }
+    labels: Mapping[str, str] = {
+        "valence": "self-assessment 1 to 9, or external annotation -1 to 1 (annotation='external')",
+        "arousal": "as valence",
+        "emotion": "quadrant of valence and arousal about 5 (self) or 0 (external); on it counts as high",
+        "transition": "external annotation only: 1 if affect has changed since the clip before",
+    }
+    baseline = "the first 5 s of each recording, before the film starts"
+    left_out = (
+        "participants 8, 24 and 28 did not see the long films (some loaders name 32 in the place of 28): "
+        "their cells are empty",
+        "films without signals, with NaN in them, or without labels, listed by `missing` and in a warning; "
+        "TorchEEG leaves out participants 9, 12, 21, 22, 23, 24 and 33 altogether",
+        "self-assessed dominance, liking, familiarity and the seven basic emotions",
+    )
+    caution = (
+        "Seventeen participants saw the long films alone and twenty in groups of four, so that subjects of a "
+        "group are not independent. With annotation='external' the first and the last clip of a film share "
+        "samples with their neighbours. Skin response is resistance, not conductance."
+    )
+    classes = QUADRANTS
+    window = CLIP
+    step = 10.0
+
+    def __init__(
+        self,
+        root: str | Path | None,
+        videos: str = "short",
+        annotation: str = "self",
+        transition_rule: str | TransitionRule = "quadrant",
+        transition_threshold: float = 0.1,
+        edge_clips: bool = True,
+        modalities: Sequence[str] | None = None,
+    ) -> None:
+        content = "the preprocessed MATLAB files Data_Preprocessed_P01.mat to P40.mat"
+        self.root = existing_folder(root, self.name, content)
+        files_in(self.root, f"**/{FILE}", self.name, content)
+        chosen = list(COLUMNS) if modalities is None else list(modalities)
+        _check_options(videos, annotation, transition_rule, chosen)
+        self.videos, self.annotation, self.edge_clips = videos, annotation, edge_clips
+        self.transition_rule, self.transition_threshold = transition_rule, transition_threshold
+        self.modalities = {name: AMIGOS.modalities[name] for name in chosen}
+
+    def paths(self) -> list[Path]:
+        """The participants' files, by number."""
+        return sorted((p for p in self.root.glob(f"**/{FILE}") if p.is_file()), key=lambda path: path.name)
+
+    def recordings(self, path: str | Path) -> Iterator[Recording]:
+        """The chosen films of one participant; a warning lists those that are left out.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, an array has not the documented shape, or a video id is unknown.
+        """
+        trials = _trials(Path(path), VIDEOS[self.videos])
+        left_out = [f"{trial[0]} ({fault})" for trial in trials if (fault := self._fault(trial))]
+        if left_out:
+            warnings.warn(f"{path}: left out the videos {', '.join(left_out)}.", stacklevel=2)
+        subject = _subject(path)
+        yield from (self._recording(trial, subject) for trial in trials if not self._fault(trial))
+
+    def missing(self, path: str | Path) -> dict[str, str]:
+        """The chosen films of a file that are left out: video id -> what is missing."""
+        trials = _trials(Path(path), VIDEOS[self.videos])
+        return {trial[0]: fault for trial in trials if (fault := self._fault(trial))}
+
+    def _fault(self, trial: Trial) -> str:
+        """What is missing in a trial, or nothing."""
+        _, signals, own, external = trial
+        if len(signals) <= BASELINE * SAMPLING_RATE:
+            return "no signals"
+        bare = [name for name in self.modalities if np.isnan(signals[:, COLUMNS[name]]).any()]
+        if bare:
+            return f"NaN in {' and '.join(bare)}"
+        if self.annotation == "self":
+            return "no self-assessment" if own.size < 2 or np.isnan(own.flat[:2]).any() else ""
+        if not external.size or np.isnan(external).any(axis=1).all():
+            return "no external annotation"
+        n_clips = len(clips(len(signals) / SAMPLING_RATE))
+        if len(external) != n_clips:
+            return f"{len(external)} annotations of {n_clips} clips"
+        return ""
+
+    def _recording(self, trial: Trial, subject: str) -> Recording:
+        video, samples, own, external = trial
+        signals = {
+            name: Signal(samples[:, COLUMNS[name]].T, spec.sampling_rate, spec.channel_names, spec.unit)
+            for name, spec in self.modalities.items()
+        }
+        name = f"{subject}-{video}"
+        duration = len(samples) / SAMPLING_RATE
+        if self.annotation == "self":
+            arousal, valence = (float(value) for value in own.flat[:2])
+            labels = _affect(valence, arousal, SELF_MIDPOINT)
+            blocks = (Block(BASELINE, duration - BASELINE, labels, name, video),)
+        else:
+            blocks = tuple(self._clip_blocks(external, duration, name, video))
+        return Recording(signals, self.name, subject, blocks=blocks, name=name, baseline=(0.0, BASELINE))
+
+    def _clip_blocks(
+        self, annotation: np.ndarray, duration: float, trial: str, video: str
+    ) -> Iterator[Block]:
+        """A block a clip, in the order of the annotation's first column (the clip's number)."""
+        affect = annotation[np.argsort(annotation[:, 0], kind="stable"), 1:]
+        changes = transitions(affect, self.transition_rule, EXTERNAL_MIDPOINT, self.transition_threshold)
+        starts = clips(duration)
+        for number, (start, (valence, arousal), change) in enumerate(
+            zip(starts, affect, changes, strict=True)
+        ):
+            edge = number in (0, len(starts) - 1)
+            if np.isnan(valence) or np.isnan(arousal) or (edge and not self.edge_clips):
+                continue
+            labels = _affect(float(valence), float(arousal), EXTERNAL_MIDPOINT)
+            if change is not None:
+                labels["transition"] = change
+            yield Block(start, CLIP, labels, trial, video)
+
+
+def clips(duration: float) -> list[float]:
+    """Starts in s of the externally annotated 20 s clips in a recording with its 5 s of baseline.
+
+    The layout is that of two public loaders, which check it on the files: the first clip from -5 to 15 s
+    of the film, then every 20 s from its start, and its last 20 s. They count 340 clips a participant
+    (94 of the short films, 246 of the long ones), 12,580 of the 37 who saw all.
+    """
+    inner = np.arange(BASELINE, duration - CLIP, CLIP)
+    return [0.0, *(float(start) for start in inner), duration - CLIP]
+
+
+def _check_options(videos: str, annotation: str, rule: str | Callable, modalities: list[str]) -> None:
+    problems = []
+    if videos not in VIDEOS:
+        problems.append(f"videos is {videos!r}; allowed are {sorted(VIDEOS)}")
+    if annotation not in ("self", "external"):
+        problems.append(f"annotation is {annotation!r}; allowed are 'self' and 'external'")
+    if not callable(rule) and rule not in TRANSITION_RULES:
+        allowed = f"{sorted(TRANSITION_RULES)} or a callable"
+        problems.append(f"transition_rule is {rule!r}; allowed are {allowed}")
+    if not modalities or set(modalities) - set(COLUMNS):
+        problems.append(f"modalities are {modalities}; allowed are some of {list(COLUMNS)}")
+    if problems:
+        raise ValueError(f"reader 'amigos': {'; '.join(problems)}.")
+
+
+def _subject(path: str | Path) -> str:
+    return Path(path).stem.rpartition("_")[2]
+
+
+def _affect(valence: float, arousal: float, midpoint: float) -> dict[str, Any]:
+    return {"emotion": quadrant(valence, arousal, midpoint), "valence": valence, "arousal": arousal}
+
+
+def _trials(path: Path, wanted: Sequence[str]) -> list[Trial]:
+    """The wanted films of a file, in its own order, after a check of all shapes."""
+    keys = ("joined_data", "labels_selfassessment", "labels_ext_annotation", "VideoIDs")
+    found = read_mat(path, keys)
+    signals, own, external, ids = (found[key].ravel() for key in keys)
+    problems = [f"{k} has {found[k].size} cells" for k in keys if found[k].size != found["VideoIDs"].size]
+    videos = ["".join(str(part) for part in np.ravel(cell)).strip() for cell in ids]
+    unknown = sorted(set(videos) - set(VIDEOS["all"]))
+    if unknown:
+        problems.append(f"VideoIDs holds {unknown}; allowed are {list(VIDEOS['all'])}")
+    twice = sorted({video for video in videos if videos.count(video) > 1})
+    if twice:
+        problems.append(f"VideoIDs holds {twice} more than once")
+    for video, samples, clip_rows in zip(videos, signals, external, strict=False):
+        problems += _shape_problems(video, samples, clip_rows)
+    if problems:
+        raise ValueError(
+            f"{path}: {'; '.join(problems)}. Allowed are 20 cells a variable: signals of (n_samples, "
+            f"{N_COLUMNS}), annotations of (n_clips, 3). Copy the file of the data set again."
+        )
+    cells = zip(videos, signals, own, external, strict=True)
+    return [(v, s.reshape(-1, N_COLUMNS), o, e.reshape(-1, 3)) for v, s, o, e in cells if v in wanted]
+
+
+def _shape_problems(video: str, samples: np.ndarray, annotation: np.ndarray) -> list[str]:
+    """What is wrong with the shapes of a film's arrays; empty ones are no fault of the file."""
+    problems = []
+    if samples.size and (samples.ndim != 2 or samples.shape[1] != N_COLUMNS):
+        problems.append(f"joined_data of video {video} has shape {samples.shape}")
+    if annotation.size and (annotation.ndim != 2 or annotation.shape[1] != 3):
+        problems.append(f"labels_ext_annotation of video {video} has shape {annotation.shape}")
+    return problems
