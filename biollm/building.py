@@ -10,6 +10,7 @@ import numpy as np
 
 from biollm.base_model import load_text_tokenizer
 from data_builders.conversations import emotion_conversations
+from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
 from data_builders.sharegpt import (
     Roles,
@@ -19,7 +20,7 @@ from data_builders.sharegpt import (
     token_lengths,
     write_sharegpt,
 )
-from data_builders.splits import Split, check_leaks, subject_holdout
+from data_builders.splits import Split, subject_holdout
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs, signal_inputs

@@ -14,8 +14,9 @@ from biollm.base_model import base_identity
 from biollm.building import BuildConfig
 from biollm.methods import GROUPS, Context, MethodOutput
 from biollm.report_rows import write_report
+from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
-from data_builders.splits import Split, check_leaks, group_kfold, subject_holdout
+from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs, signal_inputs, streams_of
@@ -159,15 +160,7 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
 
 
 def _splits(config: EvaluateConfig, store: SegmentStore) -> list[Split]:
-    if config.split:
-        return [Split.load(config.split)]
-    if config.protocol == "holdout":
-        return [subject_holdout(store.table)]
-    if config.protocol.startswith("gkf") and config.protocol[3:].isdigit():
-        return group_kfold(store.table, int(config.protocol[3:]))
-    raise ValueError(
-        f"protocol is {config.protocol!r}; allowed are 'holdout' and 'gkf' with a number, as 'gkf5'."
-    )
+    return load_splits(config.split) if config.split else make_splits(store.table, config.protocol)
 
 
 def _jobs(config: EvaluateConfig, splits: list[Split]) -> list[Job]:

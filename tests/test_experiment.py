@@ -13,7 +13,8 @@ from biollm.building import TrainEncoderConfig, train_encoder
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.methods import GROUPS
-from data_builders.splits import LeakError, Split, subject_holdout
+from data_builders.leaks import LeakError
+from data_builders.splits import Split, subject_holdout
 from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
