@@ -160,15 +160,7 @@ class PreprocessingConfig:
     NAMES: ClassVar[tuple[str, ...]] = tuple(NAMED)
 
     def __post_init__(self) -> None:
-        faults = [f"{name}: {fault}" for name, steps in self.modalities.items() for fault in steps.faults()]
-        if self.causal:
-            faults += [
-                f"{name}: artefacts is {steps.artefacts!r}, which learns from the whole recording; allowed "
-                "with causal is 'none'"
-                for name, steps in self.modalities.items()
-                if isinstance(steps, EEG) and steps.artefacts != "none"
-            ]
-        _refuse(faults)
+        _refuse(_faults(self.modalities, self.causal))
 
     @classmethod
     def from_options(cls, options: dict[str, Any] | str | None) -> PreprocessingConfig:
@@ -201,7 +193,7 @@ class PreprocessingConfig:
         modalities = dict(STANDARD)
         for name, chosen in mapping.items():
             modalities[name] = _steps(name, chosen, faults)
-        _refuse(faults)
+        _refuse(faults + _faults(modalities, causal is True))
         return cls(modalities, causal)
 
     def steps(self, modality: str) -> Steps:
@@ -226,6 +218,16 @@ def _steps(name: str, chosen: Mapping[str, Any] | None, faults: list[str]) -> St
     unknown = [key for key in values if key not in allowed]
     faults += [f"{name}: has no {key!r}; allowed are {allowed}" for key in unknown]
     return replace(standard, **{key: value for key, value in values.items() if key in allowed})
+
+
+def _faults(modalities: Mapping[str, Steps], causal: bool) -> list[str]:
+    found = [f"{name}: {fault}" for name, steps in modalities.items() for fault in steps.faults()]
+    return found + [
+        f"{name}: artefacts is {steps.artefacts!r}, which learns from the whole recording; allowed with "
+        "causal is 'none'"
+        for name, steps in modalities.items()
+        if causal and isinstance(steps, EEG) and steps.artefacts != "none"
+    ]
 
 
 def _refuse(faults: list[str]) -> None:

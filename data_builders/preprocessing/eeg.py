@@ -23,6 +23,8 @@ __all__ = [
 
 MICROVOLTS = {"µV": 1.0, "μV": 1.0, "uV": 1.0, "mV": 1e3, "V": 1e6}
 MARGIN = 0.2  # s around a loud sample, in which the artefact rises and falls
+EOG_CORRELATION = 0.5
+"""Least absolute correlation of a component with the EOG; a z-score over components needs many channels."""
 LEAST_CHANNELS = 4
 """With fewer channels, their mean is mostly what each of them shows, and the reference would take it off."""
 
@@ -127,7 +129,9 @@ def without_eog_components(signal: Signal, eog: Signal | None, channels: tuple[s
     raw = _raw(signal, eog)
     ica = _fitted_ica(raw)
     names = list(eog.channel_names) if eog else list(channels)
-    ica.exclude, _ = ica.find_bads_eog(raw, ch_name=names, verbose="error")
+    ica.exclude, _ = ica.find_bads_eog(
+        raw, ch_name=names, measure="correlation", threshold=EOG_CORRELATION, verbose="error"
+    )
     ica.apply(raw, verbose="error")
     cleaned = raw.get_data(picks="eeg") * 1e6 / MICROVOLTS.get(signal.unit, 1.0)
     cleaned[gaps] = np.nan
