@@ -71,8 +71,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         self.path = path
 
     def find_class(self, module: str, name: str) -> Any:
-        # NumPy 2 has renamed numpy.core to numpy._core; files tell of the one that wrote them.
-        known = (module.replace("numpy._core", "numpy.core"), name)
+        known = (NAMES.get(module, module), name)
         if known not in ALLOWED:
             raise Refused(
                 f"{self.path}: names {module}.{name}; allowed are only NumPy's array types "
@@ -101,7 +100,7 @@ def _scalar(dtype: np.dtype, content: Any) -> Any:
     return np.frombuffer(content, dtype)[0]
 
 
-def _frombuffer(content: Any, dtype: np.dtype, shape: tuple, order: str) -> np.ndarray:
+def _frombuffer(content: Any, dtype: np.dtype, shape: tuple[int, ...], order: Any) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape, order=order).copy(order)
 
 
@@ -112,6 +111,18 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Empty bytes; `bytes` itself would take a length."""
+    return b""
+
+
+NAMES = {
+    "numpy._core.multiarray": "numpy.core.multiarray",
+    "numpy._core.numeric": "numpy.core.numeric",
+    "__builtin__": "builtins",
+}
+"""NumPy 2 has renamed numpy.core, and Python 3 its built-ins; files name those of their writer."""
+
 ALLOWED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): _dtype,
@@ -119,4 +130,5 @@ ALLOWED = {
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
     ("_codecs", "encode"): _encode,
+    ("builtins", "bytes"): _no_bytes,
 }

@@ -148,15 +148,19 @@ class AMIGOS(Reader):
             If the file is damaged, an array has not the documented shape, or a video id is unknown.
         """
         trials = _trials(Path(path), VIDEOS[self.videos])
-        left_out = [f"{trial[0]} ({fault})" for trial in trials if (fault := self._fault(trial))]
+        left_out = self._faults(trials)
         if left_out:
-            warnings.warn(f"{path}: left out the videos {', '.join(left_out)}.", stacklevel=2)
-        subject = _subject(path)
-        yield from (self._recording(trial, subject) for trial in trials if not self._fault(trial))
+            listed = ", ".join(f"{video} ({fault})" for video, fault in left_out.items())
+            warnings.warn(f"{path}: left out the videos {listed}.", stacklevel=2)
+        for trial in trials:
+            if trial[0] not in left_out:
+                yield self._recording(trial, _subject(path))
 
     def missing(self, path: str | Path) -> dict[str, str]:
         """The chosen films of a file that are left out: video id -> what is missing."""
-        trials = _trials(Path(path), VIDEOS[self.videos])
+        return self._faults(_trials(Path(path), VIDEOS[self.videos]))
+
+    def _faults(self, trials: list[Trial]) -> dict[str, str]:
         return {trial[0]: fault for trial in trials if (fault := self._fault(trial))}
 
     def _fault(self, trial: Trial) -> str:
@@ -184,6 +188,7 @@ class AMIGOS(Reader):
         }
         name = f"{subject}-{video}"
         duration = len(samples) / SAMPLING_RATE
+        blocks: tuple[Block, ...]
         if self.annotation == "self":
             arousal, valence = (float(value) for value in own.flat[:2])
             labels = _affect(valence, arousal, SELF_MIDPOINT)

@@ -94,7 +94,7 @@ class DREAMER(Reader):
             for clip in range(len(parts["valence"])):
                 yield self._recording(path, parts, subject, clip)
 
-    def _recording(self, path: Path, parts: dict[str, Any], subject: str, clip: int) -> Recording:
+    def _recording(self, path: Path, parts: dict[Any, Any], subject: str, clip: int) -> Recording:
         name = f"{subject}-{clip + 1:02d}"
         signals, lengths = {}, {}
         for modality, spec in self.modalities.items():

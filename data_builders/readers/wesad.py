@@ -81,8 +81,8 @@ class WESAD(Reader):
     )
     caution = (
         "Each condition comes once (meditation twice) in one of two orders, so that the time in the session "
-        "tells much about the label. Skin conductance of the wrist is sampled at 4 Hz: single responses are not to "
-        "be found in it."
+        "tells much about the label. Skin conductance of the wrist is sampled at 4 Hz: single responses are "
+        "not to be found in it."
     )
     classes = tuple(CONDITIONS.values())
     window = 60.0
