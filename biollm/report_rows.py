@@ -22,6 +22,7 @@ __all__ = ["AVERAGES", "ORDER", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
+    "recording": "normalised by recording (transductive)",
     "baseline": "relative to a causal baseline",
     "none": "not normalised by subject",
 }

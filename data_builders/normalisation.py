@@ -1,4 +1,4 @@
-"""Values relative to their subject: the whole session, or a causal baseline, or none."""
+"""Values relative to their subject, their recording or a causal baseline, or to none of these."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import warnings
 import numpy as np
 import pandas as pd
 
-__all__ = ["NORMALISATIONS", "Normaliser"]
+__all__ = ["NORMALISATIONS", "TRANSDUCTIVE", "Normaliser"]
 
 NORMALISATIONS = {
     "subject": "z-score over all windows of the subject (transductive: uses unlabelled test data)",
+    "recording": "z-score over all windows of the recording (transductive: uses unlabelled test data)",
     "baseline": "centred on the subject's first two minutes, scaled by training statistics (causal)",
     "none": "training statistics only",
+}
+TRANSDUCTIVE = ("subject", "recording")
+"""Those that look at a test subject's unlabelled windows; results with them are rows of their own."""
+
+GROUPS = {
+    "subject": ["subject"],
+    "recording": ["recording"],
+    # Each session has first two minutes of its own, and a later session's lie in the future.
+    "baseline": ["subject", "session"],
 }
 
 
@@ -21,9 +31,9 @@ class Normaliser:
 
     Parameters
     ----------
-    how : {"subject", "baseline", "none"}
-        See `NORMALISATIONS`. With ``"subject"`` nothing is learned from the training part, and
-        `mean_` and `scale_` are 0 and 1.
+    how : {"subject", "recording", "baseline", "none"}
+        See `NORMALISATIONS`. With ``"subject"`` and ``"recording"`` nothing is learned from the training
+        part, and `mean_` and `scale_` are 0 and 1.
 
     Attributes
     ----------
@@ -41,11 +51,11 @@ class Normaliser:
         ----------
         values : ndarray, shape (n_segments, n_features) or (n_segments, n_channels, n_samples)
         table : DataFrame, n_segments rows
-            With ``subject``, ``session`` and ``reference``.
+            With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them.
         """
         if self.how not in NORMALISATIONS:
             raise ValueError(f"normalisation is {self.how!r}; allowed are {list(NORMALISATIONS)}.")
-        if self.how == "subject":
+        if self.how in TRANSDUCTIVE:
             self.mean_ = np.zeros(values.shape[1], np.float32)
             self.scale_ = np.ones(values.shape[1], np.float32)
             return self
@@ -55,12 +65,12 @@ class Normaliser:
         return self
 
     def transform(self, values: np.ndarray, table: pd.DataFrame) -> np.ndarray:
-        """Normalise; `values` must hold all windows of each of its subjects.
+        """Normalise; `values` must hold all windows of each of its subjects (or recordings).
 
         NaN stays NaN; a feature that all of a subject's baseline lacks becomes NaN.
         """
         result = self._relative_to_subject(values, table)
-        if self.how == "subject":
+        if self.how in TRANSDUCTIVE:
             return result
         result -= _columns(self.mean_, values)
         result /= _columns(self.scale_, values)
@@ -72,8 +82,7 @@ class Normaliser:
         result = np.empty(values.shape, np.result_type(values, np.float32))
         reference = table["reference"].to_numpy(bool)
         seen = reference if self.how == "baseline" else ~reference
-        # Each session has first two minutes of its own, and a later session's lie in the future.
-        by = ["subject", "session"] if self.how == "baseline" else ["subject"]
+        by = GROUPS[self.how]
         for whose, found in table.groupby(by, sort=False).indices.items():
             rows = np.asarray(found)
             if not seen[rows].any():
@@ -82,7 +91,7 @@ class Normaliser:
                 )
             mean, scale = _moments(values[rows[seen[rows]]])
             result[rows] = values[rows] - _columns(mean, values)
-            if self.how == "subject":
+            if self.how in TRANSDUCTIVE:
                 result[rows] /= _columns(scale, values)
         return result
 

@@ -13,8 +13,9 @@ N = 30  # windows a subject, the first 6 of them references
 
 def table(subjects: str = "ABCD", session: str = "") -> pd.DataFrame:
     number = np.tile(np.arange(N), len(subjects))
+    subject = np.repeat(list(subjects), N)
     return pd.DataFrame(
-        {"subject": np.repeat(list(subjects), N), "session": session, "reference": number < 6}
+        {"subject": subject, "recording": subject, "session": session, "reference": number < 6}
     )
 
 
@@ -46,6 +47,22 @@ def test_subject_gives_every_subject_zero_mean_and_unit_variance(shape):
         np.testing.assert_allclose(own.mean(axes(own)), 0, atol=1e-5)
         np.testing.assert_allclose(own.std(axes(own)), 1, atol=1e-5)
     assert not done[rows["subject"] == "A", 0].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_recording_gives_every_recording_zero_mean_and_unit_variance(shape):
+    """Two recordings a subject, the second 7 higher: no level of the recording is left."""
+    values, rows = draw(shape), table()
+    second = np.tile(np.arange(N) >= 18, 4)
+    values[second] += 7
+    rows["recording"] = rows["subject"] + np.where(second, "/2", "/1")
+    rows["reference"] &= ~second
+    done = Normaliser("recording").fit(values[: 2 * N], rows[: 2 * N]).transform(values, rows)
+    for _, own in rows[~rows["reference"]].groupby("recording"):
+        np.testing.assert_allclose(done[own.index].mean(axes(done)), 0, atol=1e-5)
+        np.testing.assert_allclose(done[own.index].std(axes(done)), 1, atol=1e-5)
+    by_subject = Normaliser("subject").fit(values, rows).transform(values, rows)
+    assert (by_subject[second].mean(axes(by_subject)) > 0.1).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -152,7 +169,9 @@ def test_a_subject_without_a_baseline_is_named():
 
 
 def test_an_unknown_normalisation_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"'zscore'; allowed are \['subject', 'baseline', 'none'\]"):
+    with pytest.raises(
+        ValueError, match=r"'zscore'; allowed are \['subject', 'recording', 'baseline', 'none'\]"
+    ):
         Normaliser("zscore").fit(draw((N, 2)), table("A"))
 
 
