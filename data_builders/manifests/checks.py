@@ -1,0 +1,190 @@
+"""What only the signal files can tell: each one opened, compared with the others, and read."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_builders.manifests.grouping import PlannedRecording, Source
+from data_builders.manifests.loading import Stream, end_tolerance, load, look_into
+from data_builders.manifests.options import ManifestOptions
+from data_builders.manifests.units import ARBITRARY, MODALITY_UNITS, canonical_unit
+from data_builders.recording import Signal
+
+__all__ = ["FileCheck", "check_files", "modality_problems"]
+
+PLAUSIBLE = {"eeg": (0.1, 10_000.0), "emg": (0.1, 50_000.0), "ecg": (0.005, 100.0)}
+"""Standard deviations in the modality's unit; wide, since a wrong unit is wrong by a thousand or more."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is kept of a source once its file is closed."""
+
+    source: Source
+    channel_names: tuple[str, ...]
+    sampling_rate: float
+    unit: str
+    duration: float
+
+
+@dataclass
+class FileCheck:
+    """Problems and notes, and what was seen, by modality."""
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seen: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
+
+
+def check_files(
+    recordings: Iterable[PlannedRecording], table: Path, options: ManifestOptions, read_signals: bool = True
+) -> FileCheck:
+    """Open every file, and with `read_signals` read it: one recording in memory at a time."""
+    check = FileCheck()
+    for recording in recordings:
+        found = []
+        for source in recording.sources:
+            stream, problems = look_into(source, options)
+            check.problems += [f"{table.name}, row {source.row}: {problem}" for problem in problems]
+            if stream is None:
+                continue
+            found.append(_seen(source, stream))
+            if read_signals:
+                _check_values(source, stream, table, check)
+        if len(found) == len(recording.sources):
+            check.problems += _stretch_problems(recording, found, table)
+        for each in found:
+            check.seen[each.source.modality].append(each)
+    for name, seen in check.seen.items():
+        check.problems += _differences(name, seen, table, options)
+    return check
+
+
+def _seen(source: Source, stream: Stream) -> Seen:
+    unit = canonical_unit(stream.unit)
+    if unit != ARBITRARY:
+        unit = MODALITY_UNITS.get(source.modality, unit)
+    return Seen(source, stream.channel_names, stream.sampling_rate, unit, stream.duration)
+
+
+def _check_values(source: Source, stream: Stream, table: Path, check: FileCheck) -> None:
+    place = f"{table.name}, row {source.row}: {source.path}"
+    try:
+        signal = load(stream, source.modality)
+    except (ValueError, OSError) as error:
+        check.problems.append(f"{place}: {error}")
+        return
+    check.problems += [f"{place}, {text}" for text in _value_problems(signal)]
+    check.notes += [f"{place}, {text}" for text in _value_notes(signal, source.modality)]
+
+
+def _value_problems(signal: Signal) -> Iterator[str]:
+    for name, channel in zip(signal.channel_names, signal.data, strict=True):
+        if np.isnan(channel).all():
+            yield (
+                f"channel {name!r}: is NaN or empty throughout; allowed are numbers, with gaps. Export it "
+                "again, or leave it out by the option channels."
+            )
+        elif n_infinite := int(np.isinf(channel).sum()):
+            yield (
+                f"channel {name!r}: has {n_infinite} infinite values; allowed are numbers, and empty or NaN "
+                "for gaps. Correct them."
+            )
+
+
+def _value_notes(signal: Signal, modality: str) -> Iterator[str]:
+    """What can be right, and seldom is."""
+    for name, channel in zip(signal.channel_names, signal.data, strict=True):
+        known = channel[np.isfinite(channel)].astype(np.float64)
+        if known.size and known.min() == known.max():
+            yield f"channel {name!r}: is {known[0]:g} {signal.unit} throughout: was it connected?"
+        elif known.size and modality in PLAUSIBLE and signal.unit != ARBITRARY:
+            low, high = PLAUSIBLE[modality]
+            if not low <= known.std() <= high:
+                yield (
+                    f"channel {name!r}: varies by {known.std():.3g} {signal.unit}, where {modality} varies "
+                    f"by {low:g} to {high:g}: is the unit right?"
+                )
+
+
+def _stretch_problems(recording: PlannedRecording, seen: list[Seen], table: Path) -> Iterator[str]:
+    duration = min(each.duration for each in seen)
+    limit = duration + end_tolerance(each.sampling_rate for each in seen)
+    for stretch in recording.stretches:
+        column = "start" if stretch.start > limit else "end"
+        stop = stretch.start if stretch.end is None else stretch.end
+        if max(stretch.start, stop) > limit:
+            yield (
+                f"{table.name}, row {stretch.row}, column {column!r}: is {getattr(stretch, column):g} s; "
+                f"allowed is up to the {duration:.6g} s of its recording. Correct the cell."
+            )
+
+
+def modality_problems(recordings: Sequence[PlannedRecording], table: Path) -> Iterator[str]:
+    """Recordings that have not the modalities of most others: a store has the same in all segments."""
+    groups: dict[tuple[str, ...], list[PlannedRecording]] = defaultdict(list)
+    for recording in recordings:
+        groups[tuple(sorted(source.modality for source in recording.sources))].append(recording)
+    usual = max(groups, key=lambda names: len(groups[names]), default=())
+    for names, members in groups.items():
+        if names != usual:
+            rows = [recording.sources[0].row for recording in members]
+            yield (
+                f"{table.name}, {_rows(rows)}, column 'modality': recording {members[0].label} has "
+                f"{list(names)}, and {len(groups[usual])} others have {list(usual)}; allowed is the same "
+                "in every recording. Add what is missing (files of one recording share subject, session "
+                "and trial), or take rows out."
+            )
+
+
+def _differences(modality: str, seen: list[Seen], table: Path, options: ManifestOptions) -> Iterator[str]:
+    """Sources that differ from most others in channels, rate or unit."""
+    for what in ("channel_names", "sampling_rate", "unit"):
+        if what == "sampling_rate" and modality in options.resample:
+            continue
+        values = Counter(getattr(each, what) for each in seen)
+        usual, count = values.most_common(1)[0]
+        for value in [value for value in values if value != usual]:
+            others = [each for each in seen if getattr(each, what) == value]
+            start = (
+                f"{table.name}, {_rows([o.source.row for o in others])}: {others[0].source.path}: {modality}"
+            )
+            yield f"{start} {ADVICE[what](value, usual, count, modality)}"
+
+
+def _channel_advice(value: tuple[str, ...], usual: tuple[str, ...], count: int, modality: str) -> str:
+    pick = f"Pick them by the option channels, as {{{modality!r}: {list(usual)}}}"
+    if sorted(value) == sorted(usual):
+        return (
+            f"has the channels in another order, {list(value)}; allowed is that of {count} others, "
+            f"{list(usual)}. {pick}."
+        )
+    missing = [name for name in usual if name not in value]
+    extra = [name for name in value if name not in usual]
+    return (
+        f"lacks the channels {missing} of {count} others and has {extra} besides; allowed are {list(usual)}. "
+        f"{pick}, or rename those in the file."
+    )
+
+
+ADVICE = {
+    "channel_names": _channel_advice,
+    "sampling_rate": lambda value, usual, count, modality: (
+        f"has {value:g} Hz, mixed with the {usual:g} Hz of {count} others; allowed is one rate a modality. "
+        f"Correct it, or set the option resample, as {{{modality!r}: {min(value, usual):g}}}."
+    ),
+    "unit": lambda value, usual, count, modality: (
+        f"is in {value}, and {count} others are in {usual}; allowed is one unit. Correct the column 'unit'."
+    ),
+}
+
+
+def _rows(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5]))
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {shown}{more}"

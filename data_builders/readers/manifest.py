@@ -1,0 +1,165 @@
+"""Recordings of one's own: a table of files, people and labels, over files of many formats."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from data_builders.manifests import (
+    Manifest,
+    ManifestOptions,
+    PlannedRecording,
+    Source,
+    end_tolerance,
+    load,
+    look_into,
+    read_manifest,
+)
+from data_builders.readers.reader import Reader, existing_folder
+from data_builders.recording import BASELINE_SECONDS, Block, Recording, Signal
+
+__all__ = ["ManifestReader"]
+
+BATCH = 64
+"""Recordings that one path stands for at most, so that memory holds no more of them at a time."""
+
+
+class ManifestReader(Reader):
+    """A folder with ``manifest.csv`` (or ``.tsv``, ``.parquet``, ``.jsonl``): a row a file or stretch.
+
+    Signals are converted to the units of `MODALITY_UNITS`. Files of one recording start together.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder, or the table itself.
+    **options
+        See `ManifestOptions`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no table.
+    ValueError
+        With everything that is wrong in the table or the options; ``biollm data check`` looks into
+        the files as well.
+    """
+
+    name: ClassVar[str] = "manifest"
+    title = "Recordings of one's own, by a table"
+    licence = "as its owner says"
+    citation = "as its owner says"
+
+    def __init__(self, root: str | Path | None, **options: Any) -> None:
+        content = "a table manifest.csv, .tsv, .parquet or .jsonl"
+        if root is None or not Path(root).is_file():
+            root = existing_folder(root, self.name, content)
+        self.options = ManifestOptions.of(options)
+        self.manifest: Manifest = read_manifest(root, self.options)
+        if self.manifest.problems:
+            count = len(self.manifest.problems)
+            raise ValueError(
+                "\n- ".join((f"{self.manifest.path}: {count} problems", *self.manifest.problems))
+            )
+        self.window, self.step = self.options.window, self.options.training_step
+        self.event = self.options.event
+        self.classes = self.options.classes or self.manifest.emotions
+        self._batches = _batches(self.manifest.recordings)
+
+    def files(self) -> list[Path]:
+        """The table and every file that it names: what a cache of the recordings depends on."""
+        named = {source.path for recording in self.manifest.recordings for source in recording.sources}
+        return [self.manifest.path, *sorted(named)]
+
+    def paths(self) -> list[str]:
+        """``TABLE#SUBJECT`` or ``TABLE#SUBJECT:SESSION``, with ``[0:64]`` where recordings are many."""
+        return [f"{self.manifest.path}#{key}" for key in self._batches]
+
+    def recordings(self, path: str | Path) -> Iterator[Recording]:
+        """The recordings of one entry of `paths`, or of one signal file that the table names.
+
+        Raises
+        ------
+        ValueError
+            If the table has no such entry, or a file of it cannot be read; the message has the row.
+        """
+        return (self._read(recording) for recording in self._planned(path))
+
+    def read(self, path: str | Path) -> Recording:
+        """One recording: of an entry or file that holds one, or named as ``ENTRY#NAME``.
+
+        Raises
+        ------
+        ValueError
+            If there are several, or none of that name; the message lists those that there are.
+        """
+        entry, name = str(path), ""
+        if entry.partition("#")[2] not in self._batches and "#" in entry:
+            entry, _, name = entry.rpartition("#")
+        found = self._planned(entry)
+        chosen = [recording for recording in found if not name or recording.name == name]
+        if len(chosen) != 1:
+            names = [recording.name for recording in found]
+            raise ValueError(
+                f"{path}: stands for {len(chosen)} recordings; allowed is {entry}#NAME with one of {names}."
+            )
+        return self._read(chosen[0])
+
+    def _planned(self, path: str | Path) -> list[PlannedRecording]:
+        batches, (file, _, key) = self._batches, str(path).partition("#")
+        if key in batches:
+            return batches[key]
+        recordings = self.manifest.recordings
+        found = [r for r in recordings if any(s.path.resolve() == Path(file).resolve() for s in r.sources)]
+        if key or not found:
+            raise ValueError(
+                f"{path}: is not in {self.manifest.path}; allowed are the files that it names, or TABLE#KEY "
+                f"with a key such as {list(batches)[:3]}. Add a row for it."
+            )
+        return found
+
+    def _read(self, planned: PlannedRecording) -> Recording:
+        signals = {source.modality: self._signal(source) for source in planned.sources}
+        duration = min(signal.duration for signal in signals.values())
+        blocks = []
+        for start, end, labels, trial, stimulus, row in planned.stretches:
+            stop = duration if end is None else end
+            if max(start, stop) > duration + end_tolerance(s.sampling_rate for s in signals.values()):
+                raise ValueError(
+                    f"{self.manifest.path}, row {row}: is {start:g} to {stop:g} s; allowed is up to the "
+                    f"recording's {duration:g} s. Correct 'start' or 'end'."
+                )
+            length = 0.0 if self.event else min(stop, duration) - start
+            blocks.append(Block(start, length, labels, trial, stimulus))
+        ids = (self.options.dataset, planned.subject, planned.session)
+        baseline = self._baseline(planned)
+        return Recording(signals, *ids, tuple(blocks), planned.name, planned.group, baseline)
+
+    def _signal(self, source: Source) -> Signal:
+        stream, problems = look_into(source, self.options)
+        if stream is None:
+            raise ValueError(f"{self.manifest.path}, row {source.row}: " + "\n- ".join(problems))
+        return load(stream, source.modality, self.options.resample.get(source.modality))
+
+    def _baseline(self, planned: PlannedRecording) -> tuple[float, float]:
+        """A single stretch has what lies before it as its baseline, and never itself."""
+        if self.options.baseline:
+            return self.options.baseline
+        if len(planned.stretches) == 1:
+            return (0.0, planned.stretches[0].start)
+        return (0.0, BASELINE_SECONDS)
+
+
+def _batches(recordings: Iterable[PlannedRecording]) -> dict[str, list[PlannedRecording]]:
+    """Recordings by subject and session, `BATCH` at a time."""
+    sessions: dict[str, list[PlannedRecording]] = defaultdict(list)
+    for recording in recordings:
+        sessions[":".join(filter(None, (recording.subject, recording.session)))].append(recording)
+    batches = {}
+    for key, members in sessions.items():
+        for start in range(0, len(members), BATCH):
+            part = members[start : start + BATCH]
+            batches[key if len(members) <= BATCH else f"{key}[{start}:{start + len(part)}]"] = part
+    return batches
