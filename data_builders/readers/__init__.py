@@ -5,11 +5,17 @@ from __future__ import annotations
 from data_builders.readers.amigos import AMIGOS
 from data_builders.readers.deap import DEAP
 from data_builders.readers.dreamer import DREAMER
+from data_builders.readers.empatica import Empatica
 from data_builders.readers.fmov import FMOV
 from data_builders.readers.folder import RecordingFolder
+from data_builders.readers.gameemo import GAMEEMO
+from data_builders.readers.kaggle import KaggleEEG
 from data_builders.readers.noneeg import NonEEG
 from data_builders.readers.reader import Reader
+from data_builders.readers.seed import SEED
+from data_builders.readers.seed_iv import SEEDIV
 from data_builders.readers.simulated import Simulated
+from data_builders.readers.stress_predict import StressPredict
 from data_builders.readers.wesad import WESAD
 
 __all__ = [
@@ -17,12 +23,18 @@ __all__ = [
     "DEAP",
     "DREAMER",
     "FMOV",
+    "GAMEEMO",
     "READERS",
+    "SEED",
+    "SEEDIV",
     "WESAD",
+    "Empatica",
+    "KaggleEEG",
     "NonEEG",
     "Reader",
     "RecordingFolder",
     "Simulated",
+    "StressPredict",
     "find_reader",
 ]
 
@@ -30,9 +42,15 @@ READERS: dict[str, type[Reader]] = {
     "amigos": AMIGOS,
     "deap": DEAP,
     "dreamer": DREAMER,
+    "seed": SEED,
+    "seed_iv": SEEDIV,
+    "gameemo": GAMEEMO,
     "wesad": WESAD,
+    "kaggle": KaggleEEG,
     "noneeg": NonEEG,
     "fmov": FMOV,
+    "stress_predict": StressPredict,
+    "empatica": Empatica,
     "simulated": Simulated,
     "npz": RecordingFolder,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from data_builders.readers.reader import Reader
 from data_builders.recording import Block, Recording, Signal, load_recording
+from data_builders.segments import SignalSpec
 from data_builders.simulation import (
     MONTAGE,
     MUSCLES,
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Simulated"]
 
 CHANNELS = {"emg": (MUSCLES, "µV"), "eeg": (MONTAGE, "µV"), "ecg": (("ecg",), "mV"), "gsr": (("gsr",), "µS")}
+
+DEFAULTS = SimulationOptions()
+
+
+def _specs(options: SimulationOptions) -> dict[str, SignalSpec]:
+    return {name: SignalSpec(options.sampling_rates[name], *CHANNELS[name]) for name in options.modalities}
 
 
 class Simulated(Reader):
@@ -51,6 +59,19 @@ class Simulated(Reader):
     title = "Simulated emotional physiology (EMG, EEG, ECG, skin conductance)"
     licence = "MIT"
     citation = "biollm; sources of the effects in data_builders.simulation.physiology"
+    modalities: Mapping[str, SignalSpec] = _specs(DEFAULTS)
+    labels: Mapping[str, str] = {
+        "emotion": "of the block; 5 % of the labels are replaced by another one (option label_noise)",
+        "valence": "a rating of the block, -1 to 1",
+        "arousal": "a rating of the block, -1 to 1",
+        "transition": "1 where the emotion is another than the block's before; the first block has none",
+    }
+    baseline = "the minute of rest before the first block"
+    caution = (
+        "Simulated: the effects are the literature's, at strengths chosen so that the best possible accuracy "
+        "is below 1 (oracle tells it). It shows that a pipeline works, and nothing about people."
+    )
+    classes = DEFAULTS.emotions
     window = 10.0
     step = 5.0
 
@@ -62,6 +83,7 @@ class Simulated(Reader):
             )
         self.options = SimulationOptions(**options)
         self.classes = self.options.emotions
+        self.modalities = _specs(self.options)
 
     def paths(self) -> list[str]:
         """The subjects: ``"S01"``, ``"S02"``, ..."""
