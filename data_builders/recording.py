@@ -7,14 +7,15 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "save_recording"]
+__all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "read_header", "save_recording"]
 
 LABELS = ("emotion", "valence", "arousal", "transition")
 HEADER = "header"
@@ -200,14 +201,41 @@ def load_recording(path: str | Path) -> Recording:
     ValueError
         If the file is not such a recording; the message names the file and what is missing.
     """
+    header = read_header(path)
+    with _damage_named(Path(path)), np.load(path, allow_pickle=False) as file:
+        signals = {name: _signal(name, file[name], about) for name, about in header["signals"].items()}
+        blocks = tuple(Block(**block) for block in header["blocks"])
+        ids = {name: header[name] for name in IDS}
+        return Recording(signals, blocks=blocks, baseline=tuple(header["baseline"]), **ids)
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Ids, blocks and what the signals are, without the signals' data; raises as `load_recording` does."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; allowed is what save_recording wrote.")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: is no .npz file, or is cut off; write recordings with save_recording.")
-    try:
+    with _damage_named(path):
         _check_arrays(path)
-        return _from_arrays(path)
+        with np.load(path, allow_pickle=False) as file:
+            if HEADER not in file:
+                raise ValueError(f"has no {HEADER!r}")
+            header = json.loads(str(file[HEADER]))
+            missing = sorted({*IDS, "baseline", "blocks", "signals"} - set(header))
+            if missing:
+                raise ValueError(f"the header lacks {missing}")
+            missing = sorted(set(header["signals"]) - set(file.files))
+            if missing:
+                raise ValueError(f"the header names signals that the file does not hold: {missing}")
+    return header
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Name the file in what NumPy, zipfile and JSON raise on bytes that are no recording."""
+    try:
+        yield
     except (
         ValueError,
         TypeError,
@@ -217,7 +245,15 @@ def load_recording(path: str | Path) -> Recording:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise ValueError(f"{path}: {error}; write recordings with save_recording.") from error
+        said = str(error).rstrip(".")
+        raise ValueError(f"{path}: {said}; write recordings with save_recording.") from error
+
+
+def _signal(name: str, data: np.ndarray, about: Mapping[str, Any]) -> Signal:
+    try:
+        return Signal(data, about["sampling_rate"], tuple(about["channel_names"]), about["unit"])
+    except ValueError as error:
+        raise ValueError(f"signal {name!r}: {error}") from error
 
 
 def _check_arrays(path: Path) -> None:
@@ -235,23 +271,3 @@ def _check_arrays(path: Path) -> None:
                 raise ValueError(
                     f"the header of {member.filename} tells {told:,} bytes {shape}, but {held:,} are there"
                 )
-
-
-def _from_arrays(path: Path) -> Recording:
-    with np.load(path, allow_pickle=False) as file:
-        if HEADER not in file:
-            raise ValueError(f"has no {HEADER!r}")
-        header = json.loads(str(file[HEADER]))
-        missing = sorted({*IDS, "baseline", "blocks", "signals"} - set(header))
-        if missing:
-            raise ValueError(f"the header lacks {missing}")
-        missing = sorted(set(header["signals"]) - set(file.files))
-        if missing:
-            raise ValueError(f"the header names signals that the file does not hold: {missing}")
-        signals = {
-            name: Signal(file[name], about["sampling_rate"], tuple(about["channel_names"]), about["unit"])
-            for name, about in header["signals"].items()
-        }
-    blocks = tuple(Block(**block) for block in header["blocks"])
-    ids = {name: header[name] for name in IDS}
-    return Recording(signals, blocks=blocks, baseline=tuple(header["baseline"]), **ids)
