@@ -88,7 +88,7 @@ def test_zero_phase_delays_nothing_and_causal_does():
 
 CAUSAL = {
     "causal": True,
-    "eeg": {"rate": 100.0, "flat": 1.0},
+    "eeg": {"rate": 100.0, "flat": 1.0, "rejected": "nan"},
     "emg": {"rate": 400.0, "envelope": 6.0},
     "gsr": {"split": 0.05, "baseline": "always"},
 }
@@ -282,6 +282,23 @@ def test_loud_stretches_become_gaps(unit, factor):
     np.testing.assert_array_equal(np.isnan(reject_loud(signal, 100.0).data), wanted)
     wanted[2, 980:1000] = False
     np.testing.assert_array_equal(np.isnan(reject_loud(signal, 100.0, causal=True).data), wanted)
+
+
+def test_rejected_stretches_are_zero_or_nan_and_gaps_of_the_file_stay():
+    signal = noise(256.0, n_channels=6)
+    signal.data[0, 1000:1100] = np.nan
+    signal.data[1, 2560:] = 2.0
+    signal.data[2, 2000:2050] = 400.0
+    found = {}
+    for rejected in ("zero", "nan"):
+        config = PreprocessingConfig.from_options({"eeg": {"rejected": rejected}})
+        found[rejected] = preprocess(recording(eeg=signal), config).signals["eeg"].data
+    gaps, zeros = np.isnan(found["nan"]), found["zero"] == 0
+    np.testing.assert_array_equal(np.isnan(found["zero"]), gaps & (np.arange(6) == 0)[:, None])
+    np.testing.assert_array_equal(zeros, gaps & (np.arange(6) > 0)[:, None])
+    assert zeros[1, 1280:].all()
+    assert zeros[2, 1000:1025].all()
+    np.testing.assert_array_equal(found["zero"][~gaps], found["nan"][~gaps])
 
 
 def test_loudness_needs_a_unit():

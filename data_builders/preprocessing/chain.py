@@ -97,7 +97,7 @@ def _clean(recording: Recording, name: str, config: PreprocessingConfig) -> Sign
         signal = reject_flat(signal, steps.flat, config.causal)
     signal = _filtered(signal, steps, config.causal)
     finish = FINISH.get(type(steps))
-    signal = finish(signal, steps, recording, config) if finish else signal
+    signal = finish(signal, steps, name, recording, config) if finish else signal
     # Last, so that a channel's further ones (the tonic level) are relative to the baseline too.
     return _from_baseline(signal, recording) if _has_baseline(recording, steps) else signal
 
@@ -112,14 +112,25 @@ def _filtered(signal: Signal, steps: Steps, causal: bool) -> Signal:
     return replace(signal, data=apply_filter(signal.data, sections, round(2 * rate / slowest), causal))
 
 
-def _finish_eeg(signal: Signal, steps: EEG, recording: Recording, config: PreprocessingConfig) -> Signal:
+def _finish_eeg(
+    signal: Signal, steps: EEG, name: str, recording: Recording, config: PreprocessingConfig
+) -> Signal:
     if steps.artefacts != "none":
         signal = _without_eyes(signal, steps, recording)
     if steps.loudest:
         signal = reject_loud(signal, steps.loudest, config.causal)
     if steps.reference and len(signal.channel_names) >= LEAST_CHANNELS:
         signal = average_reference(signal)
-    return signal
+    return signal if steps.rejected == "nan" else _zero_rejected(signal, name, recording, config)
+
+
+def _zero_rejected(signal: Signal, name: str, recording: Recording, config: PreprocessingConfig) -> Signal:
+    """`signal` with 0 in all gaps but those of the recording itself."""
+    given = recording.signals[name]
+    rejected = np.isnan(signal.data)
+    if np.isnan(given.data).any():
+        rejected &= ~np.isnan(resample(given, signal.sampling_rate, config.causal).data)
+    return replace(signal, data=np.where(rejected, 0, signal.data))
 
 
 def _without_eyes(signal: Signal, steps: EEG, recording: Recording) -> Signal:
@@ -141,17 +152,23 @@ def _without_eyes(signal: Signal, steps: EEG, recording: Recording) -> Signal:
     return without_eog_regression(signal, eog)
 
 
-def _finish_ecg(signal: Signal, steps: ECG, recording: Recording, config: PreprocessingConfig) -> Signal:
+def _finish_ecg(
+    signal: Signal, steps: ECG, name: str, recording: Recording, config: PreprocessingConfig
+) -> Signal:
     if not steps.upright:
         return signal
     return upright(signal, *recording.baseline) if config.causal else upright(signal)
 
 
-def _finish_emg(signal: Signal, steps: EMG, recording: Recording, config: PreprocessingConfig) -> Signal:
+def _finish_emg(
+    signal: Signal, steps: EMG, name: str, recording: Recording, config: PreprocessingConfig
+) -> Signal:
     return with_envelope(signal, steps.envelope, config.causal) if steps.envelope else signal
 
 
-def _finish_gsr(signal: Signal, steps: GSR, recording: Recording, config: PreprocessingConfig) -> Signal:
+def _finish_gsr(
+    signal: Signal, steps: GSR, name: str, recording: Recording, config: PreprocessingConfig
+) -> Signal:
     return with_tonic_and_phasic(signal, steps.split, config.causal) if steps.split else signal
 
 

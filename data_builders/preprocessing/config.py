@@ -15,6 +15,7 @@ NUMBERS = ("rate", "high_pass", "low_pass", "order", "flat", "loudest", "envelop
 CHOICES = {
     "baseline": ("never", "trial", "always"),
     "artefacts": ("none", "regression", "ica"),
+    "rejected": ("zero", "nan"),
     "reference": (True, False),
     "upright": (True, False),
 }
@@ -81,6 +82,9 @@ class EEG(Steps):
     notch: tuple[float, ...] = MAINS
     flat: float | None = 5.0  # s without any change after which a channel is a gap (NaN)
     loudest: float | None = 100.0  # µV either way, filtered; what is beyond, and 0.2 s around, is a gap
+    # What flat and loud stretches are at last: 0, the mean that all channels have then and what encoders
+    # can read, or nan. Gaps of the file itself stay NaN.
+    rejected: str = "zero"
     reference: bool = True  # subtract the mean of all channels that are no gap at the time
     artefacts: str = "none"  # eye artefacts: none, regression on EOG channels, or ica (MNE)
     eog: str = "eog"  # modality that holds the EOG

@@ -111,9 +111,7 @@ def without_eog_components(signal: Signal, eog: Signal | None, channels: tuple[s
     Raises
     ------
     ValueError
-        If there is neither an EOG nor a channel that stands for it.
-    ModuleNotFoundError
-        If MNE is not installed.
+        If there is neither an EOG nor a channel that stands for it, or MNE is not installed.
 
     Notes
     -----
@@ -140,8 +138,13 @@ def without_eog_components(signal: Signal, eog: Signal | None, channels: tuple[s
 
 def _raw(signal: Signal, eog: Signal | None) -> mne.io.RawArray:
     """Both signals as MNE knows them, in V, with 0 in the gaps."""
-    import mne
-
+    try:
+        import mne
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "EEG artefacts is 'ica', which needs MNE: pip install 'biollm[mne]', or set it to 'none' or "
+            "'regression'."
+        ) from error
     parts = [(signal, "eeg")] + ([(eog, "eog")] if eog else [])
     names = [name for part, _ in parts for name in part.channel_names]
     kinds = [kind for part, kind in parts for _ in part.channel_names]
