@@ -15,14 +15,16 @@ TAG_BYTES = 8
 HDF5 = b"\x89HDF"
 
 
-def read_mat(path: str | Path, needed: Sequence[str] = ()) -> dict[str, Any]:
+def read_mat(path: str | Path, needed: Sequence[str] = (), others: bool = True) -> dict[str, Any]:
     """The variables of a ``.mat`` file as `scipy.io.loadmat` gives them.
 
     Parameters
     ----------
     path : str or Path
     needed : sequence of str
-        Variables that the file must hold; all that it holds are returned.
+        Variables that the file must hold.
+    others : bool
+        Whether the file's other variables are read too; what is not read takes no time.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def read_mat(path: str | Path, needed: Sequence[str] = ()) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: there is no such file; allowed is a .mat file.")
     _check_elements(path)
     try:
-        found = loadmat(path, verify_compressed_data_integrity=True)
+        found = loadmat(path, variable_names=None if others else list(needed))
     # What scipy raises on bytes that are no MATLAB data: it has no error of its own for most of them.
     except (
         MatReadError,

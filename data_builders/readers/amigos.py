@@ -10,28 +10,27 @@ from typing import Any, ClassVar
 import numpy as np
 
 from data_builders.affect import QUADRANTS, TRANSITION_RULES, TransitionRule, quadrant, transitions
-from data_builders.readers._matlab import read_mat
+from data_builders.readers._amigos_files import (
+    BASELINE,
+    CLIP,
+    SAMPLING_RATE,
+    VIDEOS,
+    Trial,
+    clips,
+    read_trials,
+    saw_long,
+)
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
 from data_builders.segments import SignalSpec
 
-__all__ = ["AMIGOS", "clips"]
+__all__ = ["AMIGOS"]
 
 EEG = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
 COLUMNS = {"eeg": slice(0, 14), "ecg": slice(14, 16), "gsr": slice(16, 17)}
-N_COLUMNS = 17
-SAMPLING_RATE = 128.0
-BASELINE = 5.0
-CLIP = 20.0
 FILE = "Data_Preprocessed_P[0-9][0-9].mat"
-SHORT = ("4", "5", "9", "10", "13", "18", "19", "20", "23", "30", "31", "34", "36", "58", "80", "138")
-LONG = ("N1", "P1", "B1", "U1")
-VIDEOS = {"short": SHORT, "long": LONG, "all": SHORT + LONG}
 SELF_MIDPOINT = 5.0
 EXTERNAL_MIDPOINT = 0.0
-
-Trial = tuple[str, np.ndarray, np.ndarray, np.ndarray]
-"""(video, signals of shape (n_samples, 17), self-assessment, external annotation)"""
 
 
 class AMIGOS(Reader):
@@ -102,7 +101,7 @@ class AMIGOS(Reader):
     baseline = "the first 5 s of each recording, before the film starts"
     left_out = (
         "participants 8, 24 and 28 did not see the long films (some loaders name 32 in the place of 28): "
-        "their cells are empty",
+        "their cells are empty, and with videos='long' their files are not read",
         "films without signals, with NaN in them, or without labels, listed by `missing` and in a warning; "
         "TorchEEG leaves out participants 9, 12, 21, 22, 23, 24 and 33 altogether",
         "self-assessed dominance, liking, familiarity and the seven basic emotions",
@@ -136,8 +135,9 @@ class AMIGOS(Reader):
         self.modalities = {name: AMIGOS.modalities[name] for name in chosen}
 
     def paths(self) -> list[Path]:
-        """The participants' files, by number."""
-        return sorted((p for p in self.root.glob(f"**/{FILE}") if p.is_file()), key=lambda path: path.name)
+        """The participants' files, by number; with videos="long", of those who saw a long film."""
+        files = sorted((p for p in self.root.glob(f"**/{FILE}") if p.is_file()), key=lambda path: path.name)
+        return [path for path in files if self.videos != "long" or saw_long(path)]
 
     def recordings(self, path: str | Path) -> Iterator[Recording]:
         """The chosen films of one participant; a warning lists those that are left out.
@@ -147,7 +147,7 @@ class AMIGOS(Reader):
         ValueError
             If the file is damaged, an array has not the documented shape, or a video id is unknown.
         """
-        trials = _trials(Path(path), VIDEOS[self.videos])
+        trials = read_trials(Path(path), VIDEOS[self.videos])
         left_out = self._faults(trials)
         if left_out:
             listed = ", ".join(f"{video} ({fault})" for video, fault in left_out.items())
@@ -158,7 +158,7 @@ class AMIGOS(Reader):
 
     def missing(self, path: str | Path) -> dict[str, str]:
         """The chosen films of a file that are left out: video id -> what is missing."""
-        return self._faults(_trials(Path(path), VIDEOS[self.videos]))
+        return self._faults(read_trials(Path(path), VIDEOS[self.videos]))
 
     def _faults(self, trials: list[Trial]) -> dict[str, str]:
         return {trial[0]: fault for trial in trials if (fault := self._fault(trial))}
@@ -216,17 +216,6 @@ class AMIGOS(Reader):
             yield Block(start, CLIP, labels, trial, video)
 
 
-def clips(duration: float) -> list[float]:
-    """Starts in s of the externally annotated 20 s clips in a recording with its 5 s of baseline.
-
-    The layout is that of two public loaders, which check it on the files: the first clip from -5 to 15 s
-    of the film, then every 20 s from its start, and its last 20 s. They count 340 clips a participant
-    (94 of the short films, 246 of the long ones), 12,580 of the 37 who saw all.
-    """
-    inner = np.arange(BASELINE, duration - CLIP, CLIP)
-    return [0.0, *(float(start) for start in inner), duration - CLIP]
-
-
 def _check_options(videos: str, annotation: str, rule: str | Callable, modalities: list[str]) -> None:
     problems = []
     if videos not in VIDEOS:
@@ -248,37 +237,3 @@ def _subject(path: str | Path) -> str:
 
 def _affect(valence: float, arousal: float, midpoint: float) -> dict[str, Any]:
     return {"emotion": quadrant(valence, arousal, midpoint), "valence": valence, "arousal": arousal}
-
-
-def _trials(path: Path, wanted: Sequence[str]) -> list[Trial]:
-    """The wanted films of a file, in its own order, after a check of all shapes."""
-    keys = ("joined_data", "labels_selfassessment", "labels_ext_annotation", "VideoIDs")
-    found = read_mat(path, keys)
-    signals, own, external, ids = (found[key].ravel() for key in keys)
-    problems = [f"{k} has {found[k].size} cells" for k in keys if found[k].size != found["VideoIDs"].size]
-    videos = ["".join(str(part) for part in np.ravel(cell)).strip() for cell in ids]
-    unknown = sorted(set(videos) - set(VIDEOS["all"]))
-    if unknown:
-        problems.append(f"VideoIDs holds {unknown}; allowed are {list(VIDEOS['all'])}")
-    twice = sorted({video for video in videos if videos.count(video) > 1})
-    if twice:
-        problems.append(f"VideoIDs holds {twice} more than once")
-    for video, samples, clip_rows in zip(videos, signals, external, strict=False):
-        problems += _shape_problems(video, samples, clip_rows)
-    if problems:
-        raise ValueError(
-            f"{path}: {'; '.join(problems)}. Allowed are 20 cells a variable: signals of (n_samples, "
-            f"{N_COLUMNS}), annotations of (n_clips, 3). Copy the file of the data set again."
-        )
-    cells = zip(videos, signals, own, external, strict=True)
-    return [(v, s.reshape(-1, N_COLUMNS), o, e.reshape(-1, 3)) for v, s, o, e in cells if v in wanted]
-
-
-def _shape_problems(video: str, samples: np.ndarray, annotation: np.ndarray) -> list[str]:
-    """What is wrong with the shapes of a film's arrays; empty ones are no fault of the file."""
-    problems = []
-    if samples.size and (samples.ndim != 2 or samples.shape[1] != N_COLUMNS):
-        problems.append(f"joined_data of video {video} has shape {samples.shape}")
-    if annotation.size and (annotation.ndim != 2 or annotation.shape[1] != 3):
-        problems.append(f"labels_ext_annotation of video {video} has shape {annotation.shape}")
-    return problems
