@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
-from data_builders.places import as_place, local_copy, tree_stats, working_folder, write_whole
-from data_builders.preprocessing import resample_recording
-from data_builders.readers import find_reader
+from data_builders.places import tree_stats
+from data_builders.preprocessing import PreprocessingConfig, preprocess
 from data_builders.recording import Recording, load_recording
-from data_builders.segmentation import cut, event_windows, reference_windows, tile, windows
-from data_builders.segments import TABLE_COLUMNS, Segments, concatenate
-from data_builders.shards import check_specs, specs_from_card, write_shard
+from data_builders.segmentation import cut, event_windows, reference_windows, tile
+from data_builders.segments import TABLE_COLUMNS, Segments
+from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
+from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import check_ids, finish_store
+from data_builders.store import finish_store
 
 __all__ = ["PrepareConfig", "make_reader", "prepare", "read_for_chat"]
 
@@ -51,6 +49,13 @@ class PrepareConfig:
     reader_options: dict | str | None = field(
         default=None, metadata={"help": "options of the reader, as JSON"}
     )
+    preprocessing: dict | str | None = field(
+        default="standard",
+        metadata={
+            "help": "none (resampling only), standard, full, or JSON of what differs from the standard by "
+            'modality, as \'{"emg": {"rate": 2000}}\''
+        },
+    )
     on_error: str = field(
         default="fail", metadata={"help": "fail at a file that cannot be read, or skip it and list it"}
     )
@@ -65,6 +70,7 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         self.reader_options = as_mapping(self.reader_options)
+        PreprocessingConfig.from_options(self.preprocessing)
         problems = []
         if self.window is not None and not self.window > 0:
             problems.append(f"window is {self.window}; allowed are seconds above 0")
@@ -79,32 +85,6 @@ class PrepareConfig:
                 problems.append(f"{name} is {getattr(self, name)}; allowed are numbers from 1")
         if problems:
             raise ValueError(f"PrepareConfig: {'; '.join(problems)}.")
-
-
-def make_reader(dataset: str, root: str | None, options: dict | str | None = None) -> Any:
-    """A reader by its name.
-
-    Parameters
-    ----------
-    dataset : str
-        One of `data_builders.readers.READERS`.
-    root : str or None
-        Folder that holds the data set's files; of a URL, a local copy is made first.
-    options : dict or str, optional
-        Further arguments of the reader, or their JSON.
-
-    Raises
-    ------
-    ValueError
-        If there is no such reader, or it has no such option; the message lists those that exist.
-    """
-    reader: Any = find_reader(dataset)
-    try:
-        return reader(local_copy(root) if root else root, **as_mapping(options))
-    except TypeError as error:
-        raise ValueError(
-            f"reader {dataset!r}: {error}. Its options are those of {reader.__name__}."
-        ) from error
 
 
 def prepare(config: PrepareConfig, progress: bool = True) -> Path:
@@ -125,23 +105,25 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "dataset": reader.name,
         "root": config.root,
         "reader_options": config.reader_options,
+        "preprocessing": config.preprocessing,
         "window": length,
         "step": step,
         "event": reader.event,
         "classes": list(reader.classes),
     }
     running = dict.fromkeys(("out", "jobs", "engine", "ray_address"))
-    names = [_name(path, config.root) for path in reader.paths()]
+    names = [file_name(path, config.root) for path in reader.paths()]
     files = {"recordings": names, "stats": tree_stats(config.root) if config.root else []}
+    digest = content_hash(files)
     inputs = {
         "config": asdict(config) | running,
         "about": about,
-        "files": content_hash(files),
+        "files": digest,
         "columns": TABLE_COLUMNS,
     }
 
     def work(partial: Path) -> None:
-        tasks = _tasks(config, len(names), length, step, str(partial))
+        tasks = _tasks(config, len(names), digest, length, step, str(partial))
         _run(tasks, config, partial, f"prepare {reader.name}", progress)
         cards = [_read_card(partial, task) for task in tasks]
         _check_recordings(cards)
@@ -151,13 +133,6 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
                 file.unlink()
 
     return run_stage("prepare", config.out, inputs, work)
-
-
-def _name(path: str | Path, root: str | None) -> str:
-    """A file's name below the root, so that a store does not depend on where its files lie."""
-    local = local_copy(root) if root else None
-    inside = local is not None and Path(path).is_relative_to(local)
-    return Path(path).relative_to(local).as_posix() if inside else str(path)  # type: ignore[arg-type]
 
 
 def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
@@ -172,32 +147,25 @@ def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:
     return length, config.step or 0.0
 
 
-@dataclass(frozen=True)
-class ShardTask:
-    """What one worker makes a shard of: some of the reader's files, by their positions."""
-
-    number: int
-    first: int
-    stop: int
-    config: PrepareConfig
-    length: float
-    step: float
-    folder: str
-
-    @property
-    def shard(self) -> str:
-        return f"{self.number:05d}.arrow"
-
-    @property
-    def card(self) -> str:
-        """Written after the shard: it says that the shard is whole."""
-        return f"{self.number:05d}.json"
-
-
-def _tasks(config: PrepareConfig, n_files: int, length: float, step: float, folder: str) -> list[ShardTask]:
+def _tasks(
+    config: PrepareConfig, n_files: int, digest: str, length: float, step: float, folder: str
+) -> list[ShardTask]:
     size = config.files_per_shard or max(1, math.ceil(n_files / MOST_SHARDS))
     return [
-        ShardTask(number, first, min(first + size, n_files), config, length, step, folder)
+        ShardTask(
+            number,
+            first,
+            min(first + size, n_files),
+            folder,
+            config.dataset,
+            config.root,
+            json.dumps(config.reader_options),
+            digest,
+            json.dumps(config.preprocessing),
+            length,
+            step,
+            config.on_error,
+        )
         for number, first in enumerate(range(0, n_files, size))
     ]
 
@@ -239,66 +207,6 @@ def _check_recordings(cards: list[dict]) -> None:
         )
 
 
-def make_shard(task: ShardTask) -> dict[str, Any]:
-    """Make one shard and, unless a file failed that may not, its card.
-
-    Returns
-    -------
-    dict
-        See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and why.
-    """
-    config = task.config
-    reader = _cached_reader(config.dataset, config.root, json.dumps(config.reader_options))
-    skipped: list[dict[str, str]] = []
-    with working_folder(task.folder) as folder:
-        made = write_shard(_parts(task, reader, skipped), folder / task.shard)
-    card = {"shard": task.shard, "skipped": skipped, "n_files": task.stop - task.first, **(made or {})}
-    if not skipped or config.on_error == "skip":
-        write_whole(as_place(task.folder) / task.card, json.dumps(card))
-    return card
-
-
-@lru_cache(maxsize=1)
-def _cached_reader(dataset: str, root: str | None, options: str) -> Any:
-    return make_reader(dataset, root, options)
-
-
-def _parts(task: ShardTask, reader: Any, skipped: list[dict[str, str]]) -> Iterator[tuple[str, Segments]]:
-    for path in reader.paths()[task.first : task.stop]:
-        name = _name(path, task.config.root)
-        try:
-            yield name, _cut_file(reader, path, task.length, task.step)
-        except (ValueError, OSError) as error:
-            skipped.append({"name": name, "error": str(error)})
-            if task.config.on_error == "fail":
-                return
-
-
-def _cut_file(reader: Any, path: str | Path, length: float, step: float) -> Segments:
-    parts, n_blocks = [], 0
-    for recording in map(resample_recording, reader.recordings(path)):
-        n_blocks += len(recording.blocks)
-        if reader.event:
-            before, after = reader.event
-            chosen = event_windows(recording, before, after, step)
-        else:
-            chosen = windows(recording, length, step)
-        if chosen:
-            parts.append(cut(recording, chosen + reference_windows(recording, length), length))
-    _check_windows(parts, path, length, n_blocks)
-    segments = concatenate(parts)
-    check_ids(segments.table["segment"])
-    return segments
-
-
-def _check_windows(found: list, path: str | Path, length: float, n_blocks: int) -> None:
-    if not found:
-        raise ValueError(
-            f"{path}: no window of {length} s fits into the {n_blocks} labelled blocks. Label blocks, "
-            "shorten the window, or leave the file out."
-        )
-
-
 def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     """One recording, cut as the store that a model was trained on was cut.
 
@@ -316,10 +224,11 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     segments : Segments
         Side by side over the recording (or at its events), then the reference windows.
     """
-    recording = resample_recording(_read_one(card, path))
+    steps = PreprocessingConfig.from_options(card["preprocessing"])
+    recording = preprocess(_read_one(card, path), steps)
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
-    _check_windows(chosen, path, length, len(recording.blocks))
+    check_windows(chosen, path, length, len(recording.blocks))
     return recording, cut(recording, chosen + reference_windows(recording, length), length)
 
 

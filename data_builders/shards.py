@@ -43,7 +43,7 @@ def write_shard(parts: Iterable[tuple[str, Segments]], path: Path) -> dict[str, 
     from datasets.arrow_writer import ArrowWriter
 
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    writer, specs, files = None, None, []
+    writer, specs, files = None, None, list[dict[str, Any]]()
     try:
         for name, segments in parts:
             if specs is None:

@@ -75,10 +75,11 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     FileNotFoundError
         If the folder, or the partial one beside it, holds files that no stage wrote.
     """
-    folder, key = as_place(folder), content_hash({"stage": stage, **inputs})
+    key = content_hash({"stage": stage, **inputs})
     unfinished = {"stage": stage + UNFINISHED, "key": key, "inputs": inputs}
     if is_remote(folder):
-        return _open_remote(stage, folder, unfinished)
+        return _open_remote(stage, as_place(folder), unfinished)
+    folder = Path(folder)
     if _finished_key(stage, folder) == key:
         return None
     partial = folder.with_name(folder.name + ".partial")

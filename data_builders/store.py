@@ -171,7 +171,7 @@ class SegmentStore:
     def card(self) -> dict:
         """What whoever reads a new recording must know to cut it as this store was cut; no paths."""
         kept = {
-            name: self.about[name] for name in ("dataset", "window", "event", "reader_options", "classes")
+            name: self.about[name] for name in ("dataset", "window", "event", "reader_options", "preprocessing", "classes")
         }
         return kept | self.describe()
 

@@ -128,7 +128,7 @@ def store_inputs(
         parts.mkdir(parents=True, exist_ok=True)
         starts = range(0, len(store), CHUNK)
         tasks = [
-            (str(store.location), frame_seconds, str(parts), first, min(first + CHUNK, len(store)))
+            (str(store.location), store.key, frame_seconds, str(parts), first, min(first + CHUNK, len(store)))
             for first in starts
             if not (parts / f"{first:09d}.parquet").is_file()
         ]
@@ -140,10 +140,10 @@ def store_inputs(
     return SignalInputs.load(local_copy(folder), store.table, specs)
 
 
-def chunk_inputs(task: tuple[str, float | dict, str, int, int]) -> int:
+def chunk_inputs(task: tuple[str, str, float | dict, str, int, int]) -> int:
     """Compute the inputs of some rows of a store and write them; the features last, and at once."""
-    location, frame_seconds, parts, first, stop = task
-    made = signal_inputs(_opened(location).segments(np.arange(first, stop)), frame_seconds)
+    location, key, frame_seconds, parts, first, stop = task
+    made = signal_inputs(_opened(location, key).segments(np.arange(first, stop)), frame_seconds)
     with working_folder(parts) as folder:
         for name, data in made.streams.items():
             _save_array(folder / f"{first:09d}-{name}.npy", data)
@@ -154,7 +154,7 @@ def chunk_inputs(task: tuple[str, float | dict, str, int, int]) -> int:
 
 
 @lru_cache(maxsize=1)
-def _opened(location: str) -> SegmentStore:
+def _opened(location: str, key: str) -> SegmentStore:
     return SegmentStore(location)
 
 

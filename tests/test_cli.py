@@ -14,7 +14,7 @@ def test_help_shows_defaults_and_an_example(name, capsys):
     assert stop.value.code == 0
     out = capsys.readouterr().out
     assert "(default: " in out
-    assert f"example: biollm {name} --" in out
+    assert f"example: biollm {name}" in out
 
 
 @pytest.mark.parametrize("recipe", [path.stem for path in RECIPES.glob("*.yaml")])

@@ -352,8 +352,8 @@ def test_a_change_in_any_file_of_a_recording_is_seen(tmp_path, monkeypatch):
 
 
 def test_an_unknown_data_set_is_refused_with_those_that_exist(tmp_path):
-    with pytest.raises(ValueError, match=r"'deap'.*'fmov', 'noneeg', 'npz', 'simulated'"):
-        prepare(PrepareConfig(dataset="deap", root=str(tmp_path), out=str(tmp_path / "out")))
+    with pytest.raises(ValueError, match=r"'daep'.*'deap'.*'fmov'.*'noneeg'.*'npz'.*'simulated'"):
+        prepare(PrepareConfig(dataset="daep", root=str(tmp_path), out=str(tmp_path / "out")))
 
 
 def test_bad_settings_are_named_together():
@@ -405,7 +405,7 @@ def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
     """The simulated set has no folder, and a folder of WFDB files holds no ``.npz``."""
     path = save_recording(a_recording("P1"), tmp_path / "P1.npz")
     for dataset in ("simulated", "noneeg"):
-        card = {"dataset": dataset, "reader_options": None, "window": 10.0, "event": None}
+        card = {"dataset": dataset, "reader_options": None, "preprocessing": "none", "window": 10.0, "event": None}
         recording, _ = read_for_chat(card, str(path))
         assert recording.blocks == load_recording(path).blocks
 

@@ -1,0 +1,148 @@
+"""What a worker of ``prepare`` does: some of a reader's files -> one shard of the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_builders.options import as_mapping
+from data_builders.places import as_place, local_copy, working_folder, write_whole
+from data_builders.preprocessing import PreprocessingConfig, preprocess
+from data_builders.readers import find_reader
+from data_builders.segmentation import cut, event_windows, reference_windows, windows
+from data_builders.segments import Segments, concatenate
+from data_builders.shards import write_shard
+from data_builders.store import check_ids
+
+__all__ = ["ShardTask", "check_windows", "file_name", "make_reader", "make_shard"]
+
+
+def make_reader(dataset: str, root: str | None, options: dict | str | None = None) -> Any:
+    """A reader by its name.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `data_builders.readers.READERS`.
+    root : str or None
+        Folder that holds the data set's files; of a URL, a local copy is made first.
+    options : dict or str, optional
+        Further arguments of the reader, or their JSON.
+
+    Raises
+    ------
+    ValueError
+        If there is no such reader, or it has no such option; the message lists those that exist.
+    """
+    reader: Any = find_reader(dataset)
+    try:
+        return reader(local_copy(root) if root else root, **as_mapping(options))
+    except TypeError as error:
+        raise ValueError(
+            f"reader {dataset!r}: {error}. Its options are those of {reader.__name__}."
+        ) from error
+
+
+def file_name(path: str | Path, root: str | None) -> str:
+    """A file's name below the root, so that a store does not depend on where its files lie."""
+    local = local_copy(root) if root else None
+    inside = local is not None and Path(path).is_relative_to(local)
+    return Path(path).relative_to(local).as_posix() if inside else str(path)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """What one worker makes a shard of: some of the reader's files, by their positions.
+
+    `digest` tells the files' state, so that a worker that lives on does not keep a reader of other files.
+    """
+
+    number: int
+    first: int
+    stop: int
+    folder: str
+    dataset: str
+    root: str | None
+    reader_options: str
+    digest: str
+    preprocessing: str
+    length: float
+    step: float
+    on_error: str
+
+    @property
+    def shard(self) -> str:
+        return f"{self.number:05d}.arrow"
+
+    @property
+    def card(self) -> str:
+        """Written after the shard: it says that the shard is whole."""
+        return f"{self.number:05d}.json"
+
+
+def make_shard(task: ShardTask) -> dict[str, Any]:
+    """Make one shard and, unless a file failed that may not, its card.
+
+    Returns
+    -------
+    dict
+        See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and why.
+    """
+    reader = _cached_reader(task.dataset, task.root, task.reader_options, task.digest)
+    steps = PreprocessingConfig.from_options(json.loads(task.preprocessing))
+    skipped: list[dict[str, str]] = []
+    with working_folder(task.folder) as folder:
+        made = write_shard(_parts(task, reader, steps, skipped), folder / task.shard)
+    card = {"shard": task.shard, "skipped": skipped, "n_files": task.stop - task.first, **(made or {})}
+    if not skipped or task.on_error == "skip":
+        write_whole(as_place(task.folder) / task.card, json.dumps(card))
+    return card
+
+
+@lru_cache(maxsize=1)
+def _cached_reader(dataset: str, root: str | None, options: str, digest: str) -> Any:
+    return make_reader(dataset, root, options)
+
+
+def _parts(
+    task: ShardTask, reader: Any, steps: PreprocessingConfig, skipped: list[dict[str, str]]
+) -> Iterator[tuple[str, Segments]]:
+    for path in reader.paths()[task.first : task.stop]:
+        name = file_name(path, task.root)
+        try:
+            yield name, _cut_file(reader, path, steps, task)
+        except (ValueError, OSError) as error:
+            skipped.append({"name": name, "error": str(error)})
+            if task.on_error == "fail":
+                return
+
+
+def _cut_file(reader: Any, path: str | Path, steps: PreprocessingConfig, task: ShardTask) -> Segments:
+    length, n_blocks = task.length, 0
+    parts: list[Segments] = []
+    for recording in reader.recordings(path):
+        n_blocks += len(recording.blocks)
+        if reader.event:
+            before, after = reader.event
+            chosen = event_windows(recording, before, after, task.step)
+        else:
+            chosen = windows(recording, length, task.step)
+        if chosen:
+            clean = preprocess(recording, steps)
+            parts.append(cut(clean, chosen + reference_windows(clean, length), length))
+    check_windows(parts, path, length, n_blocks)
+    segments = concatenate(parts)
+    check_ids(segments.table["segment"])
+    return segments
+
+
+def check_windows(found: list, path: str | Path, length: float, n_blocks: int) -> None:
+    if not found:
+        raise ValueError(
+            f"{path}: no window of {length} s fits into the {n_blocks} labelled blocks. Label blocks, "
+            "shorten the window, or leave the file out."
+        )
