@@ -66,7 +66,7 @@ def numbers(path: str | Path, frame: pd.DataFrame, first_row: int) -> np.ndarray
     if len(rows):
         names = [str(name) for name in frame.columns]
         cells = [
-            f"row {first_row + row}, column {column + 1} ({names[column]}): {frame.iat[row, column]!r}"
+            f"row {first_row + row}, column {column + 1} ({names[column]}): {str(frame.iat[row, column])!r}"
             for row, column in zip(rows[:SHOWN], columns[:SHOWN], strict=True)
         ]
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""

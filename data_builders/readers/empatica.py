@@ -208,6 +208,7 @@ def _read_track(path: Path, spec: SignalSpec) -> Track:
             f"{list(spec.channel_names)} and more than {HEADER_ROWS} rows: time of the start, rate, samples. "
             "Delete a file that holds none."
         )
+    frame.columns = list(spec.channel_names)
     values = numbers(path, frame, first_row=1)
     start, rate = values[0, 0], values[1, 0]
     if rate != spec.sampling_rate:
