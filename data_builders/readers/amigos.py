@@ -98,7 +98,10 @@ class AMIGOS(Reader):
         "emotion": "quadrant of valence and arousal about 5 (self) or 0 (external); on it counts as high",
         "transition": "external annotation only: 1 if affect has changed since the clip before",
     }
-    baseline = "the first 5 s of each recording, before the film starts"
+    baseline = (
+        "the first 5 s of each recording, before the film starts; windows that are longer have no causal "
+        "reference in it"
+    )
     left_out = (
         "participants 8, 24 and 28 did not see the long films (some loaders name 32 in the place of 28): "
         "their cells are empty, and with videos='long' their files are not read",

@@ -81,7 +81,10 @@ class DEAP(Reader):
         "arousal": "self-assessment, 1 to 9",
         "emotion": "quadrant of valence and arousal about 5; a value of 5 counts as high",
     }
-    baseline = "the first 3 s of each recording, before the video starts"
+    baseline = (
+        "the first 3 s of each recording, before the video starts; windows that are longer have no causal "
+        "reference in it"
+    )
     left_out = (
         "self-assessed dominance and liking",
         "the face videos and the unprocessed BioSemi files",

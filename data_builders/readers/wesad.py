@@ -52,7 +52,8 @@ class WESAD(Reader):
     Parameters
     ----------
     root : str or Path
-        Folder of ``S2/S2.pkl`` to ``S17/S17.pkl``. The pickles are read without running them.
+        Folder of ``S2/S2.pkl`` to ``S17/S17.pkl``. The pickles are read without running what they name, each
+        as a whole: memory of about three times a file's size is needed.
     device : {"chest", "wrist"}
 
     Raises
