@@ -27,8 +27,8 @@ class DREAMER(Reader):
 
     Each clip has a baseline recording of its own, of a neutral clip that was shown before it: 61 s. It is
     put before the clip's signals, so that a recording is baseline and then clip, with a jump between
-    them that no window crosses (filters ring about it). All subjects are in one file, which is read as a whole: about 2 GB of
-    memory.
+    them that no window crosses (filters ring about it). All subjects are in
+    one file, which is read as a whole: about 2 GB of memory.
 
     The file states no units. EEG is from an Emotiv EPOC, in µV with the device's offset of some thousand;
     ECG is from a Shimmer2 sensor, in steps of its converter, which are given as they are ("a.u.").
