@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["homologues", "is_ring", "rotate_ring", "swap_hemispheres"]
+__all__ = ["has_homologues", "homologues", "is_ring", "rotate_ring", "swap_hemispheres"]
 
 ROWS = "N|AFP|FP|AFF|AF|FFT|FFC|F|FTT|FT|FCC|FC|TTP|T|CCP|C|TPP|TP|CPP|CP|PPO|P|POO|PO|OI|O|IN|I|CB|A|M"
 """Rows of the extended 10-20 system, with cerebellum, earlobes and mastoids."""
@@ -33,20 +33,34 @@ def homologues(channel_names: Sequence[str]) -> list[int]:
         With every channel that is no such place, or whose homologue is missing.
     """
     position = {name.upper(): k for k, name in enumerate(channel_names)}
-    mirrored = {name: _mirrored(name.upper()) for name in channel_names}
-    strange = [name for name, other in mirrored.items() if other is None]
-    alone = [name for name, other in mirrored.items() if other and other not in position]
+    strange, alone = _without_homologue(channel_names)
     if strange or alone:
         raise ValueError(
             f"hemispheres cannot be swapped: {strange} are no places of the 10-20 system, and {alone} have "
             "no homologue among the channels; allowed are pairs such as F3 and F4, and the midline, as Cz. "
             "Rename or pick channels, or leave swap_hemispheres out."
         )
-    return [position[str(mirrored[name])] for name in channel_names]
+    return [position[str(_mirrored(name))] for name in channel_names]
+
+
+def has_homologues(channel_names: Sequence[str]) -> bool:
+    """Whether all channels have a homologue, and not all lie on the midline."""
+    return not any(_without_homologue(channel_names)) and any(
+        _mirrored(name) != name.upper() for name in channel_names
+    )
+
+
+def _without_homologue(channel_names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Channels that are no places of the 10-20 system, and those whose homologue is no channel."""
+    known = {name.upper() for name in channel_names}
+    mirrored = {name: _mirrored(name) for name in channel_names}
+    strange = [name for name, other in mirrored.items() if other is None]
+    return strange, [name for name, other in mirrored.items() if other and other not in known]
 
 
 def _mirrored(name: str) -> str | None:
     """Name of the same place in the other hemisphere, in capitals; None if it is no place."""
+    name = name.upper()
     if not POSITION.fullmatch(name):
         return None
     number = re.search(r"\d+", name)

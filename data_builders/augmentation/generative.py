@@ -3,169 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from data_builders.augmentation.generator import ABOUT, WEIGHTS, ConditionalGenerator, GenerativeConfig
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GENERATIVE", "ConditionalVAE", "ConditionalWGAN", "GenerativeConfig"]
-
-ABOUT, WEIGHTS = "generator.json", "generator.safetensors"
-BATCH = 256
-"""Segments that are drawn at once."""
-
-
-@dataclass
-class GenerativeConfig:
-    """Size and training of a generative model."""
-
-    n_latent: int = 16  # latent values a segment
-    width: int = 32  # channels of the hidden layers; a multiple of 4
-    steps: int = 1000  # steps of training (of the WGAN: of its generator)
-    batch_size: int = 32  # segments a step
-    learning_rate: float = 1e-3  # of Adam; the WGAN takes a fifth of it
-    n_critic: int = 5  # WGAN: steps of the critic for each of the generator
-    penalty: float = 10.0  # WGAN: weight of the gradient penalty
-    seed: int = 0  # of the weights and the order
-
-    def __post_init__(self) -> None:
-        positive = [name for name in asdict(self) if name not in ("seed", "penalty")]
-        wrong = [f"{name} is {getattr(self, name)!r}" for name in positive if not getattr(self, name) > 0]
-        wrong += [f"width is {self.width}, which is no multiple of 4"] * bool(self.width % 4)
-        if wrong or self.penalty < 0:
-            raise ValueError(
-                f"GenerativeConfig: {'; '.join(wrong) or f'penalty is {self.penalty}'}. Allowed are above 0 "
-                f"for {', '.join(positive)}, a multiple of 4 for width, and from 0 for penalty."
-            )
-
-
-class ConditionalGenerator:
-    """What both models share: checks, channels made uncorrelated, drawing, and files.
-
-    Parameters
-    ----------
-    config : GenerativeConfig, optional
-
-    Attributes
-    ----------
-    network_ : nn.Module
-        What draws.
-    basis_ : Tensor, shape (n_channels, n_channels)
-        Uncorrelated components of variance 1 -> channels; the networks know components only.
-    mean_ : Tensor, shape (n_channels, 1)
-    shape_ : tuple of int
-        n_classes, n_channels, n_samples.
-    losses_ : list of float, one a step
-    """
-
-    name: ClassVar[str] = ""
-
-    def __init__(self, config: GenerativeConfig | None = None) -> None:
-        self.config = config or GenerativeConfig()
-
-    def fit(self, x: np.ndarray, y: np.ndarray, n_classes: int, progress: bool = True) -> Any:
-        """Train on segments of the training part. The same seed gives the same model on a CPU.
-
-        Parameters
-        ----------
-        x : ndarray, shape (n_segments, n_channels, n_samples)
-            Of one modality; without NaN, and best on a common scale, as z-scored by subject.
-        y : ndarray of int, shape (n_segments,)
-            Classes from 0.
-        n_classes : int
-        progress : bool
-
-        Raises
-        ------
-        ValueError
-            If values are not finite, or a class has no segment to learn from.
-        """
-        import torch
-
-        x, y = _checked(x, y, n_classes)
-        self.shape_ = (n_classes, x.shape[1], x.shape[2])
-        self.basis_, self.mean_ = _uncorrelated(x)
-        parts = torch.linalg.solve(self.basis_, x - self.mean_)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            self.network_ = self._network()
-            generator = torch.Generator().manual_seed(self.config.seed)
-            self.losses_ = self._train(parts, y, generator, progress)
-        self.network_.eval()
-        return self
-
-    def sample(self, y: np.ndarray, seed: int) -> np.ndarray:
-        """Draw a segment for each class of `y`, shape (len(y), n_channels, n_samples), float32."""
-        import torch
-
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            drawn = [self._draw(torch.as_tensor(part), generator) for part in _batches(np.asarray(y))]
-            return (self.basis_ @ torch.cat(drawn) + self.mean_).numpy()
-
-    def save(self, folder: str | Path) -> None:
-        """Write weights as safetensors and the rest as JSON into a folder."""
-        from safetensors.torch import save_file
-
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        state = {f"network.{name}": value for name, value in self.network_.state_dict().items()}
-        save_file(state | {"basis": self.basis_, "mean": self.mean_}, folder / WEIGHTS)
-        about = {"kind": self.name, "config": asdict(self.config), "shape": self.shape_}
-        (folder / ABOUT).write_text(json.dumps(about, indent=1))
-
-    @staticmethod
-    def load(folder: str | Path) -> ConditionalGenerator:
-        """Read what `save` wrote, of either kind.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the folder holds no such model.
-        """
-        from safetensors.torch import load_file
-
-        folder = Path(folder)
-        if not (folder / ABOUT).is_file() or not (folder / WEIGHTS).is_file():
-            raise FileNotFoundError(
-                f"{folder}: expected {ABOUT} and {WEIGHTS}, as a generator's save writes."
-            )
-        about = json.loads((folder / ABOUT).read_text())
-        model = GENERATIVE[about["kind"]](GenerativeConfig(**about["config"]))
-        model.shape_ = tuple(about["shape"])
-        state = load_file(folder / WEIGHTS)
-        model.basis_, model.mean_ = state.pop("basis"), state.pop("mean")
-        model.network_ = model._network()
-        model.network_.load_state_dict({name.removeprefix("network."): v for name, v in state.items()})
-        model.network_.eval()
-        return model
-
-    def _network(self) -> Any:
-        raise NotImplementedError
-
-    def _train(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, progress: bool
-    ) -> list[float]:
-        raise NotImplementedError
-
-    def _draw(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        raise NotImplementedError
-
-    def _chosen(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Rows of one batch; every class that occurs is as likely."""
-        import torch
-
-        weights = 1 / torch.bincount(y)[y].double()
-        return torch.multinomial(weights, self.config.batch_size, replacement=True, generator=generator)
-
-    def _bar(self, progress: bool) -> Any:
-        from tqdm.auto import tqdm
-
-        return tqdm(range(self.config.steps), desc=f"train {self.name}", unit="step", disable=not progress)
+__all__ = ["GENERATIVE", "ConditionalVAE", "ConditionalWGAN", "load_generator"]
 
 
 class ConditionalVAE(ConditionalGenerator):
@@ -193,8 +39,8 @@ class ConditionalVAE(ConditionalGenerator):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.config.steps)
         self._start_at_the_classes_own_spectra(x, y)
         losses = []
-        for _ in self._bar(progress):
-            rows = self._chosen(y, generator)
+        for _ in self.bar(progress):
+            rows = self.chosen(y, generator)
             loss = self.network_.loss(x[rows], y[rows], generator)
             _step(loss, optimizer)
             schedule.step()
@@ -236,19 +82,19 @@ class ConditionalWGAN(ConditionalGenerator):
         from data_builders.augmentation.networks import Critic
 
         critic = Critic(*self.shape_, self.config.width)
-        options: dict[str, Any] = {"lr": self.config.learning_rate / 5, "betas": (0.0, 0.9)}
+        options: dict[str, Any] = {"lr": self.config.learning_rate / 2, "betas": (0.0, 0.9)}
         writes = torch.optim.Adam(self.network_.parameters(), **options)
         judges = torch.optim.Adam(critic.parameters(), **options)
         distances = []
-        for _ in self._bar(progress):
+        for _ in self.bar(progress):
             for _ in range(self.config.n_critic):
-                rows = self._chosen(y, generator)
+                rows = self.chosen(y, generator)
                 real, kinds = x[rows], y[rows]
                 made = self._draw(kinds, generator).detach()
                 distance = critic(real, kinds).mean() - critic(made, kinds).mean()
                 slopes = _gradient_penalty(critic, real, made, kinds, generator)
                 _step(self.config.penalty * slopes - distance, judges)
-            kinds = y[self._chosen(y, generator)]
+            kinds = y[self.chosen(y, generator)]
             _step(-critic(self._draw(kinds, generator), kinds).mean(), writes)
             distances.append(_finite(distance, self.config))
         return distances
@@ -257,35 +103,6 @@ class ConditionalWGAN(ConditionalGenerator):
         import torch
 
         return self.network_(torch.randn(len(y), self.config.n_latent, generator=generator), y)
-
-
-def _checked(x: np.ndarray, y: np.ndarray, n_classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    problems = []
-    if not np.isfinite(x).all():
-        problems.append("x holds NaN or infinite values; leave such segments out")
-    missing = sorted(set(range(n_classes)) - set(np.unique(y).tolist()))
-    if missing or len(x) != len(y) or y.min() < 0 or y.max() >= n_classes:
-        problems.append(
-            f"y has {len(y)} labels for {len(x)} segments and lacks the classes {missing}; allowed is one "
-            f"from 0 to {n_classes - 1} a segment, each class at least once"
-        )
-    if problems:
-        raise ValueError(f"a generator cannot be fitted: {'; '.join(problems)}.")
-    return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.long)
-
-
-def _uncorrelated(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Principal directions of the channels, each as long as its standard deviation; and the means."""
-    import torch
-
-    mean = x.mean(dim=(0, 2))[:, None]
-    flat = (x - mean).transpose(0, 1).flatten(1).double()
-    variances, directions = torch.linalg.eigh(flat @ flat.T / flat.shape[1])
-    # Channels that are sums of others, as under an average reference, have directions of no variance.
-    floor = 1e-6 * variances.max().clamp(min=1e-12)
-    return (directions * variances.clamp(min=floor).sqrt()).float(), mean
 
 
 def _gradient_penalty(
@@ -315,8 +132,19 @@ def _finite(loss: torch.Tensor, config: GenerativeConfig) -> float:
     return loss.item()
 
 
-def _batches(y: np.ndarray) -> list[np.ndarray]:
-    return [y[start : start + BATCH].astype(np.int64) for start in range(0, len(y), BATCH)]
-
-
 GENERATIVE: dict[str, type[ConditionalGenerator]] = {"cvae": ConditionalVAE, "wgan": ConditionalWGAN}
+
+
+def load_generator(folder: str | Path) -> ConditionalGenerator:
+    """Read a model of either kind that its `save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no such model.
+    """
+    folder = Path(folder)
+    if not (folder / ABOUT).is_file() or not (folder / WEIGHTS).is_file():
+        raise FileNotFoundError(f"{folder}: expected {ABOUT} and {WEIGHTS}, as a generator's save writes.")
+    about = json.loads((folder / ABOUT).read_text())
+    return GENERATIVE[about["kind"]].restore(folder, about)

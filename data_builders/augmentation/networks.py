@@ -79,19 +79,22 @@ class _Trunk(nn.Module):
 
 
 class Critic(nn.Module):
-    """A segment and its class -> how real it is; no normalisation over the batch, as WGAN-GP needs."""
+    """A segment and its class -> how real it is; no normalisation over the batch, as WGAN-GP needs.
+
+    The class weighs what is seen, as in Miyato, Koyama (2018), cGANs with Projection Discriminator, ICLR.
+    """
 
     def __init__(self, n_classes: int, n_channels: int, n_samples: int, width: int) -> None:
         super().__init__()
         self.trunk = _Trunk(n_channels, n_samples, width)
-        self.classes = nn.Embedding(n_classes, EMBEDDING)
-        self.head = nn.Sequential(
-            nn.Linear(self.trunk.size + EMBEDDING, 2 * width), nn.LeakyReLU(0.2), nn.Linear(2 * width, 1)
-        )
+        self.hidden = nn.Sequential(nn.Linear(self.trunk.size, 2 * width), nn.LeakyReLU(0.2))
+        self.classes = nn.Embedding(n_classes, 2 * width)
+        self.head = nn.Linear(2 * width, 1)
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Judge segments, shape (batch,)."""
-        return self.head(torch.cat([self.trunk(x), self.classes(y)], dim=1))[:, 0]
+        h = self.hidden(self.trunk(x))
+        return self.head(h)[:, 0] + (h * self.classes(y)).sum(dim=1)
 
 
 def band_weights(n_samples: int, n_bands: int = N_BANDS) -> torch.Tensor:
@@ -114,6 +117,8 @@ class VariationalNetwork(nn.Module):
 
     def __init__(self, n_latent: int, n_classes: int, n_channels: int, n_samples: int, width: int) -> None:
         super().__init__()
+        self.n_latent = n_latent
+        self.bands: torch.Tensor
         self.decoder = Decoder(n_latent, n_classes, n_channels, n_samples, width)
         self.trunk = _Trunk(n_channels, n_samples, width)
         self.classes = nn.Embedding(n_classes, EMBEDDING)
@@ -158,8 +163,7 @@ class VariationalNetwork(nn.Module):
 
     def sample(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Draw segments of classes `y`, shape (batch, n_channels, n_samples)."""
-        n_latent = self.posterior[-1].out_features // 2
-        latent = torch.randn(len(y), n_latent, generator=generator, device=y.device)
+        latent = torch.randn(len(y), self.n_latent, generator=generator, device=y.device)
         mean = self.decoder(latent, y)
         white = torch.randn(mean.shape, generator=generator, device=y.device)
         coloured = torch.fft.rfft(white) * (self.noise_power(latent, y) / 2).exp()

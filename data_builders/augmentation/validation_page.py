@@ -75,7 +75,7 @@ def _draw_amplitudes(axes: Axes, name: str, curves: dict[str, Any]) -> None:
     values = {
         which: amplitudes(curves[which].signals[name])[..., 1].ravel() / np.log(10) for which in COLOURS
     }
-    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 40)
+    edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 40).tolist()
     for which, colour in COLOURS.items():
         axes.hist(values[which], edges, density=True, color=colour, alpha=0.5, label=which)
     axes.set(title=name, xlabel=f"log10 of a channel's SD ({curves['specs'][name].unit})", ylabel="density")
