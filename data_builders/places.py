@@ -6,12 +6,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["as_place", "is_remote", "local_copy", "tree_stats", "working_folder", "write_whole"]
+__all__ = ["as_place", "file_stats", "is_remote", "local_copy", "tree_stats", "working_folder", "write_whole"]
 
 STAMP = "stage.json"
 """What tells the output of a stage."""
@@ -61,15 +61,19 @@ def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
         place = as_place(location)
         found = place.fs.find(place.path, detail=True).items()
         return sorted((name, info["size"], _version(info)) for name, info in found)
-    stats = []
+    found: list[Path] = []
     for folder, below, files in os.walk(location):
         if STAMP in files:
             below.clear()
             continue
-        for path in (Path(folder, file) for file in files):
-            stat = path.stat()
-            stats.append((path.relative_to(location).as_posix(), stat.st_size, str(stat.st_mtime_ns)))
-    return sorted(stats)
+        found += [Path(folder, file) for file in files]
+    return file_stats(found, location)
+
+
+def file_stats(files: Iterable[Path], below: str | Path) -> list[tuple[str, int, str]]:
+    """Name (relative to a folder), size and time of change of some files."""
+    stats = ((os.path.relpath(file, below), file.stat()) for file in files)
+    return sorted((name, stat.st_size, str(stat.st_mtime_ns)) for name, stat in stats)
 
 
 def _version(info: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
-from data_builders.places import tree_stats
+from data_builders.places import file_stats, local_copy, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
 from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
@@ -113,8 +113,7 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
     }
     running = dict.fromkeys(("out", "jobs", "engine", "ray_address"))
     names = [file_name(path, config.root) for path in reader.paths()]
-    files = {"recordings": names, "stats": tree_stats(config.root) if config.root else []}
-    digest = content_hash(files)
+    digest = content_hash({"recordings": names, "stats": _stats(reader, config.root)})
     inputs = {
         "config": asdict(config) | running,
         "about": about,
@@ -133,6 +132,14 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
                 file.unlink()
 
     return run_stage("prepare", config.out, inputs, work)
+
+
+def _stats(reader: Any, root: str | None) -> list:
+    """What tells that a file of the data set has changed."""
+    files = reader.files()
+    if files is not None:
+        return file_stats(files, local_copy(root or "."))
+    return tree_stats(root) if root else []
 
 
 def _window_and_step(reader: Any, config: PrepareConfig) -> tuple[float, float]:

@@ -230,11 +230,20 @@ def test_folder_round_trip(tmp_path: Path) -> None:
 
 
 def test_folder_names_all_files_that_are_no_recordings(tmp_path: Path) -> None:
-    npz.write(tmp_path)
     np.savez(tmp_path / "arrays.npz", x=np.zeros(3))
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(ValueError, match=r"(?s)save_recording.*arrays\.npz.*text\.npz"):
         RecordingFolder(tmp_path)
+
+
+def test_folder_reads_the_others_beside_a_file_that_is_no_recording(tmp_path: Path) -> None:
+    npz.write(tmp_path)
+    np.savez(tmp_path / "arrays.npz", x=np.zeros(3))
+    reader = RecordingFolder(tmp_path)
+    assert reader.classes == ("calm", "joy")
+    assert [path.name for path in reader.paths()] == ["arrays.npz", "p1.npz"]
+    with pytest.raises(ValueError, match=r"arrays\.npz"):
+        reader.read(tmp_path / "arrays.npz")
 
 
 @pytest.mark.skipif(not (REAL / "noneeg").is_dir(), reason="the real Non-EEG data are not here")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from data_builders.readers.reader import Reader, existing_folder, files_in
-from data_builders.recording import Recording, load_recording
+from data_builders.recording import LABELS, Recording, load_recording, read_header
 from data_builders.recording_checks import check_recording, spelled_twice
 
 __all__ = ["RecordingFolder"]
@@ -40,6 +36,8 @@ class RecordingFolder(Reader):
     title = "Recordings in a folder of .npz files"
     licence = "as its owner says"
     citation = "as its owner says"
+    labels: Mapping[str, str] = dict.fromkeys(LABELS, "as in the files, where they have it")
+    baseline = "as each file says: by default the first 120 s of a recording"
 
     def __init__(
         self,
@@ -68,16 +66,21 @@ class RecordingFolder(Reader):
 
 
 def _headers(paths: list[Path]) -> list[dict[str, Any]]:
+    """Of the files that are recordings; `read` says what is wrong with the others, one by one.
+
+    Raises
+    ------
+    ValueError
+        If there are none; the message names all files.
+    """
     headers: list[dict[str, Any]] = []
     problems: list[str] = []
     for path in paths:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                headers.append({"subject": header["subject"], "blocks": header["blocks"]})
-        except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            problems.append(f"{path}: {error}")
-    if problems:
+            headers.append(read_header(path))
+        except ValueError as error:
+            problems.append(str(error))
+    if not headers:
         raise ValueError("not written by data_builders.recording.save_recording:\n" + "\n".join(problems))
     return headers
 

@@ -60,6 +60,10 @@ class Reader:
         """All files, sorted; each entry is what `recordings` takes."""
         raise NotImplementedError
 
+    def files(self) -> Sequence[Path] | None:
+        """Files that the recordings depend on; None for all that lie under the root."""
+        return None
+
     def recordings(self, path: str | Path) -> Iterator[Recording]:
         """The recordings of one file."""
         yield self.read(path)
