@@ -2,7 +2,7 @@
 
 from data_builders.preprocessing.chain import cautions, preprocess
 from data_builders.preprocessing.config import ECG, EEG, EMG, GSR, PreprocessingConfig, Steps
-from data_builders.preprocessing.resampling import HIGHEST_RATES, resample, resample_recording
+from data_builders.preprocessing.resampling import HIGHEST_RATES, bridged, resample, resample_recording
 
 __all__ = [
     "ECG",
@@ -12,6 +12,7 @@ __all__ = [
     "HIGHEST_RATES",
     "PreprocessingConfig",
     "Steps",
+    "bridged",
     "cautions",
     "preprocess",
     "resample",
