@@ -10,6 +10,7 @@ from data_builders.readers.fmov import FMOV
 from data_builders.readers.folder import RecordingFolder
 from data_builders.readers.gameemo import GAMEEMO
 from data_builders.readers.kaggle import KaggleEEG
+from data_builders.readers.manifest import ManifestReader
 from data_builders.readers.noneeg import NonEEG
 from data_builders.readers.reader import Reader
 from data_builders.readers.seed import SEED
@@ -30,6 +31,7 @@ __all__ = [
     "WESAD",
     "Empatica",
     "KaggleEEG",
+    "ManifestReader",
     "NonEEG",
     "Reader",
     "RecordingFolder",
@@ -53,6 +55,7 @@ READERS: dict[str, type[Reader]] = {
     "empatica": Empatica,
     "simulated": Simulated,
     "npz": RecordingFolder,
+    "manifest": ManifestReader,
 }
 
 
