@@ -114,6 +114,9 @@ def _notes(manifest: Manifest, options: ManifestOptions) -> Iterator[str]:
             people.setdefault(stretch.labels.get("emotion", ""), set()).add(recording.subject)
             length = options.window if stretch.end is None else stretch.end - stretch.start
             n_short += not options.event and length < options.window
+    n_bare = sum(not recording.stretches for recording in manifest.recordings)
+    if n_bare:
+        yield f"{n_bare} recordings have no label and give no segment."
     if n_short:
         yield (
             f"{n_short} labelled stretches are shorter than a window of {options.window:g} s and give no "

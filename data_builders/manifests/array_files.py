@@ -225,25 +225,24 @@ def _hdf5(path: Path, reversed_axes: bool = False) -> dict[str, Variable]:
         import h5py
     except ModuleNotFoundError as error:
         raise package_missing(path, "h5py", "hdf5") from error
-    found: dict[str, Variable] = {}
+    held: dict[str, tuple[tuple[int, ...], Any, int, bool, bool]] = {}
 
     def add(name: str, item: Any) -> None:
-        if not isinstance(item, h5py.Dataset) or name.startswith("#refs#"):
-            return
-        kind = item.attrs.get("MATLAB_class", b"double").decode()
-        numeric = item.dtype.kind in "biuf" and kind in MATLAB_NUMBERS
-        shape = tuple(item.shape[::-1] if reversed_axes else item.shape)
-        if numeric and item.size:
-            held, packed = item.id.get_storage_size(), item.compression is not None
-            check_claim(path, f"data set {name!r}", item.size * item.dtype.itemsize, held, packed)
-        if reversed_axes and len(shape) == 2 and 1 in shape:
-            shape = (max(shape),)
-        found[name] = Variable(shape, numeric, _item_of_hdf5(path, name, reversed_axes))
+        if isinstance(item, h5py.Dataset) and not name.startswith("#refs#"):
+            kind = item.attrs.get("MATLAB_class", b"double").decode()
+            numeric = item.dtype.kind in "biuf" and kind in MATLAB_NUMBERS
+            packed = item.compression is not None
+            held[name] = (item.shape or (), item.dtype, item.id.get_storage_size(), packed, numeric)
 
-    with damage_named(path, "an HDF5 file"):
-        file = h5py.File(path, "r")
-    with file:
+    with damage_named(path, "an HDF5 file"), h5py.File(path, "r") as file:
         file.visititems(add)
+    found = {}
+    for name, (shape, dtype, size, packed, numeric) in held.items():
+        if numeric:
+            check_claim(path, f"data set {name!r}", math.prod(shape) * dtype.itemsize, size, packed)
+        if reversed_axes:
+            shape = (max(shape),) if len(shape) == 2 and 1 in shape else shape[::-1]
+        found[name] = Variable(shape, numeric, _item_of_hdf5(path, name, reversed_axes))
     return found
 
 

@@ -53,7 +53,8 @@ def open_edf(path: Path, key: str = "", index: int | None = None, layout: str = 
     """
     mne = _mne(path)
     with damage_named(path, "EDF"):
-        channels, names = _edf_header(path)
+        channels, names, claimed = _edf_header(path)
+    check_claim(path, "its header", claimed, path.stat().st_size)
 
     def read(positions: Sequence[int]) -> np.ndarray:
         wanted = [names[position] for position in positions]
@@ -68,8 +69,8 @@ def open_edf(path: Path, key: str = "", index: int | None = None, layout: str = 
     return SignalFile(channels, read)
 
 
-def _edf_header(path: Path) -> tuple[tuple[Channel, ...], list[str]]:
-    """The signals of an EDF or BDF header (Kemp et al., 1992), and the names that MNE finds them by."""
+def _edf_header(path: Path) -> tuple[tuple[Channel, ...], list[str], int]:
+    """Channels of an EDF or BDF header (Kemp et al., 1992), their names, and the bytes that it tells."""
     with path.open("rb") as file:
         fixed = file.read(256).decode("latin1")
         n_signals, n_records, seconds = int(fixed[252:256]), int(fixed[236:244]), float(fixed[244:252])
@@ -84,10 +85,9 @@ def _edf_header(path: Path) -> tuple[tuple[Channel, ...], list[str]]:
     names, units, samples = column(0, 16), column(96, 8), [int(n) for n in column(216, 8)]
     sample_bytes = 3 if path.suffix.lower() == ".bdf" else 2
     claimed = 256 * (n_signals + 1) + n_records * sum(samples) * sample_bytes
-    check_claim(path, "its header", claimed, path.stat().st_size)
     kept = [k for k in range(n_signals) if names[k] not in ANNOTATIONS]
     channels = tuple(Channel(names[k], n_records * samples[k], samples[k] / seconds, units[k]) for k in kept)
-    return channels, [names[k] for k in kept]
+    return channels, [names[k] for k in kept], claimed
 
 
 def open_fif(path: Path, key: str = "", index: int | None = None, layout: str = "") -> SignalFile:

@@ -19,7 +19,7 @@ SUBJECT = re.compile(
     r"(?:^|[^a-z])((?:sub|subj|subject|participant|proband|vp|id|s|p)[-_ ]?\d+)", re.IGNORECASE
 )
 BIDS_SUBJECT = re.compile(r"(?:^|[^a-z])(sub-[a-z0-9]+)", re.IGNORECASE)
-SESSION = re.compile(r"(?:^|[^a-z])((?:ses|session)[-_ ]?[a-z0-9]+)", re.IGNORECASE)
+SESSION = re.compile(r"(?:^|[^a-z])((?:session|ses)(?:[-_ ][a-z0-9]+|\d+))", re.IGNORECASE)
 MODALITY_WORDS = {
     "eeg": "eeg",
     "emg": "emg",
@@ -103,7 +103,7 @@ def _rows(path: Path, folder: Path) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for key, shape in shapes.items():
         named = row | {"key": key} if len(shapes) > 1 else row
-        found += [named | {"index": k} for k in range(shape[0])] if len(shape) == 3 else [named]
+        found += [named | {"index": str(k)} for k in range(shape[0])] if len(shape) == 3 else [named]
     return found
 
 

@@ -50,8 +50,8 @@ class PlannedRecording:
 
     @property
     def label(self) -> str:
-        """Subject, session and name, for messages."""
-        return "/".join(filter(None, (self.subject, self.session, self.name)))
+        """Subject, session and name: ``S01``, ``S01:second``, ``S01::film3``."""
+        return ":".join((self.subject, self.session, self.name)).rstrip(":")
 
 
 def plan(rows: Iterable[Row], table: Path) -> tuple[list[PlannedRecording], list[str]]:

@@ -33,6 +33,8 @@ SPELLED = ("subject", "session", "group", "stimulus", "modality", "emotion")
 """Columns whose names must be spelled in one way only, or one person becomes two."""
 
 TEXTS = ("subject", "session", "trial", "stimulus", "group", "unit", "key")
+IDS = ("subject", "session", "trial")
+SEPARATORS = "/:#"
 OTHER_NAMES = {"eda": "gsr", "scl": "gsr", "ekg": "ecg", "acc": "acceleration", "temp": "temperature"}
 MODALITY = re.compile(r"[a-z][a-z0-9_]*")
 TAKEN = ("header", "file", "allow_pickle")
@@ -96,10 +98,9 @@ def _row(path: Path, number: int, cells: dict[str, str], options: ManifestOption
         values[column] = _number(cells[column])
         value = values[column]
         if value is not None and not (math.isfinite(value) and test(value)):
-            problems.append(
-                f"{_place(path, number, column)}: is {cells[column]!r}; allowed is {allowed}, with a decimal "
-                "point. Correct the cell."
-            )
+            advice = "Write it with a decimal point." if "," in cells[column] else "Correct the cell."
+            place = _place(path, number, column)
+            problems.append(f"{place}: is {cells[column]!r}; allowed is {allowed}. {advice}")
     modality = cells["modality"] or options.modality
     labels: dict[str, Any] = {name: values[name] for name in LABEL_COLUMNS[1:] if values[name] is not None}
     if cells["emotion"]:
@@ -129,6 +130,11 @@ def _text_problems(path: Path, number: int, cells: dict[str, str]) -> Iterator[s
     for column, text in cells.items():
         if text != text.strip():
             yield f"{_place(path, number, column)}: is {text!r}; allowed is text without spaces around it."
+        elif column in IDS and set(text) & set(SEPARATORS):
+            yield (
+                f"{_place(path, number, column)}: is {text!r}; allowed is text without any of "
+                f"{SEPARATORS!r}, which part the ids of segments. Rename it."
+            )
     for column in ("path", "subject"):
         if not cells[column]:
             yield f"{_place(path, number, column)}: is empty; allowed is {COLUMNS[column]}. Fill it in."

@@ -19,6 +19,7 @@ DAMAGE = (
     TypeError,
     KeyError,
     IndexError,
+    AttributeError,
     OSError,
     EOFError,
     RuntimeError,

@@ -179,9 +179,8 @@ def even_rate(path: Path, time: np.ndarray, name: str, first_row: int) -> float:
             f"allowed are times that rise from row to row (non-monotonic). {advice}"
         )
     away = np.abs(time - time[0] - mean * np.arange(len(time))) / mean
-    uneven = np.flatnonzero((steps > 1.5 * mean) | (away[1:] >= 1))
-    if len(uneven):
-        row = int(uneven[0]) + 1
+    if (steps > 1.5 * mean).any() or (away >= 1).any():
+        row = int(np.argmax(steps if (steps > 1.5 * mean).any() else away[1:])) + 1
         raise ValueError(
             f"{path}, row {first_row + row}, column {name!r}: a step of {steps[row - 1]:g} s where the mean "
             f"is {mean:g} s; allowed are even steps. {advice}"

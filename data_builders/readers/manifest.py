@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,12 +17,9 @@ from data_builders.manifests import (
     read_manifest,
 )
 from data_builders.readers.reader import Reader, existing_folder
-from data_builders.recording import BASELINE_SECONDS, Block, Recording, Signal
+from data_builders.recording import BASELINE_SECONDS, LABELS, Block, Recording, Signal
 
 __all__ = ["ManifestReader"]
-
-BATCH = 64
-"""Recordings that one path stands for at most, so that memory holds no more of them at a time."""
 
 
 class ManifestReader(Reader):
@@ -51,6 +47,12 @@ class ManifestReader(Reader):
     title = "Recordings of one's own, by a table"
     licence = "as its owner says"
     citation = "as its owner says"
+    labels: Mapping[str, str] = dict.fromkeys(LABELS, "as in the table, where it has the column")
+    baseline = (
+        "the option baseline; by default the first 120 s of a recording, and what lies before its labelled "
+        "stretch where it has one only"
+    )
+    left_out = ("recordings without a label: nothing can be learned from them",)
 
     def __init__(self, root: str | Path | None, **options: Any) -> None:
         content = "a table manifest.csv, .tsv, .parquet or .jsonl"
@@ -66,7 +68,7 @@ class ManifestReader(Reader):
         self.window, self.step = self.options.window, self.options.training_step
         self.event = self.options.event
         self.classes = self.options.classes or self.manifest.emotions
-        self._batches = _batches(self.manifest.recordings)
+        self._planned = {recording.label: recording for recording in self.manifest.recordings}
 
     def files(self) -> list[Path]:
         """The table and every file that it names: what a cache of the recordings depends on."""
@@ -74,49 +76,53 @@ class ManifestReader(Reader):
         return [self.manifest.path, *sorted(named)]
 
     def paths(self) -> list[str]:
-        """``TABLE#SUBJECT`` or ``TABLE#SUBJECT:SESSION``, with ``[0:64]`` where recordings are many."""
-        return [f"{self.manifest.path}#{key}" for key in self._batches]
+        """``TABLE#SUBJECT:SESSION:TRIAL`` a recording with labels, as far as it has session and trial."""
+        labelled = [label for label, recording in self._planned.items() if recording.stretches]
+        return [f"{self.manifest.path}#{label}" for label in labelled]
 
     def recordings(self, path: str | Path) -> Iterator[Recording]:
-        """The recordings of one entry of `paths`, or of one signal file that the table names.
+        """The recording of one entry of `paths`, or those of one signal file that the table names.
 
         Raises
         ------
         ValueError
             If the table has no such entry, or a file of it cannot be read; the message has the row.
         """
-        return (self._read(recording) for recording in self._planned(path))
+        return (self._read(recording) for recording in self._found(str(path)))
 
     def read(self, path: str | Path) -> Recording:
-        """One recording: of an entry or file that holds one, or named as ``ENTRY#NAME``.
+        """One recording: of an entry or a file, or named as ``FILE#NAME`` where a file holds several.
 
         Raises
         ------
         ValueError
             If there are several, or none of that name; the message lists those that there are.
         """
-        entry, name = str(path), ""
-        if entry.partition("#")[2] not in self._batches and "#" in entry:
-            entry, _, name = entry.rpartition("#")
-        found = self._planned(entry)
-        chosen = [recording for recording in found if not name or recording.name == name]
+        entry, _, name = str(path).rpartition("#")
+        known = not entry or self._label(str(path)) in self._planned
+        found = self._found(str(path) if known else entry)
+        chosen = [recording for recording in found if known or recording.name == name]
         if len(chosen) != 1:
             names = [recording.name for recording in found]
             raise ValueError(
-                f"{path}: stands for {len(chosen)} recordings; allowed is {entry}#NAME with one of {names}."
+                f"{path}: stands for {len(chosen)} recordings; allowed is FILE#NAME with one of {names}."
             )
         return self._read(chosen[0])
 
-    def _planned(self, path: str | Path) -> list[PlannedRecording]:
-        batches, (file, _, key) = self._batches, str(path).partition("#")
-        if key in batches:
-            return batches[key]
-        recordings = self.manifest.recordings
-        found = [r for r in recordings if any(s.path.resolve() == Path(file).resolve() for s in r.sources)]
-        if key or not found:
+    def _label(self, path: str) -> str:
+        """``SUBJECT:SESSION:TRIAL`` of an entry; empty for another path."""
+        start = f"{self.manifest.path}#"
+        return path.removeprefix(start) if path.startswith(start) else ""
+
+    def _found(self, path: str) -> list[PlannedRecording]:
+        if self._label(path) in self._planned:
+            return [self._planned[self._label(path)]]
+        recordings = self._planned.values()
+        found = [r for r in recordings if any(s.path.resolve() == Path(path).resolve() for s in r.sources)]
+        if not found:
             raise ValueError(
-                f"{path}: is not in {self.manifest.path}; allowed are the files that it names, or TABLE#KEY "
-                f"with a key such as {list(batches)[:3]}. Add a row for it."
+                f"{path}: is not in {self.manifest.path}; allowed are the files that it names and entries "
+                f"such as {self.paths()[:3]}. Add a row for it."
             )
         return found
 
@@ -150,16 +156,3 @@ class ManifestReader(Reader):
         if len(planned.stretches) == 1:
             return (0.0, planned.stretches[0].start)
         return (0.0, BASELINE_SECONDS)
-
-
-def _batches(recordings: Iterable[PlannedRecording]) -> dict[str, list[PlannedRecording]]:
-    """Recordings by subject and session, `BATCH` at a time."""
-    sessions: dict[str, list[PlannedRecording]] = defaultdict(list)
-    for recording in recordings:
-        sessions[":".join(filter(None, (recording.subject, recording.session)))].append(recording)
-    batches = {}
-    for key, members in sessions.items():
-        for start in range(0, len(members), BATCH):
-            part = members[start : start + BATCH]
-            batches[key if len(members) <= BATCH else f"{key}[{start}:{start + len(part)}]"] = part
-    return batches

@@ -1,0 +1,340 @@
+"""One's own recordings: every format, units, time axes, and the first table of a folder."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from written import manifest as written_manifest
+from written import signal_files
+from written.tables import NAMES, RATE, check, eeg, row, write_table
+
+from data_builders.checking import DataCheckConfig, DataInitConfig, data_check, data_init
+from data_builders.manifests import ManifestOptions, convert, open_signals
+from data_builders.manifests.drafting import guess_modality, guess_session, guess_subject
+from data_builders.manifests.units import UNITS, unit_problem
+from data_builders.readers.manifest import ManifestReader
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample recordings are not here")
+
+
+@pytest.mark.parametrize("name", signal_files.WRITERS)
+def test_every_format_gives_back_what_was_written(name: str, tmp_path: Path) -> None:
+    data = eeg()
+    signal_files.WRITERS[name](tmp_path / name, data, RATE, NAMES)
+    told = name not in signal_files.NAMELESS
+    needs_unit = not told or Path(name).suffix in (".csv", ".tsv", ".txt")
+    write_table(tmp_path, [row(name, unit="uV" if needs_unit else "", sampling_rate="" if told else RATE)])
+    signal = next(iter(ManifestReader(tmp_path))).signals["eeg"]
+    assert (signal.sampling_rate, signal.unit) == (RATE, "µV")
+    assert signal.channel_names == (tuple(NAMES) if told else ("eeg1", "eeg2", "eeg3"))
+    # 16 bits over 2 x 80 µV are steps of 0.0025 µV; all other formats keep float32 or more
+    np.testing.assert_allclose(signal.data, data, atol=0.003, rtol=1e-5)
+    assert check(tmp_path)["modalities"]["eeg"]["minutes"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat", "v73.mat", "a.h5"])
+def test_an_index_takes_one_item_of_an_array(name: str, tmp_path: Path) -> None:
+    data = np.stack([eeg(seed) for seed in range(3)])
+    signal_files.WRITERS[name](tmp_path / name, data, RATE, NAMES)
+    rows = [row(name, index=k, emotion=("calm", "joy")[k % 2]) for k in range(3)]
+    write_table(tmp_path, rows)
+    reader = ManifestReader(tmp_path, channels={"eeg": NAMES})
+    recordings = list(reader)
+    assert [r.id for r in recordings] == [f"manifest/S01/{Path(name).stem}-{k}" for k in range(3)]
+    for recording, item in zip(recordings, data, strict=True):
+        np.testing.assert_array_equal(recording.signals["eeg"].data, item.astype(np.float32))
+        assert [block.trial for block in recording.blocks] == [recording.name]
+        # nothing lies before the trial, so that it has no causal baseline
+        assert recording.baseline == (0.0, 0.0)
+    np.testing.assert_array_equal(
+        reader.read(reader.paths()[1]).signals["eeg"].data, recordings[1].signals["eeg"].data
+    )
+
+
+def test_an_item_of_a_large_array_never_loads_the_array(tmp_path: Path) -> None:
+    """The EMG corpus is (28080, 8, 45000) in float32; the file here is as long, and sparse on disk."""
+    array = np.lib.format.open_memmap(
+        tmp_path / "emg.npy", mode="w+", dtype=np.float32, shape=(28_080, 8, 45_000)
+    )
+    array[20_000] = 7.0
+    array[20_000, 0, :100] = np.arange(100)
+    array.flush()
+    del array
+    cells = {"modality": "emg", "sampling_rate": 15_000}
+    write_table(tmp_path, [row("emg.npy", index=index, **cells) for index in (5, 20_000)])
+    reader = ManifestReader(tmp_path)
+    tracemalloc.start()
+    signal = reader.read(reader.paths()[1]).signals["emg"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(signal.data[0, :100], np.arange(100))
+    # one item is 1.44 MB; a few copies of it are made on the way, and none of the 40 GB
+    assert signal.data.nbytes == 1_440_000
+    assert peak < 10e6
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet"])
+def test_the_table_may_be_in_any_of_its_formats(name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    rows = [row("a.npy", "01", start=k, end=k + 5.5, valence=k / 2, transition=k) for k in (0, 1)]
+    write_table(tmp_path, rows, name)
+    recording = next(iter(ManifestReader(tmp_path)))
+    blocks = [(block.start, block.duration, dict(block.labels)) for block in recording.blocks]
+    assert recording.subject == "01"
+    assert blocks == [
+        (k, 5.5, {"emotion": "calm", "valence": k / 2, "transition": float(k)}) for k in (0.0, 1.0)
+    ]
+
+
+def test_rows_of_one_trial_are_one_recording_and_rows_of_one_file_one_time_axis(tmp_path: Path) -> None:
+    last = written_manifest.write(tmp_path)
+    reader = ManifestReader(tmp_path)
+    recordings = [reader.read(path) for path in reader.paths()]
+    assert [r.id for r in recordings] == ["manifest/S01/a", "manifest/S01/b", "manifest/S02/a"]
+    recording = recordings[-1]
+    assert [(b.start, b.duration, b.trial) for b in recording.blocks] == [(0, 20, "film0"), (20, 20, "film1")]
+    assert [dict(b.labels) for b in recording.blocks] == [
+        {"emotion": "calm", "valence": 0.0},
+        {"emotion": "joy", "valence": 0.5},
+    ]
+    for name, data in last.items():
+        np.testing.assert_allclose(recording.signals[name].data, data, rtol=1e-6)
+    assert reader.classes == ("calm", "joy")
+    assert sorted(path.name for path in reader.files())[-1] == "manifest.csv"
+    by_file = reader.read(tmp_path / "S02_a_eda.npy")
+    assert by_file.id == recording.id
+
+
+def test_events_have_no_length(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    write_table(tmp_path, [row("a.npy", start=k) for k in (3, 6)])
+    reader = ManifestReader(tmp_path, event=[1, 2])
+    assert (reader.event, reader.step) == ((1, 2), 0)
+    assert [(b.start, b.duration) for b in next(iter(reader)).blocks] == [(3, 0), (6, 0)]
+
+
+def test_what_lies_before_a_single_trial_is_its_baseline(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    write_table(tmp_path, [row("a.npy", start=5)])
+    assert next(iter(ManifestReader(tmp_path))).baseline == (0, 5)
+    assert next(iter(ManifestReader(tmp_path, baseline=[1, 4]))).baseline == (1, 4)
+
+
+def test_channels_are_picked_in_the_order_wanted_and_renamed(tmp_path: Path) -> None:
+    data = eeg()
+    signal_files.csv(tmp_path / "a.csv", data, RATE, NAMES)
+    write_table(tmp_path, [row("a.csv")])
+    picked = next(iter(ManifestReader(tmp_path, channels={"eeg": ["Cz", "Fp1"]}))).signals["eeg"]
+    assert picked.channel_names == ("Cz", "Fp1")
+    np.testing.assert_allclose(picked.data, data[[2, 0]], rtol=1e-6)
+    renamed = next(iter(ManifestReader(tmp_path, channels={"eeg": {"Cz": "vertex"}}))).signals["eeg"]
+    assert renamed.channel_names == ("vertex",)
+
+
+def test_one_file_may_hold_several_modalities(tmp_path: Path) -> None:
+    data = eeg(n_channels=2)
+    signal_files.csv(tmp_path / "a.csv", data, RATE, ["heart", "skin"])
+    write_table(tmp_path, [row("a.csv", modality="ecg", unit="V"), row("a.csv", modality="gsr", unit="kOhm")])
+    recording = next(iter(ManifestReader(tmp_path, channels={"ecg": ["heart"], "gsr": ["skin"]})))
+    np.testing.assert_allclose(recording.signals["ecg"].data, 1000 * data[:1], rtol=1e-6)
+    # 1 kOhm is 1000 µS
+    np.testing.assert_allclose(recording.signals["gsr"].data, 1000 / data[1:], rtol=1e-6)
+    assert len(recording.blocks) == 1
+
+
+def test_samples_first_is_the_transposed_layout(tmp_path: Path) -> None:
+    data = eeg()
+    np.save(tmp_path / "a.npy", data.T)
+    write_table(tmp_path, [row("a.npy")])
+    signal = next(iter(ManifestReader(tmp_path, layout="samples_first"))).signals["eeg"]
+    np.testing.assert_array_equal(signal.data, data.astype(np.float32))
+
+
+def test_resampling_brings_files_of_different_rates_together(tmp_path: Path) -> None:
+    rows = []
+    for k, rate in enumerate((128, 256)):
+        times = np.arange(12 * rate) / rate
+        np.save(tmp_path / f"{k}.npy", np.sin(2 * np.pi * 3 * times)[None])
+        rows.append(row(f"{k}.npy", f"S0{k}", sampling_rate=rate))
+    write_table(tmp_path, rows)
+    one, other = (r.signals["eeg"] for r in ManifestReader(tmp_path, resample={"eeg": 64}))
+    assert one.sampling_rate == other.sampling_rate == 64
+    # away from the filter's edges a 3 Hz wave is the same at any rate
+    np.testing.assert_allclose(one.data[:, 64:-64], other.data[:, 64:-64], atol=0.01)
+    assert check(tmp_path, resample={"eeg": 64})["modalities"]["eeg"]["sampling_rate"] == 64
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "modality", "expected"),
+    [
+        (2e-6, "V", "eeg", 2.0),
+        (0.002, "mV", "emg", 2.0),
+        (2.0, "uV", "eeg", 2.0),
+        (2000.0, "nV", "eeg", 2.0),
+        (1500.0, "μV", "ecg", 1.5),
+        (0.0015, "V", "ecg", 1.5),
+        (4e-6, "S", "gsr", 4.0),
+        (4.0, "µmho", "gsr", 4.0),
+        (250.0, "kOhm", "gsr", 4.0),
+        (0.25, "MΩ", "gsr", 4.0),
+        (300.15, "K", "temperature", 27.0),
+        (98.6, "degF", "temperature", 37.0),
+        (9.80665, "m/s^2", "acceleration", 1.0),
+        (512.0, "a.u.", "ecg", 512.0),
+        (70.0, "bpm", "heart_rate", 70.0),
+    ],
+)
+def test_units_convert(value: float, unit: str, modality: str, expected: float) -> None:
+    assert not unit_problem(unit, modality)
+    assert convert(np.array([value]), unit, modality)[0] == pytest.approx([expected], rel=1e-9)
+
+
+def test_every_unit_is_refused_where_it_does_not_belong() -> None:
+    for unit, (kind, *_) in UNITS.items():
+        assert bool(unit_problem(unit, "ecg")) == (kind != "voltage")
+        assert bool(unit_problem(unit, "gsr")) == (kind not in ("conductance", "resistance"))
+
+
+def test_a_constant_channel_and_an_unlikely_unit_are_notes(tmp_path: Path) -> None:
+    data = eeg()
+    data[1] = 3.0
+    signal_files.csv(tmp_path / "a.csv", data, RATE, NAMES)
+    write_table(tmp_path, [row("a.csv", unit="V", comment="electrode 2 fell off")])
+    notes = "\n".join(check(tmp_path)["notes"])
+    for expected in (
+        "'Fp2': is 3e+06 µV throughout",
+        "'Fp1': varies by",
+        "not read: comment",
+        "1 subject only",
+    ):
+        assert expected in notes
+
+
+def test_unread_signals_are_not_judged(tmp_path: Path) -> None:
+    signal_files.csv(tmp_path / "a.csv", np.full((3, 1536), np.nan), RATE, NAMES)
+    write_table(tmp_path, [row("a.csv")])
+    headers_only = DataCheckConfig(str(tmp_path), read_signals=False)
+    assert data_check(headers_only, progress=False)["n_recordings"] == 1
+
+
+def test_unknown_and_wrong_options_are_named_together() -> None:
+    with pytest.raises(ValueError, match=r"(?s)'chanels' is unknown.*window is 'ten'"):
+        ManifestOptions.of({"chanels": {}, "window": "ten"})
+    with pytest.raises(ValueError, match=r"(?s)layout is 'wide'.*window is -1.*units: unit 'mV'"):
+        ManifestOptions(layout="wide", window=-1, units={"gsr": "mV"})
+
+
+def test_a_known_set_of_classes_refuses_others(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    write_table(tmp_path, [row("a.npy", emotion="anger")])
+    assert ManifestReader(tmp_path, classes=["joy", "anger"]).classes == ("joy", "anger")
+    with pytest.raises(
+        ValueError, match=r"row 2, column 'emotion': is 'anger'.*allowed are \['joy', 'calm'\]"
+    ):
+        ManifestReader(tmp_path, classes=["joy", "calm"])
+
+
+@pytest.mark.parametrize(
+    ("path", "subject", "session", "modality"),
+    [
+        ("S01_ecg.csv", "S01", "", "ecg"),
+        ("sub-07/ses-2/sub-07_ses-2_task-rest_eeg.vhdr", "sub-07", "ses-2", "eeg"),
+        ("data/P3/EDA.csv", "P3", "", "gsr"),
+        ("subject12.edf", "subject12", "", ""),
+        ("(S01)/S01G1AllChannels.csv", "S01", "", ""),
+        ("Subject_4/session_b/emg.npy", "Subject_4", "session_b", "emg"),
+        ("mitdb_100.hea", "", "", ""),
+        ("class3.csv", "", "", ""),
+    ],
+)
+def test_names_tell_subject_session_and_modality(
+    path: str, subject: str, session: str, modality: str
+) -> None:
+    guesses = (guess_subject(Path(path)), guess_session(Path(path)), guess_modality(Path(path)))
+    assert guesses == (subject, session, modality)
+
+
+def test_init_drafts_a_table_that_check_takes_when_it_is_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in range(3):
+        folder = tmp_path / f"sub-0{k}"
+        folder.mkdir()
+        signal_files.edf(folder / "night_eeg.edf", eeg(k), RATE, NAMES)
+        np.save(folder / "emg.npy", np.stack([eeg(k), eeg(k + 9)]))
+    (tmp_path / "participants.csv").write_text("id,age\nsub-00,twenty\n")
+    path = data_init(DataInitConfig(str(tmp_path)))
+    said = capsys.readouterr().out
+    assert "participants.csv" in said
+    assert "biollm data check" in said
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert list(table["path"][:3]) == ["sub-00/emg.npy", "sub-00/emg.npy", "sub-00/night_eeg.edf"]
+    assert list(table["index"][:3]) == ["0", "1", ""]
+    assert list(table["sampling_rate"][:3]) == ["", "", "128"]
+    assert list(table["unit"][:3]) == ["", "", "uV"]
+    assert list(table["subject"][::3]) == ["sub-00", "sub-01", "sub-02"]
+    with pytest.raises(FileExistsError, match=r"manifest\.csv: is there already"):
+        data_init(DataInitConfig(str(tmp_path)))
+    with pytest.raises(ValueError, match="has no label"):
+        check(tmp_path)
+    table = table[table["modality"] == "eeg"].assign(emotion="calm")
+    table.to_csv(path, index=False)
+    assert check(tmp_path)["modalities"]["eeg"]["files"] == 3
+
+
+def test_init_refuses_a_folder_without_signals(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no signal file"):
+        data_init(DataInitConfig(str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        data_init(DataInitConfig(str(tmp_path / "none")))
+    assert not list(tmp_path.iterdir())
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "n_channels", "rate", "seconds"),
+    [
+        ("mne_test.edf", 138, 512, 6),
+        ("mne_test.bdf", 72, 2048, 1),
+        ("mitdb_100.hea", 2, 360, 650_000 / 360),
+        ("biosppy_ecg.txt", 1, 1000, 15),
+        ("biosppy_eda.txt", 1, 1000, 150),
+        ("biosppy_eeg_ec.txt", 1, 125, 38_219 / 125),
+    ],
+)
+def test_real_samples_open_as_their_headers_say(
+    name: str, n_channels: int, rate: float, seconds: float
+) -> None:
+    opened = open_signals(SAMPLES / name)
+    first = opened.channels[0]
+    assert (len(opened.channels), first.sampling_rate) == (n_channels, rate)
+    assert first.n_samples == pytest.approx(seconds * rate)
+    assert opened.read([0]).shape == (1, first.n_samples)
+
+
+@needs_samples
+def test_real_edf_and_wfdb_values_are_those_of_their_libraries() -> None:
+    import mne
+    import wfdb
+
+    raw = mne.io.read_raw_edf(SAMPLES / "mne_test.edf", preload=True, verbose="error")
+    opened = open_signals(SAMPLES / "mne_test.edf")
+    # the same 16-bit numbers, scaled to µV instead of V
+    np.testing.assert_allclose(opened.read([0, 137]), raw.get_data(picks=[0, 137]) * 1e6, rtol=1e-9)
+    record = wfdb.rdrecord(str(SAMPLES / "mitdb_100"))
+    np.testing.assert_array_equal(open_signals(SAMPLES / "mitdb_100.hea").read([0, 1]), record.p_signal.T)
+
+
+@needs_samples
+def test_a_real_ecg_is_read_through_a_manifest(tmp_path: Path) -> None:
+    paths = [SAMPLES / "mitdb_100.hea"]
+    write_table(tmp_path, [row(str(p), modality="ecg", sampling_rate="", unit="") for p in paths])
+    signal = next(iter(ManifestReader(tmp_path, channels={"ecg": ["MLII"]}))).signals["ecg"]
+    assert (signal.sampling_rate, signal.unit, signal.channel_names) == (360, "mV", ("MLII",))
+    # an R wave of about 1 mV, as the record shows
+    assert 0.5 < signal.data.max() < 2
