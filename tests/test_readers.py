@@ -1,8 +1,7 @@
-"""Every reader on a small data set in its exact format on disk, and on the real data where it is there."""
+"""Every reader on a small data set in its exact format on disk."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from data_builders.readers import FMOV, READERS, NonEEG, Reader, RecordingFolder
 from data_builders.recording import LABELS, Recording
 from data_builders.segments import SignalSpec
 
-REAL = Path(__file__).parents[2] / "shared" / "data"
 OPTIONS = {"empatica": {"labels": ["rest", "stress", None, "rest"]}}
 """Of readers whose files alone have no labels."""
 MADE = {"simulated": {"n_subjects": 2, "n_trials": 4, "block_seconds": 10, "rest_seconds": 10}}
@@ -244,30 +242,3 @@ def test_folder_reads_the_others_beside_a_file_that_is_no_recording(tmp_path: Pa
     assert [path.name for path in reader.paths()] == ["arrays.npz", "p1.npz"]
     with pytest.raises(ValueError, match=r"arrays\.npz"):
         reader.read(tmp_path / "arrays.npz")
-
-
-@pytest.mark.skipif(not (REAL / "noneeg").is_dir(), reason="the real Non-EEG data are not here")
-def test_real_noneeg_counts() -> None:
-    counts: Counter[str] = Counter()
-    reader = NonEEG(REAL / "noneeg")
-    assert len(reader.paths()) == 20
-    for recording in reader:
-        assert len(recording.blocks) == 7
-        assert 2000 < recording.duration < 2600
-        assert 20 < np.median(recording.signals["temperature"].data) < 40
-        for block in recording.blocks:
-            counts[block.labels["emotion"]] += int(block.duration // reader.window)
-    assert counts == {"relax": 789, "emotional": 243, "cognitive": 221, "physical": 200}
-
-
-@pytest.mark.skipif(not (REAL / "fmov").is_dir(), reason="the real FMOV data are not here")
-def test_real_fmov_counts() -> None:
-    counts: Counter[str] = Counter()
-    reader = FMOV(REAL / "fmov")
-    assert len(reader.paths()) == 37
-    for recording in reader:
-        assert len(recording.blocks) == 12
-        assert recording.blocks[0].start >= reader.event[0]  # type: ignore[index]
-        assert recording.blocks[-1].start + reader.event[1] <= recording.duration  # type: ignore[index]
-        counts.update(block.labels["emotion"] for block in recording.blocks)
-    assert counts == {"angry": 148, "happy": 148, "neutral": 148}
