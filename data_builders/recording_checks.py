@@ -34,7 +34,9 @@ def check_recording(recording: Recording, where: str) -> None:
         if signal.data.shape[1] == 0:
             problems.append(f"signal {name!r} has no samples")
         elif len(dead):
-            problems.append(f"{name!r} is NaN throughout in {[signal.channel_names[k] for k in dead]}")
+            names = [signal.channel_names[k] for k in dead]
+            where_dead = f"all {len(dead)} channels" if len(dead) == len(signal.data) else f"{names}"
+            problems.append(f"{name!r} is NaN throughout in {where_dead}")
     duration, latest = recording.duration if recording.signals else np.inf, 0.0
     for block in recording.blocks:
         problems += [f"block {block.trial!r}: {said}" for said in _block_problems(block, latest, duration)]

@@ -58,10 +58,21 @@ def test_all_problems_are_told_at_once():
     blocks = Block(0.0, 0.0, {"mood": 1}, "a"), Block(-2.0, 0.0, {}, "b")
     with pytest.raises(ValueError, match="where") as error:
         check_recording(recording(*blocks, signals=signals), "where")
-    for said in ("NaN throughout in ['EDA']", "'ecg' has no samples", "mood", "block 'b': starts at -2.0"):
+    for said in (
+        "'gsr' is NaN throughout in all 1 channels",
+        "'ecg' has no samples",
+        "mood",
+        "block 'b': starts at -2.0",
+    ):
         assert said in str(error.value)
     with pytest.raises(ValueError, match="holds no signals"):
         check_recording(recording(signals={}), "where")
+
+
+def test_a_single_dead_channel_is_named():
+    signals = {"gsr": Signal(np.array([[1.0, 2.0], [np.nan, np.inf]]), 8.0, ("left", "right"), "µS")}
+    with pytest.raises(ValueError, match=r"'gsr' is NaN throughout in \['right'\]"):
+        check_recording(recording(signals=signals), "P1")
 
 
 def test_blocks_out_of_order_are_named():

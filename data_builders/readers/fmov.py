@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
+from data_builders.segments import SignalSpec
 from data_builders.recording_checks import check_recording
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class FMOV(Reader):
     title = "FMOV: facial EMG and skin conductance while watching emotional faces"
     licence = "CC0 1.0"
     citation = "Nilsonne et al., oxazepam study 2: FMOV recordings."
+    url = "https://github.com/GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
+    modalities: Mapping[str, SignalSpec] = {
+        "emg": SignalSpec(SAMPLING_RATE, ("zygomaticus", "corrugator"), "mV"),
+        "gsr": SignalSpec(SAMPLING_RATE, ("gsr",), "µS"),
+    }
+    labels: Mapping[str, str] = {"emotion": "expression of the face shown, from the reference waves"}
+    baseline = "the first 120 s of the recording"
+    left_out = (
+        "the rectified EMG columns: biollm computes the envelope from the raw ones",
+        "demographics.csv and the study's ratings: nothing of one moment",
+    )
+    caution = (
+        "The label is the expression seen, not what was felt or shown. There are two orders of the faces, "
+        "each starting and ending with a neutral one, so that an event's number tells about its label. EMG is "
+        "at 100 Hz, which leaves 20-50 Hz of the usual 20-450 Hz."
+    )
     classes = ("angry", "happy", "neutral")
     window = 8.0
     step = 0.0
@@ -95,14 +112,16 @@ def _read_table(path: Path) -> np.ndarray:
 
     try:
         frame = pd.read_csv(path, sep="\t", header=None, engine="c", low_memory=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: is not a table of {len(COLUMNS)} tab-separated columns: {error}"
         ) from error
     if frame.iloc[:, -1].isna().all():  # each row ends with a tab
         frame = frame.iloc[:, :-1]
     _check_columns(path, frame)
-    return frame.to_numpy(dtype=np.float32)
+    table = frame.to_numpy(dtype=np.float32)
+    _check_waves(path, table[:, 5:])
+    return table
 
 
 def _check_columns(path: Path, frame: pd.DataFrame) -> None:
@@ -122,6 +141,16 @@ def _check_columns(path: Path, frame: pd.DataFrame) -> None:
     ]
     if problems:
         raise ValueError(f"{path}: these hold no number: {'; '.join(problems)}. Mend or leave out the file.")
+
+
+def _check_waves(path: Path, waves: np.ndarray) -> None:
+    """Columns in another order are seen on the reference waves, which know two values only."""
+    wrong = [COLUMNS[5 + k] for k in np.flatnonzero(~np.isin(waves, (0.0, 2 * HALF_WAVE)).all(axis=0))]
+    if wrong:
+        raise ValueError(
+            f"{path}: {', '.join(wrong)}: allowed are 0 and {2 * HALF_WAVE:g} only. Are the columns in the "
+            f"order {', '.join(COLUMNS)}?"
+        )
 
 
 def _events(waves: np.ndarray, subject: str) -> Iterator[Block]:

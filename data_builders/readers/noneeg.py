@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
+from data_builders.segments import SignalSpec
 from data_builders.recording_checks import check_recording
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ SIGNALS = {
     "spo2": (FINGER, ("SpO2",), ("spo2",), "%"),
     "heart_rate": (FINGER, ("hr",), ("heart_rate",), "bpm"),
 }
+RATES = {WRIST: 8.0, FINGER: 1.0}
 INSTRUCTIONS = 60.0
 
 
@@ -59,6 +62,20 @@ class NonEEG(Reader):
     citation = (
         "Birjandtalab, Cogan, Pouyan, Nourani (2016), A Non-EEG Biosignals Dataset for Assessment and "
         "Visualization of Neurological Status, IEEE SiPS; Goldberger et al. (2000), PhysioNet."
+    )
+    url = "https://physionet.org/content/noneeg/1.0.0/"
+    modalities: Mapping[str, SignalSpec] = {
+        name: SignalSpec(RATES[kind], channels, unit) for name, (kind, _, channels, unit) in SIGNALS.items()
+    }
+    labels: Mapping[str, str] = {"emotion": "task of the protocol, from the notes of the .atr file"}
+    baseline = "the first 120 s of the recording: relaxation"
+    left_out = (
+        "an emotional block under 60 s: the instructions to the cognitive task",
+        "the subjects' age, sex, height and weight",
+    )
+    caution = (
+        "The order of the blocks is the same for all subjects, so that the time in the session alone tells "
+        "the label. Skin conductance is at 8 Hz: single responses are not to be found in it."
     )
     classes = tuple(EMOTION_OF_NOTE.values())
     window = 30.0
@@ -111,6 +128,15 @@ def _base(path: Path) -> Path:
     return path.with_name(name.removesuffix(WRIST).removesuffix(FINGER))
 
 
+@contextmanager
+def _damage_named(file: str) -> Iterator[None]:
+    """Name the file in what wfdb raises on bytes that are no WFDB."""
+    try:
+        yield
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: is empty or damaged ({error}). Download the file again.") from error
+
+
 def _read_record(path: Path) -> wfdb.Record:
     import wfdb
 
@@ -120,7 +146,8 @@ def _read_record(path: Path) -> wfdb.Record:
             raise FileNotFoundError(
                 f"{file} is missing; a subject needs {WRIST} and {FINGER}, .hea and .dat."
             )
-    header = wfdb.rdheader(str(path))
+    with _damage_named(f"{path}.hea"):
+        header = wfdb.rdheader(str(path))
     expected = header.sig_len * header.n_sig * 2
     found = path.with_name(path.name + ".dat").stat().st_size
     if found != expected:
@@ -147,7 +174,8 @@ def _blocks(base: Path, record: wfdb.Record) -> Iterator[Block]:
     path = base.with_name(base.name + WRIST)
     if not path.with_name(path.name + ".atr").is_file():
         return
-    annotation = wfdb.rdann(str(path), "atr")
+    with _damage_named(f"{path}.atr"):
+        annotation = wfdb.rdann(str(path), "atr")
     edges = [*annotation.sample, record.sig_len]
     for number, note in enumerate(annotation.aux_note):
         word = note.strip("\x00 ")
