@@ -48,8 +48,9 @@ FLAT_SECONDS = 5.0
 SHORTEST = 2.0
 CLIPPED_RUN = 3  # samples at the extreme, in units of the channel's usual run
 BESIDE = 5  # levels next to the extreme
+LEAST_CLIPPED = 1e-3  # share of the samples; below it, the extreme may be a single slow peak
 SPIKE = 5.0  # times as many samples at the extreme as at any of those
-REGULAR = 0.9  # share of runs within a sample of the median one, from which samples count as held
+REGULAR = 0.9  # share of runs of one length or the next, from which samples count as held
 SEGMENT_SECONDS = 16.0  # of the spectrum, where there are as many: a resolution of 0.06 Hz
 CYCLES = 4.0  # of the band's lower edge that a segment of the spectrum must hold
 
@@ -167,7 +168,8 @@ def _run_findings(channel: np.ndarray, sampling_rate: float, flat_seconds: float
     rest = lengths[~flat]
     usual = float(np.median(rest)) if rest.size else 1.0
     repeated = 1 - rest.size / rest.sum() if rest.size else np.nan
-    regular = _share(np.abs(rest - usual) <= 1) if rest.size else 0.0
+    often = np.bincount(rest, minlength=2) if rest.size else np.zeros(2)
+    regular = (often[1:] + often[:-1]).max() / max(rest.size, 1)
     return {
         "n_flat": int(flat.sum()),
         "longest_flat": float(lengths[flat].max(initial=0) / sampling_rate),
@@ -175,7 +177,7 @@ def _run_findings(channel: np.ndarray, sampling_rate: float, flat_seconds: float
         "clipped_share": _clipped(lengths, values, usual),
         "repeated_share": repeated,
         "effective_rate": sampling_rate * (1 - repeated) if rest.size else 0.0,
-        "held": usual >= 2 and regular >= REGULAR,
+        "held": bool(usual >= 2 and regular >= REGULAR),
     }
 
 
@@ -200,7 +202,8 @@ def _clipped(lengths: np.ndarray, values: np.ndarray, usual: float) -> float:
     cut = [e for e, beside in ((0, counts[1 : 1 + BESIDE]), (levels.size - 1, counts[-1 - BESIDE : -1]))
            if counts[e] >= SPIKE * beside.max()]  # fmt: skip
     long = np.isin(level, cut) & (lengths >= CLIPPED_RUN * usual)
-    return float(lengths[long].sum() / lengths.sum())
+    share = float(lengths[long].sum() / lengths.sum())
+    return share if share >= LEAST_CLIPPED else 0.0
 
 
 def _share(mask: np.ndarray) -> float:

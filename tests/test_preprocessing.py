@@ -310,6 +310,13 @@ def test_loudness_needs_a_unit():
     ).all()
 
 
+def test_a_recording_that_is_loud_throughout_is_refused():
+    """Counts of a converter under a stated µV would otherwise all become 0."""
+    counts = noise(128.0)
+    with pytest.raises(ValueError, match=r"made/P1: EEG: \d\d% of the samples.*unit really 'µV'"):
+        preprocess(recording(eeg=replace(counts, data=500 * counts.data)), STANDARD)
+
+
 def test_the_average_reference_knows_gaps():
     signal = noise(128.0, n_channels=6)
     signal.data[3, 100:200] = np.nan

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 MICROVOLTS = {"µV": 1.0, "μV": 1.0, "uV": 1.0, "mV": 1e3, "V": 1e6}
+MOST_LOUD = 0.5  # share of a recording
 MARGIN = 0.2  # s around a loud sample, in which the artefact rises and falls
 EOG_CORRELATION = 0.5
 """Least absolute correlation of a component with the EOG; a z-score over components needs many channels."""
@@ -50,7 +51,7 @@ def reject_loud(signal: Signal, microvolts: float, causal: bool = False) -> Sign
     Raises
     ------
     ValueError
-        If the unit is none of volts.
+        If the unit is none of volts, or more than half of all samples are loud, as in a wrong unit.
     """
     from scipy.ndimage import binary_dilation
 
@@ -60,6 +61,12 @@ def reject_loud(signal: Signal, microvolts: float, causal: bool = False) -> Sign
             f"{list(MICROVOLTS)}. State the unit to the reader, or set eeg's 'loudest' to null."
         )
     loud = np.abs(signal.data) * MICROVOLTS[signal.unit] > microvolts
+    if loud.size and loud.mean() > MOST_LOUD:
+        raise ValueError(
+            f"EEG: {loud.mean():.0%} of the samples are beyond ±{microvolts:g} µV; allowed is up to "
+            f"{MOST_LOUD:.0%}. Is the unit really {signal.unit!r}? State it to the reader, leave the "
+            "recording out, or set eeg's 'loudest'."
+        )
     reach = round(MARGIN * signal.sampling_rate)
     around = np.ones(2 * reach + 1, bool)
     around[: reach * causal] = False
