@@ -121,6 +121,11 @@ class SegmentStore:
         self.about = json.loads((self.folder / ABOUT).read_text())
         self.specs = specs_from_card(self.about["specs"])
         dataset = _open(self.folder, self.about["shards"])
+        missing = sorted(set(TABLE_COLUMNS) - set(dataset.column_names))
+        if missing:
+            raise ValueError(
+                f"{folder}: lacks the columns {missing} of this version; run 'biollm prepare' again."
+            )
         self.table = dataset.select_columns(list(TABLE_COLUMNS)).to_pandas()
         self._columns = {name: dataset.data.table[name].chunks for name in self.specs}
         self._ends = np.cumsum([len(chunk) for chunk in next(iter(self._columns.values()))])
@@ -171,7 +176,8 @@ class SegmentStore:
     def card(self) -> dict:
         """What whoever reads a new recording must know to cut it as this store was cut; no paths."""
         kept = {
-            name: self.about[name] for name in ("dataset", "window", "event", "reader_options", "preprocessing", "classes")
+            name: self.about[name]
+            for name in ("dataset", "window", "event", "reader_options", "preprocessing", "classes")
         }
         return kept | self.describe()
 
