@@ -10,7 +10,6 @@ import numpy as np
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
-from data_builders.segments import SignalSpec
 from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
@@ -57,22 +56,6 @@ class FMOV(Reader):
     title = "FMOV: facial EMG and skin conductance while watching emotional faces"
     licence = "CC0 1.0"
     citation = "Nilsonne et al., oxazepam study 2: FMOV recordings."
-    url = "https://github.com/GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
-    modalities: Mapping[str, SignalSpec] = {
-        "emg": SignalSpec(SAMPLING_RATE, ("zygomaticus", "corrugator"), "mV"),
-        "gsr": SignalSpec(SAMPLING_RATE, ("gsr",), "µS"),
-    }
-    labels: Mapping[str, str] = {"emotion": "expression of the face shown, from the reference waves"}
-    baseline = "the first 120 s of the recording"
-    left_out = (
-        "the rectified EMG columns: biollm computes the envelope from the raw ones",
-        "demographics.csv and the study's ratings: nothing of one moment",
-    )
-    caution = (
-        "The label is the expression seen, not what was felt or shown. There are two orders of the faces, "
-        "each starting and ending with a neutral one, so that an event's number tells about its label. EMG is "
-        "at 100 Hz, which leaves 20-50 Hz of the usual 20-450 Hz."
-    )
     url = "https://github.com/GNilsonne/Data-and-analysis-code-Oxazepam-and-emotion-2"
     modalities: Mapping[str, SignalSpec] = {
         "emg": SignalSpec(SAMPLING_RATE, ("zygomaticus", "corrugator"), "mV"),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
-from data_builders.segments import SignalSpec
 from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
@@ -34,7 +33,6 @@ SIGNALS = {
     "spo2": (FINGER, ("SpO2",), ("spo2",), "%"),
     "heart_rate": (FINGER, ("hr",), ("heart_rate",), "bpm"),
 }
-RATES = {WRIST: 8.0, FINGER: 1.0}
 RATES = {WRIST: 8.0, FINGER: 1.0}
 INSTRUCTIONS = 60.0
 
@@ -64,20 +62,6 @@ class NonEEG(Reader):
     citation = (
         "Birjandtalab, Cogan, Pouyan, Nourani (2016), A Non-EEG Biosignals Dataset for Assessment and "
         "Visualization of Neurological Status, IEEE SiPS; Goldberger et al. (2000), PhysioNet."
-    )
-    url = "https://physionet.org/content/noneeg/1.0.0/"
-    modalities: Mapping[str, SignalSpec] = {
-        name: SignalSpec(RATES[kind], channels, unit) for name, (kind, _, channels, unit) in SIGNALS.items()
-    }
-    labels: Mapping[str, str] = {"emotion": "task of the protocol, from the notes of the .atr file"}
-    baseline = "the first 120 s of the recording: relaxation"
-    left_out = (
-        "an emotional block under 60 s: the instructions to the cognitive task",
-        "the subjects' age, sex, height and weight",
-    )
-    caution = (
-        "The order of the blocks is the same for all subjects, so that the time in the session alone tells "
-        "the label. Skin conductance is at 8 Hz: single responses are not to be found in it."
     )
     url = "https://physionet.org/content/noneeg/1.0.0/"
     modalities: Mapping[str, SignalSpec] = {
