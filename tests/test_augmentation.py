@@ -1,4 +1,4 @@
-"""Transforms of segments: what each keeps and changes, and which copies a store gets."""
+"""Transforms of segments, what each keeps and what it changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_builders.augmentation.basic import BASIC, level_and_spread
-from data_builders.augmentation.electrodes import homologues, is_ring
+from data_builders.augmentation.electrodes import has_homologues, homologues, is_ring
 from data_builders.augmentation.intermediate import INTERMEDIATE
 from data_builders.augmentation.mixing import cutmix, mixup, partners
 
@@ -238,6 +238,9 @@ def test_all_channels_that_cannot_be_swapped_are_named():
         ValueError, match=r"\['hEOG', 'ecg'\] are no places.*\['F3', 'P8'\] have no homologue"
     ):
         homologues(["F3", "hEOG", "Cz", "P8", "ecg"])
+    assert has_homologues(EEG)
+    assert not has_homologues(["F3", "Cz"])
+    assert not has_homologues(["Fz", "Cz"])  # nothing to swap
 
 
 def test_a_ring_is_turned_by_a_place_either_way_or_stays():

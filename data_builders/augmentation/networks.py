@@ -136,7 +136,8 @@ class VariationalNetwork(nn.Module):
 
     def encode(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and log variance of the latents of segments, shape (batch, n_latent) each."""
-        power = periodogram(x) @ (self.bands / self.bands.sum(dim=1, keepdim=True)).T
+        # Of a few samples there are bands without a component.
+        power = periodogram(x) @ (self.bands / self.bands.sum(dim=1, keepdim=True).clamp(min=1e-6)).T
         parts = [self.trunk(x), (power + 1e-6).log().flatten(1), self.classes(y)]
         mean, log_variance = self.posterior(torch.cat(parts, dim=1)).chunk(2, dim=1)
         return mean, log_variance.clamp(-10, 5)

@@ -192,9 +192,13 @@ def _amplitude(name: str, real: Segments, made: Segments) -> dict[str, float]:
     """By statistic: Kolmogorov-Smirnov distance, mean over channels."""
     from scipy.stats import ks_2samp
 
-    one, other = amplitudes(real.signals[name]), amplitudes(made.signals[name])
+    one, other = (amplitudes(part.signals[name]).transpose(2, 1, 0) for part in (real, made))
     return {
-        what: float(np.mean([ks_2samp(one[:, c, k], other[:, c, k]).statistic for c in range(one.shape[1])]))
+        what: float(
+            np.mean(
+                [ks_2samp(*pair, method="asymp").statistic for pair in zip(one[k], other[k], strict=True)]
+            )
+        )
         for k, what in enumerate(AMPLITUDE)
     }
 
