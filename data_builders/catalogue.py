@@ -30,7 +30,7 @@ SUBJECTS = {
 }
 """People whose recordings are read; a data set that is not named here has as many as its files."""
 AS_FILES = "as the files"
-TEXTS = ("title", "licence", "citation", "url", "baseline", "caution")
+TEXTS = ("title", "licence", "citation", "url")
 COLUMNS = ("name", "modalities", "subjects", "licence", "data")
 
 
@@ -102,7 +102,9 @@ def describe_reader(name: str) -> dict[str, Any]:
         "window": reader.window,
         "step": reader.step,
         "event": list(reader.event) if reader.event else None,
+        "baseline": reader.baseline,
         "left_out": list(reader.left_out),
+        "caution": reader.caution,
     }
 
 

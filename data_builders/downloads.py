@@ -64,7 +64,7 @@ def access(name: str) -> str:
     if name in KAGGLE:
         return f"biollm data download {name} (Kaggle account)"
     if name in LAYOUTS:
-        return "under its own agreement"
+        return "by hand, on its owners' terms"
     return "made on the fly" if name == "simulated" else "your own files"
 
 
@@ -108,11 +108,11 @@ def data_download(config: DownloadConfig, base_url: str | None = None, progress:
 
 
 def _ask_for(name: str) -> str:
-    reader = READERS.get(name)
-    where = reader.url if reader and reader.url else "its owners"
+    reader = READERS[name]
     return (
-        f"{name!r} is handed out under its own agreement and may not be fetched by a program. Ask for it at "
-        f"{where}, place the files as {LAYOUTS[name]}, and run 'biollm prepare --dataset {name} --root DIR'."
+        f"{name!r} is not fetched by biollm: its owners give it on terms of their own ({reader.licence}). "
+        f"Get it at {reader.url}, place the files as {LAYOUTS[name]}, and run "
+        f"'biollm prepare --dataset {name} --root DIR'."
     )
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,10 @@ def server() -> Iterator[Server]:
         yield running
         running.shutdown()
         thread.join()
+
+
+def listing(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 
 def held(folder: Path) -> dict[str, bytes]:
@@ -216,12 +221,24 @@ def test_pinned_sums_of_noneeg_are_the_publishers() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
-def test_sets_under_an_agreement_say_where_and_how(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="own agreement") as error:
+def test_sets_on_terms_of_their_own_say_where_and_how(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="terms of their own") as error:
         data_download(DownloadConfig(name, str(tmp_path / name)), progress=False)
     assert LAYOUTS[name] in str(error.value)
-    assert name not in READERS or READERS[name].url in str(error.value)
+    assert READERS[name].url
+    assert READERS[name].url in str(error.value)
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_layouts_are_those_that_the_readers_read(name: str, tmp_path: Path) -> None:
+    def without_numbers(path: str) -> str:
+        return re.sub(r"\d+", "N", path)
+
+    import_module(f"written.{name}").write(tmp_path)
+    first = LAYOUTS[name].removeprefix("DIR/").split(" ...")[0].split(", or")[0].split(" (")[0]
+    assert READERS[name](tmp_path).paths()  # type: ignore[call-arg]
+    assert any(without_numbers(file).endswith(without_numbers(first)) for file in listing(tmp_path)), first
 
 
 @pytest.mark.parametrize(
