@@ -2,6 +2,8 @@
 
 from data_builders.leaks import LeakError, check_leaks
 from data_builders.preparing import PrepareConfig, prepare
+from data_builders.preprocessing import PreprocessingConfig, preprocess
+from data_builders.quality import QualityConfig, data_quality
 from data_builders.readers import READERS
 from data_builders.recording import Block, Recording, Segment, Signal, load_recording, save_recording
 from data_builders.segments import Segments, SignalSpec
@@ -13,6 +15,8 @@ __all__ = [
     "Block",
     "LeakError",
     "PrepareConfig",
+    "PreprocessingConfig",
+    "QualityConfig",
     "Recording",
     "Segment",
     "SegmentStore",
@@ -21,10 +25,12 @@ __all__ = [
     "SignalSpec",
     "Split",
     "check_leaks",
+    "data_quality",
     "group_kfold",
     "load_recording",
     "make_splits",
     "prepare",
+    "preprocess",
     "save_recording",
     "subject_holdout",
 ]

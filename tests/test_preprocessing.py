@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -375,6 +376,13 @@ def test_eye_artefacts_need_an_eog():
     config = PreprocessingConfig.from_options({"eeg": {"artefacts": "ica", "eog_channels": ["Fp1"]}})
     with pytest.raises(ValueError, match=r"made/P1.*\['Fp1'\].*allowed are \['c0', 'c1', 'c2', 'c3'\]"):
         preprocess(alone, config)
+
+
+def test_ica_without_mne_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mne", None)
+    config = PreprocessingConfig.from_options({"eeg": {"artefacts": "ica"}})
+    with pytest.raises(ValueError, match=r"made/P1: .*pip install 'biollm\[mne\]'"):
+        preprocess(eyes()[0], config)
 
 
 def trial(name: str, start: float) -> Recording:
