@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import savemat
 from written import signal_files
 from written.tables import NAMES, RATE, check, eeg, row, write_table
 
@@ -89,6 +90,15 @@ def hdf5_claim(path: Path) -> None:
 
     with h5py.File(path, "w") as out:
         out.create_dataset("signal", shape=(8, 62_500_000), chunks=(1, 1000), dtype="f4")
+
+
+def mat_claim(path: Path) -> None:
+    """A header of 300 million numbers ahead of 36: tag of 8 bytes, flags of 16, then the dimensions."""
+    savemat(path, {"signal": np.ones((3, 12))})
+    content = bytearray(path.read_bytes())
+    place = content.index(np.array([3, 12], "<i4").tobytes())
+    content[place : place + 8] = np.array([3, 100_000_000], "<i4").tobytes()
+    path.write_bytes(content)
 
 
 def edf_claim(path: Path) -> None:
@@ -191,6 +201,11 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
         file(text("time,Fp1\n0,1\n1,two\n2,3\n")),
         r"s1\.csv, row 3, column 'Fp1': is 'two'; allowed",
     ),
+    "truncated text": (
+        file(shorter(channels(eeg(1), NAMES), 25), "s1.csv"),
+        r"s1\.csv, row 1537: the last line lacks its last value",
+    ),
+    "a claim of 2 GB in mat": (file(mat_claim, "s1.mat"), r"variable 'signal' tells 300,000,000 bytes"),
     "no header": (file(text(rows_of("{k},2,3"))), r"s1\.csv: has no line of channel names"),
     "semicolons": (file(text("time;Fp1\n0;1\n")), r"s1\.csv: its columns are separated by ';'"),
     "times that fall": (

@@ -94,9 +94,16 @@ def open_fif(path: Path, key: str = "", index: int | None = None, layout: str = 
     """Elekta's FIF, as MNE writes it: channels have kinds, and electrodes are in volts."""
     mne = _mne(path)
     with damage_named(path, "FIF"):
-        raw = mne.io.read_raw_fif(path, preload=False, verbose="error")
+        try:
+            raw = mne.io.read_raw_fif(path, preload=False, verbose="error")
+            kinds = raw.get_channel_types()
+        except Exception as error:
+            # MNE raises nothing more special on a tag that it does not know
+            if type(error) is Exception:
+                raise ValueError(str(error)) from error
+            raise
     channels = []
-    for name, about, kind in zip(raw.ch_names, raw.info["chs"], raw.get_channel_types(), strict=True):
+    for name, about, kind in zip(raw.ch_names, raw.info["chs"], kinds, strict=True):
         unit = {107: "V", 114: "S"}.get(int(about["unit"]), "")
         channels.append(Channel(name, raw.n_times, float(raw.info["sfreq"]), unit, MNE_KINDS.get(kind, kind)))
     return SignalFile(tuple(channels), lambda positions: _raw_data(path, raw, positions))
@@ -150,7 +157,7 @@ def open_wfdb(path: Path, key: str = "", index: int | None = None, layout: str =
     record = str(path.with_suffix(""))
     with damage_named(path, "a WFDB record"):
         header = wfdb.rdheader(record)
-    if not header.n_sig or not header.sig_len:
+    if not header.n_sig or not header.sig_len or not header.file_name:
         raise ValueError(
             f"{path}: tells {header.n_sig} signals of {header.sig_len} samples; allowed are some."
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +19,8 @@ __all__ = ["Channel", "SignalFile", "check_claim", "damage_named", "package_miss
 DAMAGE = (
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
+    LookupError,
+    ArithmeticError,
     AttributeError,
     OSError,
     EOFError,
@@ -26,6 +28,8 @@ DAMAGE = (
     NotImplementedError,
     AssertionError,
     MemoryError,
+    configparser.Error,
+    tokenize.TokenError,
     struct.error,
     zipfile.BadZipFile,
     zlib.error,

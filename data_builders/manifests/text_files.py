@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,7 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
         names = _names_of_comments(comments, table.shape[1])
     table, names = _without_empty_last(path, table, names)
     values = _numbers(path, table, names, skipped)
+    _check_last_row(path, values, skipped)
     rate = _rate_of_comments(comments)
     time = [position for position, name in enumerate(names) if _time_scale(name)]
     if time:
@@ -150,6 +152,18 @@ def _numbers(path: Path, table: pd.DataFrame, names: list[str], skipped: int) ->
                 "are numbers with a decimal point, or empty cells. Correct it, or remove the column."
             )
     return np.ascontiguousarray(table.to_numpy(dtype=np.float64).T)
+
+
+def _check_last_row(path: Path, values: np.ndarray, skipped: int) -> None:
+    """A file that was cut off ends in the middle of a row, and without the end of a line."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        ends_in_line = file.read(1) not in b"\r\n"
+    if ends_in_line and len(values) > 1 and np.isnan(values[-1, -1]):
+        raise ValueError(
+            f"{path}, row {skipped + values.shape[1]}: the last line lacks its last value and its end; "
+            "allowed are whole rows. The file is cut off: copy or export it again."
+        )
 
 
 def even_rate(path: Path, time: np.ndarray, name: str, first_row: int) -> float:
