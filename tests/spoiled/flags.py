@@ -46,4 +46,15 @@ CASES = {
         lambda r: ((r.parent / OUT).mkdir(), (r.parent / OUT / "thesis.txt").touch()),
         "no finished stage", "simulated",
     ),
+    "a download of what is not there": Case(
+        nothing, "data set is 'amigoss'; data sets that may be fetched are .*'noneeg'",
+        flags="--name amigoss", command="data download",
+    ),
+    "a download of what is given by hand": Case(
+        nothing, r"'deap' is not fetched.*DIR/s01\.dat", flags="--name deap", command="data download"
+    ),
+    "a download into a file": Case(
+        lambda r: (r.parent / OUT).touch(), "store is a file; allowed",
+        flags="--name fmov", command="data download",
+    ),
 }  # fmt: skip
