@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -158,7 +159,7 @@ def _differences(modality: str, seen: list[Seen], table: Path, options: Manifest
 
 
 def _channel_advice(value: tuple[str, ...], usual: tuple[str, ...], count: int, modality: str) -> str:
-    pick = f"Pick them by the option channels, as {{{modality!r}: {list(usual)}}}"
+    pick = f"Pick them by the reader option {json.dumps({'channels': {modality: usual}}, ensure_ascii=False)}"
     if sorted(value) == sorted(usual):
         return (
             f"has the channels in another order, {list(value)}; allowed is that of {count} others, "
@@ -176,7 +177,8 @@ ADVICE = {
     "channel_names": _channel_advice,
     "sampling_rate": lambda value, usual, count, modality: (
         f"has {value:g} Hz, mixed with the {usual:g} Hz of {count} others; allowed is one rate a modality. "
-        f"Correct it, or set the option resample, as {{{modality!r}: {min(value, usual):g}}}."
+        f"Correct it, or set the reader option "
+        f"{json.dumps({'resample': {modality: min(value, usual)}})}."
     ),
     "unit": lambda value, usual, count, modality: (
         f"is in {value}, and {count} others are in {usual}; allowed is one unit. Correct the column 'unit'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def _pick(
         if file.needs_names:
             problem = (
                 f"has no line of channel names; allowed are {len(held)} names above the values. Add the "
-                f"line, or list them in the option channels, as {{{modality!r}: [...]}}."
+                f"line, or list them in the reader option {json.dumps({'channels': {modality: ['...']}})}."
             )
             return [], [], [problem]
         positions = [k for k, channel in enumerate(file.channels) if channel.kind in ("", modality)]

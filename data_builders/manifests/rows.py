@@ -176,25 +176,35 @@ def _spelling_problems(table: Table, options: ManifestOptions) -> Iterator[str]:
             continue
         texts = table.cells[column][table.cells[column] != ""]
         counts = Counter(texts)
-        first = {text: int(number) for number, text in reversed(list(texts.items()))}
+        places = {
+            text: _place(table.path, int(number), column) for number, text in reversed(list(texts.items()))
+        }
         for kept, *others in lookalikes(counts):
             for other in others:
                 yield (
-                    f"{_place(table.path, first[other], column)}: is {other!r} ({counts[other]} rows), and "
-                    f"row {first[kept]} has {kept!r} ({counts[kept]} rows); allowed is one spelling. If they "
-                    "are the same, write them alike; if not, tell them apart by more than that."
+                    f"{places[other]}: is {other!r} ({_times(counts[other])}), and {kept!r} is on "
+                    f"{_times(counts[kept])}; allowed is one spelling. If they are the same, write them "
+                    "alike; if not, tell them apart by more than that."
                 )
-        if column != "emotion":
-            continue
-        known = [name for name in counts if options.classes and name not in options.classes]
-        for name in known:
+        if column == "emotion":
+            yield from _unknown_labels(counts, places, options.classes)
+
+
+def _unknown_labels(counts: Counter, places: Mapping[str, str], classes: tuple[str, ...]) -> Iterator[str]:
+    """Labels that are not among the classes; without those, labels that look like typing errors."""
+    if classes:
+        for name in [name for name in counts if name not in classes]:
             yield (
-                f"{_place(table.path, first[name], column)}: is {name!r}, an unknown label; allowed are "
-                f"{list(options.classes)}. Correct the cell, or add it to the option classes."
+                f"{places[name]}: is {name!r}, an unknown label; allowed are {list(classes)}. Correct the "
+                "cell, or add it to the option classes."
             )
-        for name, near in near_misses(counts).items():
-            if not options.classes:
-                yield (
-                    f"{_place(table.path, first[name], column)}: is {name!r}, an unknown label, on one row "
-                    f"only; {near!r} is on {counts[near]}. Correct it, or list both in the option classes."
-                )
+        return
+    for name, near in near_misses(counts).items():
+        yield (
+            f"{places[name]}: is {name!r}, an unknown label, on one row only; {near!r} is on "
+            f"{counts[near]}. Correct the cell, or list both in the option classes."
+        )
+
+
+def _times(count: int) -> str:
+    return f"{count} row{'s' if count > 1 else ''}"

@@ -1,0 +1,92 @@
+"""A first table of a folder, and what its check notes besides faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from written import signal_files
+from written.tables import NAMES, RATE, check, eeg, row, write_table
+
+from data_builders.checking import DataCheckConfig, DataInitConfig, data_check, data_init
+from data_builders.manifests.drafting import guess_modality, guess_session, guess_subject
+
+
+def test_a_constant_channel_and_an_unlikely_unit_are_notes(tmp_path: Path) -> None:
+    data = eeg()
+    data[1] = 3.0
+    signal_files.csv(tmp_path / "a.csv", data, RATE, NAMES)
+    write_table(tmp_path, [row("a.csv", unit="V", comment="electrode 2 fell off")])
+    notes = "\n".join(check(tmp_path)["notes"])
+    for expected in (
+        "'Fp2': is 3e+06 µV throughout",
+        "'Fp1': varies by",
+        "not read: comment",
+        "1 subject only",
+    ):
+        assert expected in notes
+
+
+def test_unread_signals_are_not_judged(tmp_path: Path) -> None:
+    signal_files.csv(tmp_path / "a.csv", np.full((3, 1536), np.nan), RATE, NAMES)
+    write_table(tmp_path, [row("a.csv")])
+    headers_only = DataCheckConfig(str(tmp_path), read_signals=False)
+    assert data_check(headers_only, progress=False)["n_recordings"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "subject", "session", "modality"),
+    [
+        ("S01_ecg.csv", "S01", "", "ecg"),
+        ("sub-07/ses-2/sub-07_ses-2_task-rest_eeg.vhdr", "sub-07", "ses-2", "eeg"),
+        ("data/P3/EDA.csv", "P3", "", "gsr"),
+        ("subject12.edf", "subject12", "", ""),
+        ("(S01)/S01G1AllChannels.csv", "S01", "", ""),
+        ("Subject_4/session_b/emg.npy", "Subject_4", "session_b", "emg"),
+        ("mitdb_100.hea", "", "", ""),
+        ("class3.csv", "", "", ""),
+    ],
+)
+def test_names_tell_subject_session_and_modality(
+    path: str, subject: str, session: str, modality: str
+) -> None:
+    guesses = (guess_subject(Path(path)), guess_session(Path(path)), guess_modality(Path(path)))
+    assert guesses == (subject, session, modality)
+
+
+def test_init_drafts_a_table_that_check_takes_when_it_is_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in range(3):
+        folder = tmp_path / f"sub-0{k}"
+        folder.mkdir()
+        signal_files.edf(folder / "night_eeg.edf", eeg(k), RATE, NAMES)
+        np.save(folder / "emg.npy", np.stack([eeg(k), eeg(k + 9)]))
+    (tmp_path / "participants.csv").write_text("id,age\nsub-00,twenty\n")
+    path = data_init(DataInitConfig(str(tmp_path)))
+    said = capsys.readouterr().out
+    assert "participants.csv" in said
+    assert "biollm data check" in said
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert list(table["path"][:3]) == ["sub-00/emg.npy", "sub-00/emg.npy", "sub-00/night_eeg.edf"]
+    assert list(table["index"][:3]) == ["0", "1", ""]
+    assert list(table["sampling_rate"][:3]) == ["", "", "128"]
+    assert list(table["unit"][:3]) == ["", "", "uV"]
+    assert list(table["subject"][::3]) == ["sub-00", "sub-01", "sub-02"]
+    with pytest.raises(FileExistsError, match=r"manifest\.csv: is there already"):
+        data_init(DataInitConfig(str(tmp_path)))
+    with pytest.raises(ValueError, match="has no label"):
+        check(tmp_path)
+    table = table[table["modality"] == "eeg"].assign(emotion="calm")
+    table.to_csv(path, index=False)
+    assert check(tmp_path)["modalities"]["eeg"]["files"] == 3
+
+
+def test_init_refuses_a_folder_without_signals(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no signal file"):
+        data_init(DataInitConfig(str(tmp_path)))
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        data_init(DataInitConfig(str(tmp_path / "none")))
+    assert not list(tmp_path.iterdir())
