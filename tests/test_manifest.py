@@ -107,6 +107,14 @@ def test_rows_of_one_trial_are_one_recording_and_rows_of_one_file_one_time_axis(
     assert by_file.id == recording.id
 
 
+def test_one_row_of_a_file_is_enough_to_tell_its_rate_and_unit(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    rows = [row("a.npy", start=0, end=6, sampling_rate="", unit=""), row("a.npy", start=6, end=12)]
+    write_table(tmp_path, rows)
+    signal = next(iter(ManifestReader(tmp_path))).signals["eeg"]
+    assert (signal.sampling_rate, signal.unit) == (RATE, "µV")
+
+
 def test_events_have_no_length(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", eeg())
     write_table(tmp_path, [row("a.npy", start=k) for k in (3, 6)])

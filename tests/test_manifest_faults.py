@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
     "label with a space": (cell(4, "emotion", "joy "), r"row 4, column 'emotion': is 'joy '"),
     "label in capitals": (cell(4, "emotion", "Joy"), r"row 4, column 'emotion': is 'Joy'.*'joy'"),
     "typing error": (typing_error, r"row 5, column 'emotion': is 'hapy', an unknown label.*'happy' is on 7"),
-    "subject in two spellings": (mixed_spelling, r"column 'subject': is 's2' \(2 rows\), and 'S2' is on 2 rows"),
+    "subject in two spellings": (mixed_spelling, r"'subject': is 's2' \(2 rows\), and 'S2' is on 2 rows"),
     "two labels for a stretch": (cell(5, "emotion", "calm"), r"row 5, column 'emotion'.*; row 4 has 'joy'"),
     "two subjects on a file": (
         cell(4, "path", "s0.csv"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 from written import signal_files
-from written.tables import NAMES, RATE, check, eeg, file, healthy, write_table
+from written.tables import NAMES, RATE, check, eeg, file, healthy, row, write_table
 
 from data_builders.manifests import ManifestOptions, Source, load, look_into
 
@@ -207,3 +208,14 @@ def test_damage_anywhere_is_read_or_named(name: str, tmp_path: Path) -> None:
         n_named += bool(problems)
     # a flipped byte of a sample is another number, which nobody can see; a header's is seen
     assert n_named >= 10
+
+
+@pytest.mark.parametrize(("name", "package", "extra"), [("a.edf", "mne", "mne"), ("a.h5", "h5py", "hdf5")])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    name: str, package: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal_files.WRITERS[name](tmp_path / name, eeg(), RATE, NAMES)
+    write_table(tmp_path, [row(name)])
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=rf"row 2: .*{name}: .*package {package}.*'biollm\[{extra}\]'"):
+        check(tmp_path)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_builders.manifests.rows import Row
 
 __all__ = ["PlannedRecording", "Source", "Stretch", "plan"]
+
+
+ONE_A = {"subject": "file", "session": "file", "sampling_rate": "file", "unit": "file", "group": "subject"}
+"""Column -> what has one value of it, on however many rows it stands."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,19 @@ def _row_problems(rows: list[Row], table: Path) -> Iterator[str]:
     """What one file, one subject or one stretch must not have twice."""
     seen: dict[tuple, Row] = {}
     for row in rows:
-        once = {
-            ("file", row.source): (("subject", row.subject), ("session", row.session)),
-            ("file", row.source, row.modality): (("sampling_rate", row.sampling_rate), ("unit", row.unit)),
-            ("subject", row.subject): (("group", row.group),),
-        }
-        for key, cells in once.items():
-            first = seen.setdefault(key, row)
-            for column, value in cells:
-                if value != getattr(first, column):
-                    yield (
-                        f"{table.name}, row {row.number}, column {column!r}: is {value!r}, and row "
-                        f"{first.number} of the same {key[0]} has {getattr(first, column)!r}; allowed is one "
-                        f"a {key[0]}. Correct one of them."
-                    )
+        for column, place in ONE_A.items():
+            value = getattr(row, column)
+            if column in ("sampling_rate", "unit") and not value:
+                continue  # one row of a file is enough to tell them
+            whose = row.subject if column == "group" else row.source
+            modality = row.modality if column in ("sampling_rate", "unit") else ""
+            first = seen.setdefault((column, whose, modality), row)
+            if value != getattr(first, column):
+                yield (
+                    f"{table.name}, row {row.number}, column {column!r}: is {value!r}, and row "
+                    f"{first.number} of the same {place} has {getattr(first, column)!r}; allowed is one a "
+                    f"{place}. Correct one of them."
+                )
         stretch = ("stretch", row.source, row.modality, row.trial, row.start or 0.0, row.end)
         if (first := seen.setdefault(stretch, row)) is not row:
             yield (
@@ -133,6 +136,8 @@ def _recording(rows: list[Row], table: Path, problems: list[str]) -> PlannedReco
     for row in rows:
         about = (row.sampling_rate, row.unit, row.number)
         source = sources.setdefault(row.modality, Source(row.modality, *row.source, *about))
+        rate, unit = source.sampling_rate or row.sampling_rate, source.unit or row.unit
+        sources[row.modality] = replace(source, sampling_rate=rate, unit=unit)
         if (source.path, source.key, source.index) != row.source:
             problems.append(
                 f"{table.name}, row {row.number}, column 'path': is a second file of {row.modality} on the "
