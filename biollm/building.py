@@ -65,7 +65,7 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
     """Fit and save a signal tokenizer with the split that it was fitted on."""
     store = SegmentStore(config.store)
     split = Split.load(config.split) if config.split else subject_holdout(store.table, seed=config.seed)
-    check_leaks(store.table, split)
+    check_leaks(store.table, split, store)
     inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "split": split.hash}
 
     def work(partial: Path) -> None:
@@ -116,13 +116,13 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     """Write the conversations of a tokenizer's training subjects, with the tokenizer itself."""
     store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
     split = Split.load(folder / SPLIT)
-    check_leaks(store.table, split)
-    made_by = read_stamp(folder, "train-encoder")["key"]
+    made = read_stamp(folder, "train-encoder")
+    check_leaks(store.table, split, store, {f"the signal tokenizer {folder}": made["inputs"]["split"]})
     task = asdict(load_task(config.task))
     inputs = {
         "config": asdict(config) | {"out": None},
         "store": store.key,
-        "tokenizer": made_by,
+        "tokenizer": made["key"],
         "task": task,
     }
 

@@ -14,6 +14,7 @@ from biollm.base_model import base_identity
 from biollm.building import BuildConfig
 from biollm.methods import GROUPS, Context, MethodOutput
 from biollm.report_rows import write_report
+from data_builders.duplicates import DuplicateSearch
 from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
 from data_builders.splits import Split, load_splits, make_splits
@@ -27,12 +28,14 @@ __all__ = ["EvaluateConfig", "Job", "evaluate"]
 
 @dataclass
 class EvaluateConfig:
-    """Baselines, encoders, LLM read-outs and controls on one subject-disjoint protocol."""
+    """Baselines, encoders, LLM read-outs and controls on one protocol, subject-disjoint by default."""
 
     store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
     out: str = field(default="runs/evaluation", metadata={"help": "folder to write the report to"})
-    protocol: str = field(default="gkf5", metadata={"help": "gkf5 (5-fold by subject) or holdout"})
-    split: str | None = field(default=None, metadata={"help": "split.json to use instead of a protocol"})
+    protocol: str = field(
+        default="gkf5", metadata={"help": "gkfN, holdout, loso, stimulus, ...: see 'biollm split --help'"}
+    )
+    split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
     artefact: str | None = field(
         default=None, metadata={"help": "evaluate this artefact's LLM on its own split"}
     )
@@ -128,8 +131,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     config = _as_artefact(config) if config.artefact else config
     splits = _splits(config, store)
+    search = DuplicateSearch(store)
+    fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
     for split in splits:
-        check_leaks(store.table, split)
+        check_leaks(store.table, split, search, fitted)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
     inputs["base"] = base_identity(config.model_name_or_path)

@@ -9,10 +9,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from data_builders.duplicates import SignalSource, near_duplicates
+from data_builders.duplicates import DuplicateSearch, SignalSource
+from data_builders.segments import Segments
 from data_builders.splits.overlap import overlapping
 from data_builders.splits.split import PARTS, Split
 from data_builders.splits.splitter import check_columns, joined
+from data_builders.store import SegmentStore
 
 __all__ = ["LeakError", "StimulusWarning", "check_leaks"]
 
@@ -38,14 +40,14 @@ class StimulusWarning(UserWarning):
 def check_leaks(
     table: pd.DataFrame,
     split: Split,
-    segments: SignalSource | None = None,
+    segments: SignalSource | DuplicateSearch | None = None,
     fitted: Mapping[str, str | Sequence[str]] | None = None,
 ) -> None:
     """Fail if two parts of a split know more of each other than its unit allows.
 
     Shared subjects, groups, stimuli, sessions and trials, as the split's unit claims; and for every
     split windows that overlap in time, augmented segments outside of training or away from their
-    sources, near-copies of signals in two parts (see `near_duplicates`), and whatever was fitted on
+    sources, near-copies of signals in two parts (see `DuplicateSearch`), and whatever was fitted on
     other segments than the training part. A split that is marked leaky may share all that it likes, but
     not what is fitted on its test part.
 
@@ -54,8 +56,9 @@ def check_leaks(
     table : DataFrame
         Segment table.
     split : Split
-    segments : Segments or SegmentStore, optional
-        The signals of the table's rows, to look for near-copies; a store is read in chunks.
+    segments : Segments, SegmentStore or DuplicateSearch, optional
+        The signals of the table's rows, to look for near-copies; a store is read in chunks. For several
+        splits of one store, give them one search.
     fitted : mapping, optional
         What has been fitted, by name -> the hash of the split that it was fitted on, or the ids of the
         segments.
@@ -71,11 +74,12 @@ def check_leaks(
         If each stimulus has one label and the parts share stimuli: the signal may tell the stimulus.
     """
     check_columns(table)
+    search = DuplicateSearch(segments) if isinstance(segments, Segments | SegmentStore) else segments
     part = table["segment"].map(split.parts)
     problems = [*_unknown_parts(part), *_fitted_elsewhere(split, fitted or {})]
     if not split.leaky:
         problems += [*_shared_ids(table, part, split.unit), *_overlaps(table, part), *_copies(table, split)]
-        problems += [] if segments is None else _duplicates(table, part, segments)
+        problems += [] if search is None else _duplicates(split, search)
     if problems:
         raise LeakError(
             f"the split '{split.protocol}' (fold {split.fold}) leaks:\n- " + "\n- ".join(problems)
@@ -140,16 +144,14 @@ def _copies(table: pd.DataFrame, split: Split) -> Iterator[str]:
         yield f"{len(away)} sources of augmented train segments are in other parts: {', '.join(away[:3])}"
 
 
-def _duplicates(table: pd.DataFrame, part: pd.Series, segments: SignalSource) -> Iterator[str]:
-    names, sides = table["segment"].to_numpy(), part.fillna("").to_numpy()
-    found = near_duplicates(segments, sides)
-    for (one, other), pairs in found.groupby(["side", "other_side"], sort=False):
-        closest = pairs.sort_values("correlation", ascending=False).head(3)
+def _duplicates(split: Split, search: DuplicateSearch) -> Iterator[str]:
+    found = search.pairs(split.parts)
+    for (one, other, kind), pairs in found.groupby(["side", "other_side", "kind"], sort=False):
         examples = ", ".join(
-            f"{names[p.row]} and {names[p.other_row]} ({p.modality}, r = {p.correlation:.3f})"
-            for p in closest.itertuples()
+            f"{p.one} and {p.other} ({p.signal}, {p.similarity:.2f} alike)"
+            for p in pairs.head(3).itertuples()
         )
-        yield f"{one} and {other} hold {len(pairs)} near-copies of signals: {examples}"
+        yield f"{one} and {other} hold {len(pairs)} near-copies of {kind}: {examples}"
 
 
 def _fitted_elsewhere(split: Split, fitted: Mapping[str, str | Sequence[str]]) -> Iterator[str]:
