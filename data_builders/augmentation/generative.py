@@ -31,7 +31,12 @@ class ConditionalVAE(ConditionalGenerator):
         return VariationalNetwork(self.config.n_latent, *self.shape_, self.config.width)
 
     def _train(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, progress: bool
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        levels: torch.Tensor,
+        generator: torch.Generator,
+        progress: bool,
     ) -> list[float]:
         import torch
 
@@ -41,7 +46,7 @@ class ConditionalVAE(ConditionalGenerator):
         losses = []
         for _ in self.bar(progress):
             rows = self.chosen(y, generator)
-            loss = self.network_.loss(x[rows], y[rows], generator)
+            loss = self.network_.loss(x[rows], y[rows], levels[rows], generator)
             _step(loss, optimizer)
             schedule.step()
             losses.append(_finite(loss, self.config))
@@ -54,8 +59,8 @@ class ConditionalVAE(ConditionalGenerator):
         for k in y.unique():
             self.network_.log_power.data[k] = (periodogram(x[y == k]).mean(dim=0) + 1e-6).log()
 
-    def _draw(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return self.network_.sample(y, generator)
+    def _draw(self, y: torch.Tensor, levels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return self.network_.sample(y, levels, generator)
 
 
 class ConditionalWGAN(ConditionalGenerator):
@@ -75,7 +80,12 @@ class ConditionalWGAN(ConditionalGenerator):
         return Decoder(self.config.n_latent, *self.shape_, self.config.width)
 
     def _train(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, progress: bool
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        levels: torch.Tensor,
+        generator: torch.Generator,
+        progress: bool,
     ) -> list[float]:
         import torch
 
@@ -89,31 +99,33 @@ class ConditionalWGAN(ConditionalGenerator):
         for _ in self.bar(progress):
             for _ in range(self.config.n_critic):
                 rows = self.chosen(y, generator)
-                real, kinds = x[rows], y[rows]
-                made = self._draw(kinds, generator).detach()
-                distance = critic(real, kinds).mean() - critic(made, kinds).mean()
-                slopes = _gradient_penalty(critic, real, made, kinds, generator)
+                real, known = x[rows], (y[rows], levels[rows])
+                made = self._draw(*known, generator).detach()
+                distance = critic(real, *known).mean() - critic(made, *known).mean()
+                slopes = _gradient_penalty(critic, real, made, known, generator)
                 _step(self.config.penalty * slopes - distance, judges)
-            kinds = y[self.chosen(y, generator)]
-            _step(-critic(self._draw(kinds, generator), kinds).mean(), writes)
+            rows = self.chosen(y, generator)
+            known = y[rows], levels[rows]
+            _step(-critic(self._draw(*known, generator), *known).mean(), writes)
             distances.append(_finite(distance, self.config))
         return distances
 
-    def _draw(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def _draw(self, y: torch.Tensor, levels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         import torch
 
-        return self.network_(torch.randn(len(y), self.config.n_latent, generator=generator), y)
+        latent = torch.randn(len(y), self.config.n_latent, generator=generator)
+        return self.network_(latent, y, levels)
 
 
 def _gradient_penalty(
-    critic: Any, real: torch.Tensor, made: torch.Tensor, y: torch.Tensor, generator: torch.Generator
+    critic: Any, real: torch.Tensor, made: torch.Tensor, known: tuple, generator: torch.Generator
 ) -> torch.Tensor:
     """How far the critic's slopes between real and made segments are from 1, squared."""
     import torch
 
     share = torch.rand(len(real), 1, 1, generator=generator)
     between = (share * real + (1 - share) * made).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between, y).sum(), between, create_graph=True)
+    (slope,) = torch.autograd.grad(critic(between, *known).sum(), between, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 

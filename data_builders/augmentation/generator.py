@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from data_builders.augmentation.levels import drawn_levels, levels_and_shapes, with_levels
+
 if TYPE_CHECKING:
     import torch
 
@@ -55,8 +57,10 @@ class ConditionalGenerator:
     network_ : nn.Module
         What draws.
     basis_ : Tensor, shape (n_channels, n_channels)
-        Uncorrelated components of variance 1 -> channels; the networks know components only.
-    mean_ : Tensor, shape (n_channels, 1)
+        Uncorrelated components of variance 1 -> shapes of the channels; networks know components only.
+    levels_, kinds_ : Tensor, shape (n_segments, 3 * n_channels) and (n_segments,)
+        Level, spread and trend of the training segments' channels, and their classes: whatever is drawn
+        has those of a segment of its class, a little changed.
     shape_ : tuple of int
         n_classes, n_channels, n_samples.
     losses_ : list of float, one a step
@@ -65,7 +69,8 @@ class ConditionalGenerator:
     name: ClassVar[str] = ""
     network_: Any
     basis_: torch.Tensor
-    mean_: torch.Tensor
+    levels_: torch.Tensor
+    kinds_: torch.Tensor
     shape_: tuple[int, int, int]
     losses_: list[float]
 
@@ -93,13 +98,15 @@ class ConditionalGenerator:
 
         signals, kinds = _checked(x, y, n_classes)
         self.shape_ = (n_classes, signals.shape[1], signals.shape[2])
-        self.basis_, self.mean_ = _uncorrelated(signals)
-        parts = torch.linalg.solve(self.basis_, signals - self.mean_)
+        self.levels_, shapes = levels_and_shapes(signals)
+        self.kinds_ = kinds
+        self.basis_ = _uncorrelated(shapes)
+        parts = torch.linalg.solve(self.basis_, shapes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             self.network_ = self._network()
             generator = torch.Generator().manual_seed(self.config.seed)
-            self.losses_ = self._train(parts, kinds, generator, progress)
+            self.losses_ = self._train(parts, kinds, self._standard(), generator, progress)
         self.network_.eval()
         return self
 
@@ -109,8 +116,21 @@ class ConditionalGenerator:
 
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            drawn = [self._draw(torch.as_tensor(part), generator) for part in _batches(np.asarray(y))]
-            return (self.basis_ @ torch.cat(drawn) + self.mean_).numpy()
+            drawn = [self._segments(torch.as_tensor(part), generator) for part in _batches(np.asarray(y))]
+        return torch.cat(drawn).numpy()
+
+    def _standard(self) -> torch.Tensor:
+        """The training segments' levels in standard deviations from their means."""
+        return (self.levels_ - self.levels_.mean(dim=0)) / self._spread()
+
+    def _spread(self) -> torch.Tensor:
+        spread = self.levels_.std(dim=0, correction=0)
+        return spread.where(spread > 1e-6, 1.0)
+
+    def _segments(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        levels = drawn_levels(self._standard(), self.kinds_, y, generator)
+        shapes = self.basis_ @ self._draw(y, levels, generator)
+        return with_levels(levels * self._spread() + self.levels_.mean(dim=0), shapes)
 
     def save(self, folder: str | Path) -> None:
         """Write weights as safetensors and the rest as JSON into a folder."""
@@ -119,7 +139,8 @@ class ConditionalGenerator:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {f"network.{name}": value for name, value in self.network_.state_dict().items()}
-        save_file(state | {"basis": self.basis_, "mean": self.mean_}, folder / WEIGHTS)
+        own = {"basis": self.basis_, "levels": self.levels_, "kinds": self.kinds_}
+        save_file(state | own, folder / WEIGHTS)
         about = {"kind": self.name, "config": asdict(self.config), "shape": self.shape_}
         (folder / ABOUT).write_text(json.dumps(about, indent=1))
 
@@ -131,7 +152,7 @@ class ConditionalGenerator:
         model = cls(GenerativeConfig(**about["config"]))
         model.shape_ = tuple(about["shape"])
         state = load_file(folder / WEIGHTS)
-        model.basis_, model.mean_ = state.pop("basis"), state.pop("mean")
+        model.basis_, model.levels_, model.kinds_ = (state.pop(n) for n in ("basis", "levels", "kinds"))
         model.network_ = model._network()
         model.network_.load_state_dict({name.removeprefix("network."): v for name, v in state.items()})
         model.network_.eval()
@@ -141,11 +162,16 @@ class ConditionalGenerator:
         raise NotImplementedError
 
     def _train(
-        self, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator, progress: bool
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        levels: torch.Tensor,
+        generator: torch.Generator,
+        progress: bool,
     ) -> list[float]:
         raise NotImplementedError
 
-    def _draw(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def _draw(self, y: torch.Tensor, levels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         raise NotImplementedError
 
     def chosen(self, y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -178,16 +204,15 @@ def _checked(x: np.ndarray, y: np.ndarray, n_classes: int) -> tuple[torch.Tensor
     return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.long)
 
 
-def _uncorrelated(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Principal directions of the channels, each as long as its standard deviation; and the means."""
+def _uncorrelated(x: torch.Tensor) -> torch.Tensor:
+    """Principal directions of the channels, each as long as its standard deviation."""
     import torch
 
-    mean = x.mean(dim=(0, 2))[:, None]
-    flat = (x - mean).transpose(0, 1).flatten(1).double()
+    flat = x.transpose(0, 1).flatten(1).double()
     variances, directions = torch.linalg.eigh(flat @ flat.T / flat.shape[1])
     # Channels that are sums of others, as under an average reference, have directions of no variance.
-    floor = 1e-6 * variances.max().clamp(min=1e-12)
-    return (directions * variances.clamp(min=floor).sqrt()).float().contiguous(), mean
+    floor = 1e-6 * variances.max().clamp(min=1e-6)
+    return (directions * variances.clamp(min=floor).sqrt()).float().contiguous()
 
 
 def _batches(y: np.ndarray) -> list[np.ndarray]:

@@ -67,7 +67,7 @@ def _draw_spectra(axes: Axes, name: str, curves: dict[str, Any]) -> None:
         axes.fill_between(frequencies, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(frequencies, middle, color=colour, label=which, linewidth=1)
     axes.set(title=name, xlabel="frequency (Hz)", ylabel=f"power ({spec.unit}²)", yscale="log")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _draw_amplitudes(axes: Axes, name: str, curves: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def _draw_amplitudes(axes: Axes, name: str, curves: dict[str, Any]) -> None:
     for which, colour in COLOURS.items():
         axes.hist(values[which], edges, density=True, color=colour, alpha=0.5, label=which)
     axes.set(title=name, xlabel=f"log10 of a channel's SD ({curves['specs'][name].unit})", ylabel="density")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _draw_roc(axes: Axes, auc: float, curves: dict[str, Any]) -> None:
