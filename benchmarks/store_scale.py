@@ -70,7 +70,7 @@ def features(store: str) -> None:
 
 
 def print_costs(seconds: float, raw: float, stored: float, peak: float) -> None:
-    """What much data takes, from core seconds, bytes read and bytes stored a segment, and GiB of a machine."""
+    """What much data takes, from core seconds, bytes read and bytes stored a segment, and peak GiB."""
     print(f"a segment: {seconds:.4f} core seconds, {raw / 1e6:.2f} MB read, {stored / 1e6:.3f} MB stored")
     print(f"peak {peak:.2f} GiB")
     for terabytes in (1, 100):
@@ -92,11 +92,10 @@ def run(n_segments: int, jobs: int) -> tuple[float, float, float, float]:
         prepare += ["--preprocessing", json.dumps({"emg": {"rate": 2000, "notch": []}})]
         seconds, prepare_peak = watched(prepare)
         size = sum(path.stat().st_size for path in out.iterdir())
+        speed = n_segments / seconds
+        print(f"{n_segments} segments: {speed:.0f} a second with {jobs} jobs, peak {prepare_peak:.2f} GiB")
         print(
-            f"{n_segments} segments: {n_segments / seconds:.0f} a second with {jobs} jobs, peak {prepare_peak:.2f} GiB"
-        )
-        print(
-            f"  {seconds:.1f} s with the start of Python; {size / n_segments / 1e3:.0f} kB a segment stored"
+            f"  {seconds:.1f} s with the start of Python; {size / n_segments / 1e3:.0f} kB stored a segment"
         )
         shutil.rmtree(root)
         _, peak = watched([sys.executable, __file__, "--features", str(out)])

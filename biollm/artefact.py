@@ -167,7 +167,7 @@ tokens ({", ".join(card.sources)}) and names one of:
 {", ".join(card.classes)}.
 
 - Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
-- Split: {card.split_protocol}, hash `{card.split_hash}`; test subjects were not seen.
+- Split: {card.split_protocol}, hash `{card.split_hash}`; its test part was not seen.
 - Base: `{card.model_name_or_path}`{", nf4" if card.load_in_4bit else ""}, fingerprint
   `{card.base_fingerprint}`.
 

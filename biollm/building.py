@@ -10,8 +10,10 @@ import numpy as np
 
 from biollm.base_model import load_text_tokenizer
 from data_builders.conversations import emotion_conversations
+from data_builders.engines import ENGINES
 from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
+from data_builders.places import remove_folder, working_folder
 from data_builders.sharegpt import (
     Roles,
     read_sharegpt,
@@ -23,7 +25,7 @@ from data_builders.sharegpt import (
 from data_builders.splits import Split, subject_holdout
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
-from encoders.inputs import SignalInputs, signal_inputs
+from encoders.inputs import SignalInputs, store_inputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from prompts import load_task
@@ -41,6 +43,9 @@ __all__ = [
 CONVERSATIONS = "train"
 CARD = "card.json"
 SPLIT = "split.json"
+INPUTS = "inputs"
+RUNNING = ("jobs", "engine", "ray_address")
+"""Fields that say where a stage runs, and change nothing about what it makes."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class TrainEncoderConfig:
         default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
     )
     seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
+    jobs: int = field(default=1, metadata={"help": "processes that compute features"})
 
     def __post_init__(self) -> None:
         self.tokenizer = as_mapping(self.tokenizer)
@@ -66,11 +72,12 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     split = Split.load(config.split) if config.split else subject_holdout(store.table, seed=config.seed)
     check_leaks(store.table, split, store)
-    inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "split": split.hash}
+    settings = asdict(config) | {"out": None, "jobs": None}
+    inputs = {"config": settings, "store": store.key, "split": split.hash}
 
     def work(partial: Path) -> None:
         settings = SignalTokenizerConfig(**as_mapping(config.tokenizer))
-        signals = signal_inputs(store.segments(), settings.frame_seconds)
+        signals = store_inputs(store, settings.frame_seconds, partial / INPUTS, config.jobs)
         tokenizer = SignalTokenizer(settings, store.classes, config.seed)
         tokenizer.fit(
             signals[split.mask(store.table, "train")],
@@ -79,6 +86,7 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
         )
         tokenizer.save_pretrained(partial / "signal_tokenizer")
         split.save(partial / SPLIT)
+        remove_folder(partial / INPUTS)
 
     return run_stage("train-encoder", config.out, inputs, work)
 
@@ -110,6 +118,15 @@ class BuildConfig:
     human_role: str = field(default="human", metadata={"help": "name of the asking role in the files"})
     gpt_role: str = field(default="gpt", metadata={"help": "name of the answering role in the files"})
     seed: int = field(default=0, metadata={"help": "of the drawing of segments and phrasings"})
+    jobs: int = field(default=1, metadata={"help": "processes that compute features, or Ray tasks at a time"})
+    engine: str = field(default="local", metadata={"help": "local or ray"})
+    ray_address: str | None = field(
+        default=None, metadata={"help": "Ray cluster to run on; default: one on this machine"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"BuildConfig: engine is {self.engine!r}; allowed are {list(ENGINES)}.")
 
 
 def build(config: BuildConfig, progress: bool = True) -> Path:
@@ -120,7 +137,7 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     check_leaks(store.table, split, store, {f"the signal tokenizer {folder}": made["inputs"]["split"]})
     task = asdict(load_task(config.task))
     inputs = {
-        "config": asdict(config) | {"out": None},
+        "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,
         "tokenizer": made["key"],
         "task": task,
@@ -128,8 +145,11 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
-        signals = signal_inputs(store.segments(), tokenizer.config.frame_seconds)
-        write_conversations(partial, signals, tokenizer, split, store.card(), config, progress)
+        where = config.jobs, config.engine, config.ray_address
+        signals = store_inputs(store, tokenizer.config.frame_seconds, partial / INPUTS, *where)
+        with working_folder(partial) as here:
+            write_conversations(here, signals, tokenizer, split, store.card(), config, progress)
+        remove_folder(partial / INPUTS)
 
     return run_stage("build", config.out, inputs, work)
 

@@ -29,6 +29,9 @@ class ChatConfig:
         default="runs/quickstart/artefact", metadata={"help": "folder that 'biollm finetune' wrote"}
     )
     recording: str | None = field(default=None, metadata={"help": "a file of the data set's reader, or .npz"})
+    root: str | None = field(
+        default=None, metadata={"help": "folder of the data set, if the file does not lie directly in it"}
+    )
     ask: str | None = field(default=None, metadata={"help": "ask this, print the answer and leave"})
     at: float | None = field(
         default=None, metadata={"help": "second of the recording to ask about; default: the middle"}
@@ -132,7 +135,7 @@ def chat(config: ChatConfig) -> None:
     }:
         raise FileNotFoundError(f"{path}: there is no such recording.")
     artefact = load_artefact(config.artefact, config.model_name_or_path)
-    recording, segments = read_for_chat(artefact.card.store, config.recording)
+    recording, segments = read_for_chat(artefact.card.store, config.recording, config.root)
     session = RecordingChat(artefact, recording, segments, config.n_phrasings)
     window = session.window_at(recording.duration / 2 if config.at is None else config.at)
     if config.ask:

@@ -203,7 +203,10 @@ def recipe_section(recipe: str, command: str) -> dict[str, Any]:
     import yaml
 
     path = recipe_path(recipe)
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: is no YAML: {error}") from error
     unknown = sorted(
         str(key) for key in content or {} if key not in COMMANDS and not str(key).startswith(".")
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
-from biollm.building import BuildConfig
+from biollm.building import RUNNING, BuildConfig
 from biollm.methods import GROUPS, Context, MethodOutput
 from biollm.report_rows import write_report
 from data_builders.duplicates import DuplicateSearch
@@ -20,7 +20,7 @@ from data_builders.options import as_mapping
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
-from encoders.inputs import SignalInputs, signal_inputs, streams_of
+from encoders.inputs import SignalInputs, store_inputs
 from encoders.signal_tokenizer import SignalTokenizerConfig
 
 __all__ = ["EvaluateConfig", "Job", "evaluate"]
@@ -86,7 +86,7 @@ class EvaluateConfig:
             *_unknown(
                 "build",
                 as_mapping(self.build),
-                _names(BuildConfig) - {"sources", "seed", "model_name_or_path"},
+                _names(BuildConfig) - {"sources", "seed", "model_name_or_path", *RUNNING},
             ),
         ]
         if self.artefact and self.part != "test":
@@ -142,7 +142,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 
     def work(partial: Path) -> None:
-        _save_inputs(config, store, partial)
+        _inputs(config, store, partial, config.jobs)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
         _run_jobs(_jobs(config, splits), config, partial, progress)
@@ -180,21 +180,10 @@ def _jobs(config: EvaluateConfig, splits: list[Split]) -> list[Job]:
     ]
 
 
-def _save_inputs(config: EvaluateConfig, store: SegmentStore, folder: Path) -> None:
-    """Streams and features once for all jobs, which map them into memory."""
-    target = folder / "inputs"
-    if target.is_dir():
-        return
-    making = folder / "inputs.partial"
-    making.mkdir(exist_ok=True)
-    signal_inputs(store.segments(), config.tokenizer_settings.get("frame_seconds", 2.0)).save(making)
-    making.rename(target)
-
-
-def _load_inputs(config: EvaluateConfig, store: SegmentStore, folder: Path) -> SignalInputs:
+def _inputs(config: EvaluateConfig, store: SegmentStore, folder: Path, jobs: int = 1) -> SignalInputs:
+    """Streams and features, computed once for all jobs, which map them into memory."""
     frame_seconds = config.tokenizer_settings.get("frame_seconds", 2.0)
-    specs = streams_of(store.specs, store.about["window"], frame_seconds)
-    return SignalInputs.load(folder / "inputs", store.table, specs)
+    return store_inputs(store, frame_seconds, folder / "inputs", jobs)
 
 
 def _run_jobs(jobs: list[Job], config: EvaluateConfig, folder: Path, progress: bool) -> None:
@@ -239,7 +228,7 @@ def run_job(job: Job, config: EvaluateConfig, folder: Path, progress: bool) -> N
     """Run one group on one fold and seed and write its predictions, atomically."""
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{job.fold}.json")
-    inputs = _load_inputs(config, store, folder)
+    inputs = _inputs(config, store, folder)
     workplace = folder / "work" / job.name
     workplace.mkdir(parents=True, exist_ok=True)
     context = Context(inputs, split, store, config, job.seed, workplace, progress)

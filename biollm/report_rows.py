@@ -43,7 +43,8 @@ def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
     data["classes"] = list(store.classes)
     data["title"] = f"{store.about['dataset']}, {NORMALISED[config.normalisation]}"
-    about = {"protocol": splits[0].protocol, "hashes": [s.hash for s in splits], "seeds": config.seeds,
+    about = {"protocol": splits[0].protocol, "subject_disjoint": splits[0].subject_disjoint,
+             "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": config.seeds,
              "base_model": config.model_name_or_path}  # fmt: skip
     build_report(results, data, about, folder)
 

@@ -109,7 +109,7 @@ def describe_reader(name: str) -> dict[str, Any]:
 
 
 def describe_store(folder: str | Path) -> dict[str, Any]:
-    """What `SegmentStore.describe` says, with rates in Hz and the hash of the content.
+    """What `SegmentStore.describe` says, with rates in Hz, channels and units.
 
     Raises
     ------
@@ -117,14 +117,12 @@ def describe_store(folder: str | Path) -> dict[str, Any]:
         If the folder is no finished store.
     """
     store = SegmentStore(folder)
-    about = store.describe()
     return {
-        **about,
+        **store.describe(),
         "n_windows": len(store),
         "rates": {name: spec.sampling_rate for name, spec in store.specs.items()},
         "channels": {name: list(spec.channel_names) for name, spec in store.specs.items()},
         "units": {name: spec.unit for name, spec in store.specs.items()},
-        "hash": about["content"],
     }
 
 

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["as_place", "file_stats", "is_remote", "local_copy", "tree_stats", "working_folder", "write_whole"]
+__all__ = [
+    "as_place",
+    "file_stats",
+    "is_remote",
+    "local_copy",
+    "remove_folder",
+    "tree_stats",
+    "working_folder",
+    "write_whole",
+]
 
 STAMP = "stage.json"
 """What tells the output of a stage."""
@@ -59,8 +68,8 @@ def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
     """
     if is_remote(location):
         place = as_place(location)
-        found = place.fs.find(place.path, detail=True).items()
-        return sorted((name, info["size"], _version(info)) for name, info in found)
+        remote = place.fs.find(place.path, detail=True).items()
+        return sorted((name, info["size"], _version(info)) for name, info in remote)
     found: list[Path] = []
     for folder, below, files in os.walk(location):
         if STAMP in files:
@@ -109,6 +118,14 @@ def _move(source: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
+
+
+def remove_folder(place: Any) -> None:
+    """Delete a folder with all that is in it."""
+    if is_remote(place):
+        place.fs.rm(place.path, recursive=True)
+    else:
+        shutil.rmtree(place)
 
 
 @contextmanager

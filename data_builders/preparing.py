@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
-from data_builders.places import file_stats, local_copy, tree_stats
+from data_builders.places import file_stats, local_copy, remove_folder, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
 from data_builders.recording import Recording, load_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
@@ -123,10 +124,15 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
 
     def work(partial: Path) -> None:
         tasks = _tasks(config, len(names), digest, length, step, str(partial))
-        _run(tasks, config, partial, f"prepare {reader.name}", progress)
-        cards = [_read_card(partial, task) for task in tasks]
-        _check_recordings(cards)
-        finish_store(partial, cards, about)
+        try:
+            _run(tasks, config, partial, f"prepare {reader.name}", progress)
+            cards = [_read_card(partial, task) for task in tasks]
+            _check_recordings(cards)
+            finish_store(partial, cards, about)
+        except ValueError:
+            remove_folder(partial)  # other files make another store: there is nothing to go on with
+            raise
+        _say_cautions(cards)
         for file in partial.iterdir():
             if file.suffix == ".partial" or file.name in {task.card for task in tasks}:
                 file.unlink()
@@ -201,6 +207,12 @@ def _read_card(folder: Path, task: ShardTask) -> dict:
     return json.loads((folder / task.card).read_text())
 
 
+def _say_cautions(cards: list[dict]) -> None:
+    """What preprocessing left out, once for all files."""
+    for caution in sorted({caution for card in cards for caution in card["cautions"]}):
+        print(f"note: {caution}", file=sys.stderr)
+
+
 def _check_recordings(cards: list[dict]) -> None:
     """Refuse two files with the same recording, whose segments would have the same ids."""
     files = [file for card in cards for file in card.get("files", [])]
@@ -214,7 +226,7 @@ def _check_recordings(cards: list[dict]) -> None:
         )
 
 
-def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
+def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recording, Segments]:
     """One recording, cut as the store that a model was trained on was cut.
 
     Parameters
@@ -224,6 +236,8 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
     path : str
         A recording of the reader's kind (``FILE#NAME`` where a file holds several), or an ``.npz`` file
         that `save_recording` wrote.
+    root : str, optional
+        The data set's folder, where the file does not lie directly in it.
 
     Returns
     -------
@@ -232,14 +246,15 @@ def read_for_chat(card: dict, path: str) -> tuple[Recording, Segments]:
         Side by side over the recording (or at its events), then the reference windows.
     """
     steps = PreprocessingConfig.from_options(card["preprocessing"])
-    recording = preprocess(_read_one(card, path), steps)
+    recording = preprocess(_read_one(card, path, root), steps)
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
     check_windows(chosen, path, length, len(recording.blocks))
     return recording, cut(recording, chosen + reference_windows(recording, length), length)
 
 
-def _read_one(card: dict, path: str) -> Recording:
+def _read_one(card: dict, path: str, root: str | None) -> Recording:
     if Path(path).suffix == ".npz":
         return load_recording(path)
-    return make_reader(card["dataset"], str(Path(path).parent), card["reader_options"]).read(path)
+    reader = make_reader(card["dataset"], root or str(Path(path).parent), card["reader_options"])
+    return reader.read(path)

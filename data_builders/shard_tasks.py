@@ -11,8 +11,9 @@ from typing import Any
 
 from data_builders.options import as_mapping
 from data_builders.places import as_place, local_copy, working_folder, write_whole
-from data_builders.preprocessing import PreprocessingConfig, preprocess
+from data_builders.preprocessing import PreprocessingConfig, cautions, preprocess
 from data_builders.readers import find_reader
+from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, windows
 from data_builders.segments import Segments, concatenate
 from data_builders.shards import write_shard
@@ -90,15 +91,17 @@ def make_shard(task: ShardTask) -> dict[str, Any]:
     Returns
     -------
     dict
-        See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and why.
+        See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and
+        why, and ``cautions``, what preprocessing leaves out.
     """
     reader = _cached_reader(task.dataset, task.root, task.reader_options, task.digest)
     steps = PreprocessingConfig.from_options(json.loads(task.preprocessing))
-    skipped: list[dict[str, str]] = []
+    card: dict[str, Any] = {"shard": task.shard, "n_files": task.stop - task.first}
+    card |= {"skipped": [], "cautions": []}
     with working_folder(task.folder) as folder:
-        made = write_shard(_parts(task, reader, steps, skipped), folder / task.shard)
-    card = {"shard": task.shard, "skipped": skipped, "n_files": task.stop - task.first, **(made or {})}
-    if not skipped or task.on_error == "skip":
+        card |= write_shard(_parts(task, reader, steps, card), folder / task.shard) or {}
+    card["cautions"] = sorted(set(card["cautions"]))
+    if not card["skipped"] or task.on_error == "skip":
         write_whole(as_place(task.folder) / task.card, json.dumps(card))
     return card
 
@@ -109,22 +112,25 @@ def _cached_reader(dataset: str, root: str | None, options: str, digest: str) ->
 
 
 def _parts(
-    task: ShardTask, reader: Any, steps: PreprocessingConfig, skipped: list[dict[str, str]]
+    task: ShardTask, reader: Any, steps: PreprocessingConfig, card: dict[str, Any]
 ) -> Iterator[tuple[str, Segments]]:
     for path in reader.paths()[task.first : task.stop]:
         name = file_name(path, task.root)
         try:
-            yield name, _cut_file(reader, path, steps, task)
+            yield name, _cut_file(reader, path, steps, task, card["cautions"])
         except (ValueError, OSError) as error:
-            skipped.append({"name": name, "error": str(error)})
+            card["skipped"].append({"name": name, "error": str(error)})
             if task.on_error == "fail":
                 return
 
 
-def _cut_file(reader: Any, path: str | Path, steps: PreprocessingConfig, task: ShardTask) -> Segments:
+def _cut_file(
+    reader: Any, path: str | Path, steps: PreprocessingConfig, task: ShardTask, said: list[str]
+) -> Segments:
     length, n_blocks = task.length, 0
     parts: list[Segments] = []
     for recording in reader.recordings(path):
+        check_recording(recording, f"{path}, {recording.id}")
         n_blocks += len(recording.blocks)
         if reader.event:
             before, after = reader.event
@@ -132,6 +138,7 @@ def _cut_file(reader: Any, path: str | Path, steps: PreprocessingConfig, task: S
         else:
             chosen = windows(recording, length, task.step)
         if chosen:
+            said += cautions(recording, steps)
             clean = preprocess(recording, steps)
             parts.append(cut(clean, chosen + reference_windows(clean, length), length))
     check_windows(parts, path, length, n_blocks)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data_builders.places import local_copy
+from data_builders.recording import LABELS
 from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
@@ -182,11 +183,12 @@ class SegmentStore:
         return kept | self.describe()
 
     def describe(self) -> dict:
-        """Counts for a report: segments, subjects, labels, modalities with rates, the key and the content.
+        """Counts for a report: segments, subjects, labels, modalities with rates, the key (of what made
+        the store) and the hash (of what it holds).
 
-        ``n_segments`` and ``labels`` count what can be evaluated: labelled windows on the grid.
+        ``n_segments`` and ``labels`` count what can be evaluated: windows on the grid with any label.
         """
-        labelled = self.table[self.table["on_grid"] & self.table["emotion"].notna()]
+        labelled = self.table[self.table["on_grid"] & self.table[list(LABELS)].notna().any(axis=1)]
         return {
             "dataset": self.about["dataset"],
             "n_segments": len(labelled),
@@ -198,5 +200,5 @@ class SegmentStore:
             "window_seconds": self.about["window"],
             "n_skipped": len(self.about["skipped"]),
             "key": self.key,
-            "content": self.about["content"],
+            "hash": self.about["content"],
         }

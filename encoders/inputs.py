@@ -7,7 +7,6 @@ a cluster, and without the whole store in memory.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from data_builders.engines import ENGINES
-from data_builders.places import as_place, local_copy, working_folder
+from data_builders.places import as_place, local_copy, remove_folder, working_folder
 from data_builders.segments import Segments, SignalSpec
 from data_builders.store import SegmentStore
 from encoders.features import extract_features
@@ -121,10 +120,10 @@ def store_inputs(
     jobs, engine, address
         As `data_builders.engines` takes them.
     """
-    folder = as_place(folder)
+    place = as_place(folder)
     specs = streams_of(store.specs, store.about["window"], frame_seconds)
-    if not (folder / "features.parquet").is_file():
-        parts = folder / "parts"
+    if not (place / "features.parquet").is_file():
+        parts = place / "parts"
         parts.mkdir(parents=True, exist_ok=True)
         starts = range(0, len(store), CHUNK)
         tasks = [
@@ -136,7 +135,7 @@ def store_inputs(
             pass
         with working_folder(folder) as here:
             _join(local_copy(parts), starts, specs, here)
-        parts.fs.rm(parts.path, recursive=True) if hasattr(parts, "fs") else shutil.rmtree(parts)
+        remove_folder(parts)
     return SignalInputs.load(local_copy(folder), store.table, specs)
 
 

@@ -13,7 +13,7 @@ from biollm.evaluation.metrics import (
     per_class,
 )
 from biollm.evaluation.report import MethodResult, build_report, write_report
-from biollm.evaluation.table import FAMILIES, render_table
+from biollm.evaluation.table import FAMILIES, render_table, split_mark, split_warning
 
 __all__ = [
     "FAMILIES",
@@ -32,5 +32,7 @@ __all__ = [
     "paired_difference",
     "per_class",
     "render_table",
+    "split_mark",
+    "split_warning",
     "write_report",
 ]

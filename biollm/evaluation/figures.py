@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biollm.evaluation.table import FAMILIES
+from biollm.evaluation.table import FAMILIES, split_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +61,11 @@ def comparison_figure(report: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def confusion_figure(row: Mapping[str, Any], classes: Sequence[str]) -> Figure:
-    """Confusion matrix in percent of each true class, with a column for any unparsable answers."""
+def confusion_figure(row: Mapping[str, Any], classes: Sequence[str], mark: str = "") -> Figure:
+    """Confusion matrix in percent of each true class, with a column for any unparsable answers.
+
+    `mark` stands above the title: what `split_mark` says of the split.
+    """
     counts = np.array(row["confusion"], dtype=float)
     labels = [*classes, "unparsable"]
     if not counts[:, -1].any():
@@ -80,7 +83,7 @@ def confusion_figure(row: Mapping[str, Any], classes: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(classes)), list(classes))
     axes.set(xlabel="answered", ylabel="true")
     _bare(axes)
-    name = textwrap.fill(row["method"], 34)
+    name = "\n".join(filter(None, [mark, textwrap.fill(row["method"], 34)]))
     figure.suptitle(f"{name}\nbalanced accuracy {row['balanced_accuracy']:.3f}", fontsize=10)
     return figure
 
@@ -161,7 +164,9 @@ def _title(report: Mapping[str, Any]) -> str:
     data = report["data"]
     name = data.get("title") or data.get("dataset") or data.get("name") or ""
     about = f"{len(data['classes'])} classes, {data['n_subjects']} subjects, {data['n_segments']} segments"
-    return f"{name}: {about}" if name else about
+    title = f"{name}: {about}" if name else about
+    mark = split_mark(report)
+    return f"{mark} — {title}" if mark else title
 
 
 def _bare(axes: Axes) -> None:

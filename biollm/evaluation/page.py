@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from biollm.evaluation.table import FAMILIES, format_interval, main_rows, table_cells
+from biollm.evaluation.table import FAMILIES, format_interval, main_rows, split_warning, table_cells
 
 __all__ = ["render_page"]
 
@@ -23,6 +23,7 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 p { max-width: 44rem; margin: .5rem 0; }
 .muted, caption, figcaption { color: var(--muted); font-size: .9rem; }
 .finding { background: var(--tint); border-left: 4px solid #d55e00; padding: .6rem .9rem; max-width: none; }
+.warning { border: 2px solid #b00020; color: #b00020; padding: .6rem .9rem; font-weight: 600; max-width: none; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; width: 100%; }
@@ -72,6 +73,7 @@ def render_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="muted">{escape(_subtitle(data))}</p>',
+        *(f'<p class="warning">{escape(text)}</p>' for text in filter(None, [split_warning(report)])),
         *(f'<p class="finding">{escape(text)}</p>' for text in _findings(report)),
         "<h2>All methods on the same split</h2>",
         _scroll(_main_table(report), "Table of all methods"),

@@ -30,7 +30,7 @@ from biollm.evaluation.metrics import (
     per_class,
 )
 from biollm.evaluation.page import render_page
-from biollm.evaluation.table import FAMILIES, main_rows
+from biollm.evaluation.table import FAMILIES, main_rows, split_mark
 
 __all__ = ["MethodResult", "build_report", "write_report"]
 
@@ -88,7 +88,8 @@ def build_report(
         About the data; ``classes`` sets the classes and their order, ``title`` or ``dataset`` the title,
         ``ceiling`` the best balanced accuracy that is possible.
     split : mapping
-        About the split, for example its protocol and hash.
+        About the split, for example its protocol and hash; with ``leaky`` true or ``subject_disjoint``
+        false the page, the table and the figures' titles say so.
     out_dir : str or Path
         Gets ``report.json``, ``report.html`` and ``figures/*.png``.
     n_boot, seed : int
@@ -133,7 +134,7 @@ def write_report(report: Mapping[str, Any], out_dir: str | Path) -> None:
         name = "confusion_" + re.sub(r"[^a-z0-9]+", "_", row["method"].lower()).strip("_")[:80]
         while name in figures:
             name += "_"
-        figures[name] = figure_png(confusion_figure(row, report["data"]["classes"]))
+        figures[name] = figure_png(confusion_figure(row, report["data"]["classes"], split_mark(report)))
     _replace_folder(folder / "figures", {f"{name}.png": image for name, image in figures.items()})
     _replace_file(folder / "report.html", render_page(report, figures))
     _replace_file(folder / "report.json", json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FAMILIES", "main_rows", "render_table", "table_cells"]
+__all__ = ["FAMILIES", "main_rows", "render_table", "split_mark", "split_warning", "table_cells"]
 
 # Family -> heading; a report's rows stand in this vocabulary.
 FAMILIES = {
@@ -39,7 +39,7 @@ def render_table(report: Mapping[str, Any]) -> str:
     rule = [("-" * w if i < 2 else "-" * (w - 1) + ":") for i, w in enumerate(widths)]
     text = "\n".join(_markdown_line(line, widths) for line in [lines[0], rule, *lines[1:]])
     notes = [f"{row['method']}: {row['note']}" for row in report["results"] if row["note"]]
-    return "\n\n".join([text, _legend(report), *notes])
+    return "\n\n".join(filter(None, [split_warning(report), text, _legend(report), *notes]))
 
 
 def table_cells(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -57,6 +57,25 @@ def main_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows.sort(key=lambda row: -row["balanced_accuracy"])
         chosen.update(row["method"] for row in rows[:n_best])
     return [row for row in report["results"] if row["method"] in chosen]
+
+
+def split_mark(report: Mapping[str, Any]) -> str:
+    """A few words for titles on a split that does not keep subjects apart; else nothing."""
+    if report["split"].get("leaky"):
+        return "LEAKY SPLIT"
+    return "" if report["split"].get("subject_disjoint", True) else "subjects on both sides"
+
+
+def split_warning(report: Mapping[str, Any]) -> str:
+    """What a reader must know of a split that does not keep subjects apart; else nothing."""
+    if report["split"].get("leaky"):
+        return (
+            "LEAKY SPLIT: windows of the same recordings, overlapping ones too, are trained and tested on. "
+            "These figures are for comparison with others made so, and say nothing about new recordings."
+        )
+    if report["split"].get("subject_disjoint", True):
+        return ""
+    return "The same subjects are trained and tested on: these figures say nothing about new people."
 
 
 def format_interval(ci95: list[float | None], signed: bool = False) -> str:

@@ -84,7 +84,7 @@ class Split:
 
         A file without a unit is held to the strictest one, the subject.
         """
-        content = json.loads(Path(path).read_text())
+        content = _read_json(Path(path))
         missing = sorted({"protocol", "fold", "hash", "parts"} - set(content))
         if missing:
             raise ValueError(f"{path}: lacks the keys {missing}; write splits with Split.save.")
@@ -95,6 +95,18 @@ class Split:
         if split.hash != content["hash"]:
             raise ValueError(f"{path}: was changed by hand: hash {split.hash}, written {content['hash']}.")
         return split
+
+
+def _read_json(path: Path) -> dict:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such split; 'biollm split' writes them.")
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: is no split: {error}. Write splits with 'biollm split'.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: is no split, but a {type(content).__name__}.")
+    return content
 
 
 def load_splits(path: str | Path) -> list[Split]:

@@ -57,7 +57,7 @@ CASES = {
     ),
     "2 GB in the header": case(lying_header, r"S01_a_eda\.npy: its header tells 2,000,000,000 bytes"),
     "truncated": case(lambda p: cut(p.with_name(GSR)), r"S01_a_eda\.npy"),
-    "NaN only": case(lambda p: gsr(p, np.full((1, 160), np.nan)), r"S01_a_eda\.npy"),
+    "NaN only": case(lambda p: gsr(p, np.full((1, 160), np.nan)), r"manifest\.csv#S01:a.*NaN throughout"),
     "times that go back": case(times, r"S01_a_ecg\.csv"),
     "text among numbers": case(lambda p: rewrite(p.with_name(ECG), "0.05,", "0.05,high"), r"S01_a_ecg\.csv"),
     "other channels": case(lambda p: rewrite(p.with_name("S02_a_ecg.csv"), "II", "V1"), r"S02"),
