@@ -21,6 +21,7 @@ from biollm.evaluation import (
     paired_difference,
     render_table,
 )
+from biollm.evaluation.figures import comparison_figure, confusion_figure
 
 CLASSES = ["relax", "physical", "stress"]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -252,3 +253,37 @@ def test_importing_the_package_loads_no_plotting():
     command = "import sys, biollm.evaluation; print('matplotlib' in sys.modules, 'torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("split", "words", "mark"),
+    [
+        ({"leaky": True, "subject_disjoint": False}, "LEAKY SPLIT: windows of the same", "LEAKY SPLIT"),
+        (
+            {"leaky": False, "subject_disjoint": False},
+            "same subjects are trained and",
+            "subjects on both sides",
+        ),
+        ({"leaky": False, "subject_disjoint": True}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_a_split_that_does_not_keep_subjects_apart_is_marked_everywhere(tmp_path, split, words, mark):
+    results = {name: result for name, result in make_results().items() if name in ("majority", "CNN head")}
+    report = build_report(results, {"classes": CLASSES}, split, tmp_path, n_boot=10)
+    page = (tmp_path / "report.html").read_text()
+    forms = {
+        "page": page,
+        "table": render_table(report),
+        "json": json.dumps(report["split"]),
+        "comparison": comparison_figure(report).get_suptitle(),
+    }
+    if words is None:
+        assert not [name for name, text in forms.items() if "LEAKY" in text or "same subjects" in text]
+        assert 'class="warning"' not in page
+        return
+    assert words in forms["page"]
+    assert words in forms["table"]
+    assert mark in forms["comparison"]
+    assert json.loads(forms["json"]) == split
+    assert mark in confusion_figure(report["results"][1], CLASSES, mark).get_suptitle()

@@ -23,7 +23,8 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 p { max-width: 44rem; margin: .5rem 0; }
 .muted, caption, figcaption { color: var(--muted); font-size: .9rem; }
 .finding { background: var(--tint); border-left: 4px solid #d55e00; padding: .6rem .9rem; max-width: none; }
-.warning { border: 2px solid #b00020; color: #b00020; padding: .6rem .9rem; font-weight: 600; max-width: none; }
+.warning { border: 2px solid #b00020; color: #b00020; padding: .6rem .9rem;
+  font-weight: 600; max-width: none; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; width: 100%; }
