@@ -9,13 +9,16 @@ import signal
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
+from time import sleep
 
 import numpy as np
 import pytest
 
+from biollm.building import BuildConfig, build
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.recording import Block, Recording, Signal, save_recording
-from data_builders.stage import read_stamp
+from data_builders.stage import folder_hash, read_stamp
 from data_builders.store import SegmentStore
 
 N_FILES = 12
@@ -228,6 +231,21 @@ def test_a_store_is_written_to_and_read_from_a_url(recordings, whole, tmp_path, 
     memory.rm("/scale", recursive=True)
 
 
+def test_conversations_are_written_to_a_url(store, conversations, make_base, tmp_path, monkeypatch):
+    pytest.importorskip("upath")
+    import fsspec
+
+    monkeypatch.setenv("BIOLLM_CACHE", str(tmp_path / "cache"))
+    memory = fsspec.filesystem("memory")
+    tokenizer = str(conversations.parent / "signal_tokenizer")
+    settings = {"n_conversations": 400, "model_name_or_path": make_base(), "out": "memory://scale/built"}
+    build(BuildConfig(str(store), tokenizer, **settings), progress=False)
+    assert memory.cat_file("/scale/built/train.jsonl") == (conversations / "train.jsonl").read_bytes()
+    found = {name.removeprefix("/scale/built/") for name in memory.find("/scale/built")}
+    assert found == {path.relative_to(conversations).as_posix() for path in conversations.rglob("*.*")}
+    memory.rm("/scale", recursive=True)
+
+
 def interrupt(*args) -> None:
     raise KeyboardInterrupt
 
@@ -239,34 +257,47 @@ def read_stamp_or_none(folder: str) -> dict | None:
         return None
 
 
-def test_a_ray_cluster_that_loses_a_worker_makes_the_same_store(recordings, whole, tmp_path):
-    """Two nodes of one CPU each; one is killed when the first shards are there."""
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on this machine: a head without CPUs and two nodes of one CPU each."""
     ray = pytest.importorskip("ray")
-    from threading import Thread
-    from time import sleep
-
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made.workers = [made.add_node(num_cpus=1) for _ in range(2)]
+    ray.init(made.address, log_to_driver=False)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def test_a_ray_cluster_that_loses_a_worker_makes_the_same_store(cluster, recordings, whole, tmp_path):
+    """One of the two nodes is killed when the first shards are there."""
     done = []
 
     def kill_one_in_mid_run() -> None:
-        while not list((tmp_path / "store.partial").glob("0*.json")):
+        while not (cards := list((tmp_path / "store.partial").glob("0*.json"))):
             sleep(0.05)
-        done.append(len(list((tmp_path / "store.partial").glob("0*.json"))))
-        cluster.remove_node(nodes[1], allow_graceful=False)
+        done.append(len(cards))
+        cluster.remove_node(cluster.workers.pop(), allow_graceful=False)
 
-    ray.init(cluster.address, log_to_driver=False)
     killer = Thread(target=kill_one_in_mid_run, daemon=True)
-    try:
-        killer.start()
-        settings = {"engine": "ray", "ray_address": cluster.address, "jobs": 2}
-        out = prepare(config(recordings, tmp_path / "store", **settings), progress=False)
-        killer.join()
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    killer.start()
+    settings = {"engine": "ray", "ray_address": cluster.address, "jobs": 2}
+    out = prepare(config(recordings, tmp_path / "store", **settings), progress=False)
+    killer.join()
     assert 0 < done[0] < N_FILES
     assert content(out) == whole
     assert json.loads((out / "stage.json").read_text())["stage"] == "prepare"
+
+
+def test_ray_builds_the_same_conversations(cluster, store, conversations, make_base, tmp_path, monkeypatch):
+    """In chunks of 64 segments, here and there."""
+    monkeypatch.setattr("encoders.inputs.CHUNK", 64)
+    settings = {"store": str(store), "signal_tokenizer": str(conversations.parent / "signal_tokenizer")}
+    settings |= {"n_conversations": 400, "model_name_or_path": make_base()}
+    here = build(BuildConfig(**settings, out=str(tmp_path / "here")), progress=False)
+    on_ray = {"engine": "ray", "ray_address": cluster.address, "jobs": 2}
+    there = build(BuildConfig(**settings, **on_ray, out=str(tmp_path / "there")), progress=False)
+    assert folder_hash(there) == folder_hash(here)
+    assert (there / "train.jsonl").read_bytes() == (here / "train.jsonl").read_bytes()
