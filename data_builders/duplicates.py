@@ -34,8 +34,8 @@ N_VALUES = 1024
 N_CHANGES = 16
 """A signal that changes less often within a window, as a count of steps does, tells too little."""
 N_SAMPLED = 512
-CHUNK_VALUES = 2**24
-ROWS_AT_ONCE = 1024
+CHUNK_VALUES = 2**22
+ROWS_AT_ONCE = 256
 
 
 class DuplicateSearch:
@@ -99,13 +99,16 @@ def _fingerprints(signals: SignalSource) -> dict[str, np.ndarray]:
     for chunk in _chunks(signals, sampled):
         for name, data in chunk.items():
             scales[name].add(data)
-    prints: dict[str, list[np.ndarray]] = {name: [] for name in signals.specs}
+    prints = {name: np.empty((n, scale.n_values), np.float32) for name, scale in scales.items()}
+    start = 0
     for chunk in _chunks(signals, np.arange(n)):
         for name, data in chunk.items():
-            prints[name].append(scales[name].transform(data))
+            prints[name][start : start + len(data)] = scales[name].transform(data)
+        start += len(data)
     group = signals.table["group"].to_numpy()[sampled]
-    found = {name: np.concatenate(parts) for name, parts in prints.items()}
-    return {name: unit * np.float32(np.sqrt(_evidence(unit[sampled], group))) for name, unit in found.items()}
+    for unit in prints.values():
+        unit *= np.float32(np.sqrt(_evidence(unit[sampled], group)))
+    return prints
 
 
 def _chunks(signals: SignalSource, rows: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
@@ -131,6 +134,11 @@ class _Whitening:
         self.n += len(values)
         self.total = self.total + values.sum(axis=0)
         self.squares = self.squares + (values**2).sum(axis=0)
+
+    @property
+    def n_values(self) -> int:
+        """How many coefficients are kept."""
+        return min(N_VALUES, len(self.total))
 
     def transform(self, data: np.ndarray) -> np.ndarray:
         """Windows of length 1, shape (n_segments, n_values), float32; 0 where they tell nothing."""

@@ -1,5 +1,6 @@
 """Splits: which segments train, choose and test, by protocols that say what no two parts share."""
 
+from data_builders.splits.between_subjects import LeaveOneSubjectOut, SubjectHoldout, SubjectKFold
 from data_builders.splits.overlap import overlapping
 from data_builders.splits.protocols import (
     PROTOCOLS,
@@ -10,14 +11,11 @@ from data_builders.splits.protocols import (
 )
 from data_builders.splits.split import PARTS, UNITS, Split, load_splits
 from data_builders.splits.splitter import Splitter
-from data_builders.splits.splitters import (
+from data_builders.splits.within_subjects import (
     BlockKFold,
     LeaveOneSessionOut,
-    LeaveOneSubjectOut,
     ShuffledKFold,
     StimulusKFold,
-    SubjectHoldout,
-    SubjectKFold,
     TrialKFold,
 )
 

@@ -26,16 +26,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from data_builders.splits.between_subjects import LeaveOneSubjectOut, SubjectHoldout, SubjectKFold
 from data_builders.splits.split import PARTS, Split
 from data_builders.splits.splitter import Splitter, check_columns
-from data_builders.splits.splitters import (
+from data_builders.splits.within_subjects import (
     BlockKFold,
     LeaveOneSessionOut,
-    LeaveOneSubjectOut,
     ShuffledKFold,
     StimulusKFold,
-    SubjectHoldout,
-    SubjectKFold,
     TrialKFold,
 )
 
