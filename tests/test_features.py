@@ -17,7 +17,12 @@ from encoders.features.cardiac import ecg_features, hrv, pulse_features
 from encoders.features.eeg import BANDS, eeg_features
 from encoders.features.emg import emg_features
 from encoders.features.gsr import gsr_features
-from encoders.features.peripheral import acceleration_features, slow_features
+from encoders.features.peripheral import (
+    acceleration_features,
+    given_features,
+    respiration_features,
+    slow_features,
+)
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 EPOC = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
@@ -32,6 +37,9 @@ SPECS = {
     "ecg": SignalSpec(128.0, ("II",), "mV"),
     "eeg": SignalSpec(128.0, EPOC, "µV"),
     "emg": SignalSpec(500.0, ("zygomaticus", "corrugator"), "µV"),
+    "respiration": SignalSpec(32.0, ("belt",), "a.u."),
+    "eog": SignalSpec(128.0, ("hEOG", "vEOG"), "µV"),
+    "features": SignalSpec(4.0, ("mean_0_a", "fft_749_b"), ""),
 }
 
 
@@ -240,6 +248,25 @@ def test_acceleration_finds_frequency_and_power_of_a_movement():
     assert values["dominant_frequency"][0] == pytest.approx(2, abs=0.125)
     assert np.exp(values["movement_power"][0]) == pytest.approx(0.125, rel=0.02)  # A²/2
     assert values["jerk"][0] == pytest.approx(np.abs(np.diff(data[0, 0])).mean() * 8)
+
+
+@pytest.mark.parametrize("breaths", [8, 15, 26])
+@pytest.mark.parametrize("sampling_rate", [4.0, 32.0, 700.0])
+def test_breathing_is_counted_to_half_a_breath_per_minute(breaths, sampling_rate):
+    """On a drift ten times as large; the spectrum is read in steps of a quarter of a breath."""
+    data = sine(breaths / 60, sampling_rate, seconds=60)
+    data += np.linspace(0, 10, data.shape[-1])
+    values = respiration_features(data, sampling_rate, ["belt"])
+    assert values["rate"][0] == pytest.approx(breaths, abs=0.5)
+    short = respiration_features(data[..., : round(9 * sampling_rate)], sampling_rate, ["belt"])
+    assert np.isnan(short["rate"]).all()
+
+
+def test_given_features_stay_as_they_are():
+    data = np.random.default_rng(0).normal(size=(5, 3, 1))
+    values = given_features(data, 1.0, ["mean_0_a", "fft_1_b", "# fft 2"])
+    assert list(values) == ["mean_0_a", "fft_1_b", "fft_2"]
+    np.testing.assert_array_equal(np.stack(list(values.values()), axis=1), data[..., 0])
 
 
 def test_names_are_unique_lower_case_and_in_a_stable_order():

@@ -1,4 +1,4 @@
-"""Slow peripheral signals (temperature, SpO2, heart rate) and acceleration."""
+"""Slow peripheral signals (temperature, SpO2, heart rate, breathing), acceleration, and given features."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import signal
 
-from encoders.features.channels import Features, by_channel, checked
+from encoders.features.channels import Features, by_channel, channel_keys, checked
 from encoders.features.numerics import centred, log_positive, slope
 
-__all__ = ["acceleration_features", "slow_features"]
+__all__ = ["acceleration_features", "given_features", "respiration_features", "slow_features"]
 
+BREATHING_BAND = (0.1, 0.5)  # Hz; 6 to 30 breaths a minute (Charlton et al. 2016)
 MOVEMENT_BAND = (0.5, 3.5)  # Hz; steps and gestures (Bouten et al. 1997)
 
 
@@ -31,6 +32,45 @@ def slow_features(data: np.ndarray, sampling_rate: float, channel_names: Sequenc
         per minute; ``mean_abs_diff``, mean absolute change in units per second.
     """
     return by_channel(_level, data, sampling_rate, channel_names)
+
+
+def respiration_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """`slow_features` of each channel, and its rate of breathing.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples), in any unit
+    sampling_rate : float, in Hz
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,), for each channel
+        Those of `slow_features`; ``rate``, breaths per minute: where the spectrum from 0.1 to 0.5 Hz is
+        highest (Charlton et al. 2016, Physiol Meas 37); NaN in segments under 10 s, which hold no whole
+        breath of the slowest rate.
+    """
+    rate = by_channel(_breathing_rate, data, sampling_rate, channel_names)
+    return slow_features(data, sampling_rate, channel_names) | rate
+
+
+def given_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """Values that the data set gives in place of signals, as they are: the mean over a segment's samples.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples)
+    sampling_rate : float
+        Not used.
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,)
+        A value a channel, by the channel's name.
+    """
+    values = np.where(np.isfinite(data).all(-1), data.mean(-1, dtype=np.float64), np.nan)
+    return dict(zip(channel_keys(channel_names), values.T, strict=True))
 
 
 def acceleration_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
@@ -55,6 +95,20 @@ def acceleration_features(data: np.ndarray, sampling_rate: float, channel_names:
     gaps = ~np.isfinite(data).all((1, 2))
     movement = _movement(np.where(gaps[:, None, None], 0.0, data), sampling_rate)
     return features | {name: np.where(gaps, np.nan, value) for name, value in movement.items()}
+
+
+def _breathing_rate(data: np.ndarray, sampling_rate: float) -> Features:
+    n_samples = data.shape[-1]
+    # Padded to steps of a quarter of a breath per minute.
+    length = max(n_samples, round(240 * sampling_rate))
+    frequencies = np.fft.rfftfreq(length, 1 / sampling_rate)
+    inside = (frequencies >= BREATHING_BAND[0]) & (frequencies <= BREATHING_BAND[1])
+    if n_samples < sampling_rate / BREATHING_BAND[0] or not inside.any():
+        return {"rate": np.full(data.shape[:-1], np.nan)}
+    windowed = signal.detrend(data) * np.hanning(n_samples)
+    power = np.abs(np.fft.rfft(windowed, length)[..., inside]) ** 2
+    rate = 60 * frequencies[inside][power.argmax(-1)]
+    return {"rate": np.where(power.max(-1) > 0, rate, np.nan)}
 
 
 def _level(data: np.ndarray, sampling_rate: float) -> Features:

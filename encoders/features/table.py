@@ -13,7 +13,12 @@ from encoders.features.channels import Features
 from encoders.features.eeg import eeg_features
 from encoders.features.emg import emg_features
 from encoders.features.gsr import gsr_features
-from encoders.features.peripheral import acceleration_features, slow_features
+from encoders.features.peripheral import (
+    acceleration_features,
+    given_features,
+    respiration_features,
+    slow_features,
+)
 
 __all__ = ["FEATURES", "extract_features"]
 
@@ -28,6 +33,9 @@ FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
     "heart_rate": slow_features,
     "bvp": pulse_features,
     "ppg": pulse_features,
+    "respiration": respiration_features,
+    "eog": slow_features,
+    "features": given_features,
 }
 CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
 
