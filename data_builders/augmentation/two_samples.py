@@ -82,20 +82,22 @@ def told_apart(
 
 
 def transfer(real: Part, made: Part, held_out: Part, seed: int) -> dict[str, float] | None:
-    """Balanced accuracies on held-out subjects; descriptors are relative to each subject's own.
+    """Balanced accuracies on held-out subjects, and the standard error of their difference.
 
-    None where the parts have under two classes in common.
+    Descriptors are relative to each subject's own. None where the parts have under two classes in common.
     """
-    from sklearn.metrics import balanced_accuracy_score
-
     classes = set.intersection(*(set(table["emotion"].dropna()) for _, table in (real, made, held_out)))
     if len(classes) < 2:
         return None
     x, y = _labelled(*held_out, classes)
-    guesses = {n: _trees(seed).fit(*_labelled(*part, classes)).predict(x) for n, part in
-               (("real", real), ("made", made))}  # fmt: skip
-    found = {name: float(balanced_accuracy_score(y, guess)) for name, guess in guesses.items()}
-    return found | {"chance": 1 / len(classes), "difference": found["made"] - found["real"]}
+    right = {
+        name: _trees(seed).fit(*_labelled(*part, classes)).predict(x) == y
+        for name, part in (("real", real), ("made", made))
+    }
+    recall = pd.DataFrame(right).astype(float).assign(difference=right["made"] * 1.0 - right["real"])
+    by_class = recall.groupby(y)
+    error = np.sqrt(by_class["difference"].var(ddof=0).div(by_class.size()).sum()) / len(classes)
+    return {**by_class.mean().mean().to_dict(), "error": float(error), "chance": 1 / len(classes)}
 
 
 def _labelled(values: pd.DataFrame, table: pd.DataFrame, classes: set[str]) -> tuple[np.ndarray, np.ndarray]:
