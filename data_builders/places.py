@@ -8,7 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
+from itertools import count
+from pathlib import Path, PurePath
 from typing import Any
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "file_stats",
     "is_remote",
     "local_copy",
+    "local_file",
     "remove_folder",
     "tree_stats",
     "working_folder",
@@ -24,9 +27,13 @@ __all__ = [
 
 STAMP = "stage.json"
 """What tells the output of a stage."""
+KEPT = 4
+"""Remote files of which a process keeps a copy."""
+_fetched: dict[tuple[str, int, str], Path] = {}
+_numbers = count()
 
 
-def is_remote(location: str | Path) -> bool:
+def is_remote(location: str | PurePath) -> bool:
     """Whether a location is a URL."""
     return "://" in str(location)
 
@@ -81,8 +88,17 @@ def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
 
 def file_stats(files: Iterable[Path], below: str | Path) -> list[tuple[str, int, str]]:
     """Name (relative to a folder), size and time of change of some files."""
-    stats = ((os.path.relpath(file, below), file.stat()) for file in files)
-    return sorted((name, stat.st_size, str(stat.st_mtime_ns)) for name, stat in stats)
+    return sorted(_remote_stats(f) if is_remote(f) else _local_stats(f, below) for f in files)
+
+
+def _local_stats(file: Path, below: str | Path) -> tuple[str, int, str]:
+    stat = file.stat()
+    return os.path.relpath(file, below), stat.st_size, str(stat.st_mtime_ns)
+
+
+def _remote_stats(file: Any) -> tuple[str, int, str]:
+    info = file.fs.info(file.path)
+    return str(file), info["size"], _version(info)
 
 
 def _version(info: dict[str, Any]) -> str:
@@ -118,6 +134,25 @@ def _move(source: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():
             raise
+
+
+def local_file(file: Any) -> Path:
+    """A file that can be opened: itself, or a copy of a remote one; the last few are kept."""
+    if not is_remote(file):
+        return file
+    state = _remote_stats(file)
+    if state not in _fetched:
+        while len(_fetched) >= KEPT:
+            _fetched.pop(next(iter(_fetched))).unlink(missing_ok=True)
+        copy = Path(_folder().name, f"{next(_numbers)}-{file.name}")
+        file.fs.get_file(file.path, str(copy))
+        _fetched[state] = copy
+    return _fetched[state]
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="biollm-")
 
 
 def remove_folder(place: Any) -> None:

@@ -231,6 +231,36 @@ def test_a_store_is_written_to_and_read_from_a_url(recordings, whole, tmp_path, 
     memory.rm("/scale", recursive=True)
 
 
+def test_a_manifest_reads_its_files_from_urls_one_by_one(tmp_path):
+    """Six arrays in fsspec's memory, beside a table here; the same as with the arrays beside the table."""
+    pytest.importorskip("upath")
+    import fsspec
+
+    from data_builders import places
+
+    memory = fsspec.filesystem("memory")
+    contents = []
+    for where in ("memory://scale/arrays/", ""):
+        root = tmp_path / (where and "remote")
+        root.mkdir(exist_ok=True)
+        lines = ["path,subject,trial,modality,sampling_rate,unit,emotion"]
+        for k in range(6):
+            data = np.random.default_rng(k).normal(size=(1, 400)).astype(np.float32)
+            np.save(tmp_path / f"S{k}.npy", data)
+            if where:
+                memory.pipe(f"/scale/arrays/S{k}.npy", (tmp_path / f"S{k}.npy").read_bytes())
+            lines.append(f"{where}S{k}.npy,S{k},T,gsr,8,uS,{('calm', 'fear')[k % 2]}")
+        (root / "manifest.csv").write_text("\n".join(lines))
+        settings = config(root, tmp_path / f"store{len(contents)}", dataset="manifest")
+        contents.append(content(prepare(settings, progress=False))[1])
+        memory.pipe("/scale/arrays/S0.npy", b"changed") if where else None
+    assert contents[0] == contents[1]
+    assert len(places._fetched) <= places.KEPT
+    with pytest.raises(ValueError, match="S0"):
+        prepare(config(tmp_path / "remote", tmp_path / "store0", dataset="manifest"), progress=False)
+    memory.rm("/scale", recursive=True)
+
+
 def test_conversations_are_written_to_a_url(store, conversations, make_base, tmp_path, monkeypatch):
     pytest.importorskip("upath")
     import fsspec

@@ -9,6 +9,7 @@ from data_builders.manifests.array_files import LAYOUTS, open_hdf5, open_mat, op
 from data_builders.manifests.clinical_files import open_brainvision, open_edf, open_fif, open_wfdb
 from data_builders.manifests.signal_file import SignalFile
 from data_builders.manifests.text_files import open_text
+from data_builders.places import local_file
 
 __all__ = ["FORMATS", "open_signals"]
 
@@ -37,6 +38,7 @@ def open_signals(path: Path, key: str = "", index: int | None = None, layout: st
     Parameters
     ----------
     path : Path
+        Or the place of a URL, of which a copy is fetched; each process keeps the last few.
     key : str
         Variable of a ``.npz``, ``.mat`` or HDF5 file; not needed where there is one.
     index : int, optional
@@ -53,7 +55,7 @@ def open_signals(path: Path, key: str = "", index: int | None = None, layout: st
     problem = path_problem(path)
     if problem:
         raise ValueError(problem)
-    return FORMATS[path.suffix.lower()](path, key, index, layout)
+    return FORMATS[path.suffix.lower()](local_file(path), key, index, layout)
 
 
 def path_problem(path: Path) -> str:

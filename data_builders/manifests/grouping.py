@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from data_builders.manifests.rows import Row
+from data_builders.places import is_remote
 
 __all__ = ["PlannedRecording", "Source", "Stretch", "plan"]
 
@@ -176,8 +177,10 @@ def _stretches(rows: list[Row], table: Path, problems: list[str]) -> list[Stretc
 
 def _file_name(row: Row, table: Path) -> str:
     """A name from the file's place: folders, file, key and index."""
-    path = row.path
-    if path.is_relative_to(table.parent):
+    path: PurePath = row.path
+    if is_remote(path):
+        path = PurePath(row.path.as_uri().partition("://")[2])
+    elif path.is_relative_to(table.parent):
         path = path.relative_to(table.parent)
     index = "" if row.index is None else str(row.index)
     return "-".join(filter(None, (*path.with_suffix("").parts, row.key.replace("/", "-"), index)))

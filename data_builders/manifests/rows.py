@@ -15,6 +15,7 @@ from data_builders.manifests.options import ManifestOptions
 from data_builders.manifests.spelling import lookalikes, near_misses
 from data_builders.manifests.table import COLUMNS, LABEL_COLUMNS, Table
 from data_builders.manifests.units import unit_problem
+from data_builders.places import as_place, is_remote
 
 __all__ = ["Row", "parse_rows"]
 
@@ -111,9 +112,8 @@ def _row(path: Path, number: int, cells: dict[str, str], options: ManifestOption
     fields: dict[str, Any] = {name: cells[name] for name in TEXTS}
     fields |= {name: values[name] for name in ("sampling_rate", "start", "end")}
     whole = None if index is None or problems else int(index)
-    return Row(
-        number, path.parent / cells["path"], modality=modality, index=whole, labels=labels, **fields
-    ), problems
+    file = as_place(cells["path"]) if is_remote(cells["path"]) else path.parent / cells["path"]
+    return Row(number, file, modality=modality, index=whole, labels=labels, **fields), problems
 
 
 def _number(text: str) -> float | None:

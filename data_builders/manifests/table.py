@@ -16,7 +16,7 @@ __all__ = ["COLUMNS", "LABEL_COLUMNS", "REQUIRED", "SUFFIXES", "Table", "find_ta
 REQUIRED = ("path", "subject")
 LABEL_COLUMNS = ("emotion", "valence", "arousal", "transition")
 COLUMNS = {
-    "path": "file, relative to the table",
+    "path": "file, relative to the table, or a URL",
     "subject": "who was recorded",
     "session": "of the subject",
     "trial": "what no two sides of a split may share",

@@ -73,7 +73,7 @@ class ManifestReader(Reader):
     def files(self) -> list[Path]:
         """The table and every file that it names: what a cache of the recordings depends on."""
         named = {source.path for recording in self.manifest.recordings for source in recording.sources}
-        return [self.manifest.path, *sorted(named)]
+        return [self.manifest.path, *sorted(named, key=str)]
 
     def paths(self) -> list[str]:
         """``TABLE#SUBJECT:SESSION:TRIAL`` a recording with labels, as far as it has session and trial."""
