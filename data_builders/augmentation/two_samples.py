@@ -68,7 +68,8 @@ def told_apart(
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
     truth = np.repeat([0, 1], [len(real), len(made)])
-    tables = pd.concat([real_table, made_table], ignore_index=True)
+    ids = ["segment", "source", "subject"]
+    tables = pd.concat([real_table[ids], made_table[ids]], ignore_index=True)
     own = tables["segment"].where(tables["source"] == "", tables["source"].str.split("+").str[0])
     by = "subject" if real_table["subject"].nunique() >= FEWEST_SUBJECTS else "source"
     groups = tables["subject"] if by == "subject" else own
