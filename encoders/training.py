@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from sklearn.metrics import recall_score
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from data_builders.augmentation.basic import time_masking
+from data_builders.augmentation.intermediate import INTERMEDIATE
 from encoders.classifier import ClassifierOutput, SignalClassifier
 
 __all__ = ["TrainingConfig", "augment", "encode", "fit_classifier", "predict_proba"]
@@ -38,6 +40,8 @@ class TrainingConfig:
     jitter: float = 0.1  # augmentation: white noise, in standard deviations of the signal
     shift: float = 0.1  # augmentation: largest shift in time by roll, as a share of the segment
     channel_dropout: float = 0.1  # augmentation: chance of a channel to be zero
+    # augmentation: further transforms of data_builders.augmentation, by name with their strength
+    transforms: dict[str, float] = field(default_factory=dict)
     seed: int = 0  # of the order, the augmentation and the dropout
     device: str | None = None  # "cuda", "cpu", ...; by default cuda where there is one
 
@@ -46,6 +50,8 @@ class TrainingConfig:
         wrong += [f"{name} is {getattr(self, name)!r}" for name in NOT_NEGATIVE if getattr(self, name) < 0]
         if self.monitor not in MONITORS:
             wrong.append(f"monitor is {self.monitor!r}, allowed are {sorted(MONITORS)}")
+        if set(self.transforms) - set(ON_THE_FLY):
+            wrong.append(f"transforms are {list(self.transforms)}, allowed are {sorted(ON_THE_FLY)}")
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
@@ -55,6 +61,12 @@ class TrainingConfig:
 
 POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
 NOT_NEGATIVE = ("weight_decay", "label_smoothing", "scaling", "jitter", "shift", "channel_dropout")
+# Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
+ON_THE_FLY = {"time_masking": time_masking} | {
+    name: transform
+    for name, transform in INTERMEDIATE.items()
+    if name not in ("mixup", "cutmix", "swap_hemispheres", "rotate_ring")
+}
 MONITORS = {"balanced_accuracy": 1, "loss": -1}  # and the sign under which more is better
 
 
@@ -242,7 +254,7 @@ def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> T
     generator : torch.Generator
         On the tensors' device.
     config : TrainingConfig
-        For `scaling`, `jitter`, `shift` and `channel_dropout`.
+        For `scaling`, `jitter`, `shift`, `channel_dropout` and `transforms`.
 
     Returns
     -------
@@ -259,6 +271,12 @@ def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> T
         kept = torch.rand(len(signal), n_channels, 1, **options) >= config.channel_dropout
         noise = config.jitter * torch.randn(signal.shape, **options)
         out[name] = (_roll(signal, torch.round(shift * n_samples).long()) * gain + noise) * kept
+    for transform, strength in config.transforms.items():
+        # The same draws for all streams, so that time runs alike in them.
+        seed = int(torch.randint(2**31, (), **options))
+        for name, signal in out.items():
+            drawn = torch.Generator(first.device).manual_seed(seed)
+            out[name] = ON_THE_FLY[transform](signal, drawn, strength)
     return out
 
 

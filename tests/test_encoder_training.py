@@ -157,6 +157,35 @@ def test_streams_of_a_segment_shift_together():
     assert torch.equal(out["fast"][:, 0], out["fast"][:, 1])
 
 
+@pytest.mark.parametrize("name", sorted(training.ON_THE_FLY))
+def test_further_transforms_are_applied_on_the_fly(name):
+    x = tensors(toy(16)[0])
+    nothing = {"scaling": 0, "jitter": 0, "shift": 0, "channel_dropout": 0}
+    config = TrainingConfig(**nothing, transforms={name: 0.3})
+    one, two = (augment(x, torch.Generator().manual_seed(5), config) for _ in range(2))
+    for stream, array in x.items():
+        assert one[stream].shape == array.shape
+        assert torch.equal(one[stream], two[stream])
+        assert not torch.allclose(one[stream], array)
+
+
+def test_streams_of_a_segment_warp_together():
+    """A ramp shows the time that each sample was read at; to a tenth of a sample of the slow stream."""
+    nothing = {"scaling": 0, "jitter": 0, "shift": 0, "channel_dropout": 0}
+    ramps = {"fast": (torch.arange(640.0) + 0.5) / 640, "slow": (torch.arange(64.0) + 0.5) / 64}
+    x = {name: ramp.repeat(8, 1, 1) for name, ramp in ramps.items()}
+    config = TrainingConfig(**nothing, transforms={"time_warping": 0.2})
+    out = augment(x, torch.Generator().manual_seed(0), config)
+    at_slow_times = out["fast"][:, 0].unflatten(1, (64, 10)).mean(dim=2)
+    assert (out["slow"][:, 0] - x["slow"][:, 0]).abs().max() > 2 / 64
+    torch.testing.assert_close(at_slow_times, out["slow"][:, 0], rtol=0, atol=0.1 / 64)
+
+
+def test_unknown_transforms_are_named():
+    with pytest.raises(ValueError, match=r"transforms are \['warp'\], allowed are .*'time_warping'"):
+        TrainingConfig(transforms={"warp": 1.0})
+
+
 def test_rare_classes_weigh_as_much_as_common_ones():
     y = torch.tensor([0] * 90 + [1] * 10)
     weights = training._class_weights(y, 3)
