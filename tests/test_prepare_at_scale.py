@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 from contextlib import suppress
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from time import sleep
 
 import numpy as np
 import pytest
+from killing import run_killed
 
 from biollm.building import BuildConfig, build
 from data_builders.preparing import PrepareConfig, prepare
@@ -22,8 +21,6 @@ from data_builders.stage import folder_hash, read_stamp
 from data_builders.store import SegmentStore
 
 N_FILES = 12
-STEPS = ("replace", "rename", "unlink", "write_table", "finalize")
-"""What writing consists of; a kill falls before or after one of them."""
 
 
 @pytest.fixture(scope="module")
@@ -79,41 +76,6 @@ def test_chunks_give_all_rows_in_order(recordings, tmp_path):
     np.testing.assert_array_equal(
         np.concatenate([chunk.signals["eeg"] for chunk in chunks]), everything.signals["eeg"]
     )
-
-
-def killed_at(step: int | None, after: bool, settings: dict, counted) -> None:
-    """Run `prepare` in this process and kill it before or after its `step`-th step of writing."""
-    from datasets.arrow_writer import ArrowWriter
-
-    def watched(function):
-        def call(*args, **kwargs):
-            counted.value += 1
-            last = counted.value == step
-            if last and not after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = function(*args, **kwargs)
-            if last:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        return call
-
-    for owner in (os, Path, ArrowWriter):
-        for name in STEPS:
-            if name in vars(owner):
-                setattr(owner, name, watched(getattr(owner, name)))
-    prepare(PrepareConfig(**settings), progress=False)
-
-
-def run_killed(step: int | None, after: bool, settings: dict) -> tuple[int | None, int]:
-    """Exit status and number of steps of a run in a process of its own."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["data_builders.preparing", "datasets.arrow_writer"])
-    counted = context.Value("i", 0)
-    process = context.Process(target=killed_at, args=(step, after, settings, counted))
-    process.start()
-    process.join()
-    return process.exitcode, counted.value
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_content(recordings, whole, tmp_path):

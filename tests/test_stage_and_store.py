@@ -405,7 +405,8 @@ def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
     """The simulated set has no folder, and a folder of WFDB files holds no ``.npz``."""
     path = save_recording(a_recording("P1"), tmp_path / "P1.npz")
     for dataset in ("simulated", "noneeg"):
-        card = {"dataset": dataset, "reader_options": None, "preprocessing": "none", "window": 10.0, "event": None}
+        card = {"dataset": dataset, "reader_options": None, "window": 10.0, "event": None}
+        card["preprocessing"] = "none"
         recording, _ = read_for_chat(card, str(path))
         assert recording.blocks == load_recording(path).blocks
 
