@@ -71,7 +71,7 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
     """Fit and save a signal tokenizer with the split that it was fitted on."""
     store = SegmentStore(config.store)
     split = Split.load(config.split) if config.split else subject_holdout(store.table, seed=config.seed)
-    check_leaks(store.table, split, store)
+    check_leaks(store.table, split, store, store.fitted)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "split": split.hash}
 
@@ -134,7 +134,8 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
     split = Split.load(folder / SPLIT)
     made = read_stamp(folder, "train-encoder")
-    check_leaks(store.table, split, store, {f"the signal tokenizer {folder}": made["inputs"]["split"]})
+    fitted = store.fitted | {f"the signal tokenizer {folder}": made["inputs"]["split"]}
+    check_leaks(store.table, split, store, fitted)
     task = asdict(load_task(config.task))
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),

@@ -132,7 +132,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     config = _as_artefact(config) if config.artefact else config
     splits = _splits(config, store)
     search = DuplicateSearch(store)
-    fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
+    fitted: dict = dict(store.fitted)
+    if config.artefact:
+        fitted[config.artefact] = read_card(config.artefact)[0].split_hash
     for split in splits:
         check_leaks(store.table, split, search, fitted)
     settings = asdict(config) | {"out": None, "jobs": None}

@@ -139,6 +139,11 @@ class SegmentStore:
         """Names of the emotion classes, in order."""
         return tuple(self.about["classes"])
 
+    @property
+    def fitted(self) -> dict[str, list[str]]:
+        """What of an augmented store was fitted, on which segments: for `check_leaks`."""
+        return self.about.get("augmentation", {}).get("fitted", {})
+
     def segments(self, rows: np.ndarray | pd.Series | None = None) -> Segments:
         """Read segments into memory; all, or those of a boolean mask or an array of positions.
 

@@ -14,7 +14,7 @@ from data_builders.augmentation.copies import AugmentationConfig, augment, suita
 from data_builders.augmentation.intermediate import INTERMEDIATE
 from data_builders.augmentation.synthesis import Synthesis
 from data_builders.augmentation.validation import CHECKS, Check
-from data_builders.leaks import check_leaks
+from data_builders.leaks import LeakError, check_leaks
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
 from data_builders.splits import Split, subject_holdout
 from data_builders.store import SegmentStore
@@ -228,7 +228,12 @@ def test_generated_copies_that_fail_are_used_only_by_force(store, split_file, tm
     split = Split.load(split_file)
     assert {split.parts[name] for name in done["fitted"]["generators"]} == {"train"}
     assert (forced.table["source"] != "").sum() > 0
-    check_leaks(forced.table, Split.load(tmp_path / "out" / "split.json"), fitted=done["fitted"])
+    extended = Split.load(tmp_path / "out" / "split.json")
+    check_leaks(forced.table, extended, fitted=forced.fitted)
+    swapped = {"train": "test", "test": "train", "validation": "validation"}
+    moved = Split({name: swapped[part] for name, part in extended.parts.items()}, "swapped")
+    with pytest.raises(LeakError, match="generators was fitted on .* segments that are not in the train"):
+        check_leaks(forced.table, moved, fitted=forced.fitted)
 
 
 def test_generated_copies_that_pass_are_used(store, split_file, tmp_path, monkeypatch):
