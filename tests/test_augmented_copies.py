@@ -232,7 +232,7 @@ def test_generated_copies_that_fail_are_used_only_by_force(store, split_file, tm
     check_leaks(forced.table, extended, fitted=forced.fitted)
     swapped = {"train": "test", "test": "train", "validation": "validation"}
     moved = Split({name: swapped[part] for name, part in extended.parts.items()}, "swapped")
-    with pytest.raises(LeakError, match="generators was fitted on .* segments that are not in the train"):
+    with pytest.raises(LeakError, match=r"generators was fitted on .* segments that are not in the train"):
         check_leaks(forced.table, moved, fitted=forced.fitted)
 
 
