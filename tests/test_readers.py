@@ -29,6 +29,7 @@ from written import (
 from data_builders.readers import FMOV, READERS, NonEEG, Reader, RecordingFolder, find_reader
 from data_builders.recording import LABELS, Recording
 from data_builders.segments import SignalSpec
+from prompts import STATE_WORDS
 
 OPTIONS = {"empatica": {"labels": ["rest", "stress", None, "rest"]}}
 """Of readers whose files alone have no labels."""
@@ -107,6 +108,11 @@ def test_reading_a_path_alone_gives_what_iteration_gives(name: str, tmp_path: Pa
     assert alone.blocks == last.blocks
     for modality, signal in last.signals.items():
         np.testing.assert_array_equal(alone.signals[modality].data, signal.data)
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_labels_are_words_that_the_embedded_base_knows(name: str) -> None:
+    assert set(READERS[name].classes) <= set(STATE_WORDS)
 
 
 @pytest.mark.parametrize("name", sorted(set(READERS) - set(MADE)))
