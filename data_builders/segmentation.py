@@ -114,7 +114,8 @@ def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segmen
         signals[name] = signal.data[:, index].transpose(1, 0, 2)
     specs = {n: SignalSpec(s.sampling_rate, s.channel_names, s.unit) for n, s in recording.signals.items()}
     rows = [_row(recording, window, length) for window in chosen]
-    return Segments(signals, pd.DataFrame(rows, columns=list(TABLE_COLUMNS)), specs)
+    table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).astype(dict.fromkeys(LABELS[1:], float))
+    return Segments(signals, table, specs)
 
 
 def _row(recording: Recording, window: Window, length: float) -> dict:
