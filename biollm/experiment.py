@@ -12,6 +12,7 @@ import pandas as pd
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building import RUNNING, BuildConfig
+from biollm.known_subjects import normalised_before
 from biollm.methods import GROUPS, Context, MethodOutput
 from biollm.report_rows import write_report
 from data_builders.duplicates import DuplicateSearch
@@ -55,7 +56,7 @@ class EvaluateConfig:
     )
     load_in_4bit: bool = field(default=True, metadata={"help": "nf4 weights through bitsandbytes"})
     normalisation: str = field(
-        default="subject", metadata={"help": "subject (transductive), baseline (causal) or none"}
+        default="subject", metadata={"help": "subject or recording (transductive), baseline (causal) or none"}
     )
     tokenizer: dict | str | None = field(
         default=None, metadata={"help": "SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
@@ -231,6 +232,9 @@ def run_job(job: Job, config: EvaluateConfig, folder: Path, progress: bool) -> N
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{job.fold}.json")
     inputs = _inputs(config, store, folder)
+    if not split.subject_disjoint:
+        inputs = normalised_before(inputs, split, config.normalisation)
+        config = replace(config, normalisation="none")
     workplace = folder / "work" / job.name
     workplace.mkdir(parents=True, exist_ok=True)
     context = Context(inputs, split, store, config, job.seed, workplace, progress)

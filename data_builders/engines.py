@@ -6,7 +6,7 @@ order. A task must be safe to run twice: a worker that dies has its task run aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 __all__ = ["ENGINES", "run_local", "run_ray"]
@@ -14,7 +14,7 @@ __all__ = ["ENGINES", "run_local", "run_ray"]
 
 def run_local(
     work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int = 1, address: str | None = None
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Run the tasks in this process, or in `jobs` processes of this machine.
 
     Parameters
@@ -33,6 +33,7 @@ def run_local(
         yield from map(work, tasks)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
@@ -40,13 +41,18 @@ def run_local(
         try:
             for done in as_completed(waiting):
                 yield done.result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                f"a worker process died ({error}); was there too little memory? The same command goes on "
+                "from there, with fewer jobs if you like."
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def run_ray(
     work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int = 1, address: str | None = None
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Run the tasks through Ray Data, on the cluster at `address` or a new one on this machine.
 
     Ray runs the tasks of a lost worker again on another one.
@@ -94,4 +100,4 @@ def _import_ray() -> Any:
     return ray
 
 
-ENGINES: dict[str, Callable[..., Iterator[Any]]] = {"local": run_local, "ray": run_ray}
+ENGINES: dict[str, Callable[..., Generator[Any, None, None]]] = {"local": run_local, "ray": run_ray}

@@ -78,10 +78,13 @@ def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
         remote = place.fs.find(place.path, detail=True).items()
         return sorted((name, info["size"], _version(info)) for name, info in remote)
     found: list[Path] = []
-    for folder, below, files in os.walk(location):
-        if STAMP in files:
+    seen: set[str] = set()
+    for folder, below, files in os.walk(location, followlinks=True):
+        real = os.path.realpath(folder)
+        if STAMP in files or real in seen:  # links may lead round in circles
             below.clear()
             continue
+        seen.add(real)
         found += [Path(folder, file) for file in files]
     return file_stats(found, location)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
 from data_builders.store import finish_store
 
-__all__ = ["PrepareConfig", "make_reader", "prepare", "read_for_chat"]
+__all__ = ["PrepareConfig", "input_stats", "make_reader", "prepare", "read_for_chat"]
 
 MOST_SHARDS = 1000
 """Data sets of more files than this have several in a shard."""
@@ -113,13 +115,16 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "classes": list(reader.classes),
     }
     running = dict.fromkeys(("out", "jobs", "engine", "ray_address"))
-    names = [file_name(path, config.root) for path in reader.paths()]
-    digest = content_hash({"recordings": names, "stats": _stats(reader, config.root)})
+    root = local_copy(config.root) if config.root else None
+    names = [file_name(path, root) for path in reader.paths()]
+    digest = content_hash({"recordings": names, "stats": input_stats(reader, config.root)})
     inputs = {
         "config": asdict(config) | running,
         "about": about,
         "files": digest,
         "columns": TABLE_COLUMNS,
+        "steps": asdict(PreprocessingConfig.from_options(config.preprocessing)),
+        "version": version("biollm"),
     }
 
     def work(partial: Path) -> None:
@@ -140,7 +145,7 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
     return run_stage("prepare", config.out, inputs, work)
 
 
-def _stats(reader: Any, root: str | None) -> list:
+def input_stats(reader: Any, root: str | None) -> list:
     """What tells that a file of the data set has changed."""
     files = reader.files()
     if files is not None:
@@ -185,15 +190,23 @@ def _tasks(
 
 def _run(tasks: list[ShardTask], config: PrepareConfig, partial: Path, title: str, progress: bool) -> None:
     """Make the shards that are not there yet, and fail as soon as one does not fit the first."""
-    from tqdm import tqdm
-
     n_files = tasks[-1].stop if tasks else 0
     left = [task for task in tasks if not (partial / task.card).is_file()]
     earlier = [_read_card(partial, task) for task in tasks if task not in left]
     made = ENGINES[config.engine](make_shard, left, config.jobs, config.ray_address)
+    try:
+        _follow(chain(earlier, made), n_files, config, title, progress)
+    finally:
+        made.close()  # no worker writes any more when the folder is put away
+
+
+def _follow(cards: Iterable[dict], n_files: int, config: PrepareConfig, title: str, progress: bool) -> None:
+    """Check each shard as it comes."""
+    from tqdm import tqdm
+
     first: dict | None = None
     with tqdm(total=n_files, desc=title, unit="file", disable=not progress) as bar:
-        for card in chain(earlier, made):
+        for card in cards:
             if card["skipped"] and config.on_error == "fail":
                 raise ValueError(card["skipped"][0]["error"])
             if card.get("specs"):
@@ -208,7 +221,9 @@ def _read_card(folder: Path, task: ShardTask) -> dict:
 
 
 def _say_cautions(cards: list[dict]) -> None:
-    """What preprocessing left out, once for all files."""
+    """What preprocessing left out, once for all files, and the files that were left out."""
+    for entry in (entry for card in cards for entry in card["skipped"]):
+        print(f"left out: {entry['name']}: {entry['error']}", file=sys.stderr)
     for caution in sorted({caution for card in cards for caution in card["cautions"]}):
         print(f"note: {caution}", file=sys.stderr)
 

@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data_builders.options import as_mapping
-from data_builders.places import tree_stats
-from data_builders.preparing import make_reader
+from data_builders.preparing import input_stats, make_reader
 from data_builders.quality_figure import quality_figure
 from data_builders.signal_quality import COLUMNS, FLAT_SECONDS, recording_quality, signal_quality
 from data_builders.stage import run_stage
@@ -77,7 +76,7 @@ def data_quality(config: QualityConfig, progress: bool = True) -> Path:
     inputs = {
         "config": asdict(config) | {"out": None},
         "recordings": [str(path) for path in reader.paths()],
-        "files": tree_stats(config.root) if config.root else [],
+        "files": input_stats(reader, config.root),
         "columns": COLUMNS,
     }
 

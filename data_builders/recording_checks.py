@@ -37,6 +37,10 @@ def check_recording(recording: Recording, where: str) -> None:
             names = [signal.channel_names[k] for k in dead]
             where_dead = f"all {len(dead)} channels" if len(dead) == len(signal.data) else f"{names}"
             problems.append(f"{name!r} is NaN throughout in {where_dead}")
+        infinite = np.isinf(signal.data).sum(axis=1)
+        if infinite.any():
+            names = [f"{n} ({k})" for n, k in zip(signal.channel_names, infinite, strict=True) if k]
+            problems.append(f"{name!r} holds infinite values in {', '.join(names)}")
     duration, latest = recording.duration if recording.signals else np.inf, 0.0
     for block in recording.blocks:
         problems += [f"block {block.trial!r}: {said}" for said in _block_problems(block, latest, duration)]

@@ -6,13 +6,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from data_builders.options import as_mapping
 from data_builders.places import as_place, local_copy, working_folder, write_whole
 from data_builders.preprocessing import PreprocessingConfig, cautions, preprocess
 from data_builders.readers import find_reader
+from data_builders.recording import Recording
 from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, windows
 from data_builders.segments import Segments, concatenate
@@ -20,6 +24,9 @@ from data_builders.shards import write_shard
 from data_builders.store import check_ids
 
 __all__ = ["ShardTask", "check_windows", "file_name", "make_reader", "make_shard"]
+
+REPORTED = 0.05
+"""Share of rejected EEG from which on a recording is named."""
 
 
 def make_reader(dataset: str, root: str | None, options: dict | str | None = None) -> Any:
@@ -40,19 +47,21 @@ def make_reader(dataset: str, root: str | None, options: dict | str | None = Non
         If there is no such reader, or it has no such option; the message lists those that exist.
     """
     reader: Any = find_reader(dataset)
+    chosen, parameters = as_mapping(options), signature(reader).parameters
+    known = [name for name in parameters if name != "root"]
+    unknown = sorted(set(chosen) - set(known))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise ValueError(f"reader {dataset!r}: has no options {unknown}; allowed are {known or 'none'}.")
     try:
-        return reader(local_copy(root) if root else root, **as_mapping(options))
+        return reader(local_copy(root) if root else root, **chosen)
     except TypeError as error:
-        raise ValueError(
-            f"reader {dataset!r}: {error}. Its options are those of {reader.__name__}."
-        ) from error
+        raise ValueError(f"reader {dataset!r}: does not take the options {chosen}: {error}.") from error
 
 
-def file_name(path: str | Path, root: str | None) -> str:
+def file_name(path: str | Path, root: Path | None) -> str:
     """A file's name below the root, so that a store does not depend on where its files lie."""
-    local = local_copy(root) if root else None
-    inside = local is not None and Path(path).is_relative_to(local)
-    return Path(path).relative_to(local).as_posix() if inside else str(path)  # type: ignore[arg-type]
+    inside = root is not None and Path(path).is_relative_to(root)
+    return Path(path).relative_to(root).as_posix() if inside else str(path)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,9 @@ def _cached_reader(dataset: str, root: str | None, options: str, digest: str) ->
 def _parts(
     task: ShardTask, reader: Any, steps: PreprocessingConfig, card: dict[str, Any]
 ) -> Iterator[tuple[str, Segments]]:
+    root = local_copy(task.root) if task.root else None
     for path in reader.paths()[task.first : task.stop]:
-        name = file_name(path, task.root)
+        name = file_name(path, root)
         try:
             yield name, _cut_file(reader, path, steps, task, card["cautions"])
         except (ValueError, OSError) as error:
@@ -131,6 +141,7 @@ def _cut_file(
     parts: list[Segments] = []
     for recording in reader.recordings(path):
         check_recording(recording, f"{path}, {recording.id}")
+        _check_modalities(recording, task.preprocessing)
         n_blocks += len(recording.blocks)
         if reader.event:
             before, after = reader.event
@@ -140,11 +151,33 @@ def _cut_file(
         if chosen:
             said += cautions(recording, steps)
             clean = preprocess(recording, steps)
+            said += _rejected(clean)
             parts.append(cut(clean, chosen + reference_windows(clean, length), length))
     check_windows(parts, path, length, n_blocks)
     segments = concatenate(parts)
     check_ids(segments.table["segment"])
     return segments
+
+
+def _rejected(clean: Recording) -> list[str]:
+    """How much of an EEG was rejected as loud or flat: no other sample is 0 (or NaN) throughout."""
+    if "eeg" not in clean.signals:
+        return []
+    data = clean.signals["eeg"].data
+    share = float(((data == 0) | np.isnan(data)).mean())
+    return [f"{clean.id}: {share:.0%} of the EEG rejected or missing"] if share >= REPORTED else []
+
+
+def _check_modalities(recording: Recording, preprocessing: str) -> None:
+    """Refuse steps for signals that there are not: a slip of the pen would go unseen."""
+    options = json.loads(preprocessing)
+    named = set(as_mapping(options)) - {"causal"} if isinstance(options, dict) else set()
+    unknown = sorted(named - set(recording.signals))
+    if unknown:
+        raise ValueError(
+            f"preprocessing names {unknown}, which {recording.id} has not; allowed are "
+            f"{list(recording.signals)}."
+        )
 
 
 def check_windows(found: list, path: str | Path, length: float, n_blocks: int) -> None:

@@ -80,9 +80,10 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     if is_remote(folder):
         return _open_remote(stage, as_place(folder), unfinished)
     folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    _finish_the_move(stage, partial, folder)
     if _finished_key(stage, folder) == key:
         return None
-    partial = folder.with_name(folder.name + ".partial")
     if _is_filled(partial):
         if _partial_key(partial) == key:
             return partial
@@ -90,6 +91,19 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     partial.mkdir(parents=True, exist_ok=True)
     _write_stamp(partial, unfinished)
     return partial
+
+
+def _finish_the_move(stage: str, partial: Path, folder: Path) -> None:
+    """What a kill has left between an earlier output and the one that takes its place."""
+    aside = _aside(folder)
+    if not aside.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(aside)
+    elif (partial / STAMP).is_file() and json.loads((partial / STAMP).read_text())["stage"] == stage:
+        _move_into_place(partial, folder)
+    else:
+        aside.rename(folder)
 
 
 def _open_remote(stage: str, folder: Any, unfinished: dict) -> Any | None:
@@ -144,9 +158,21 @@ def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
     folder = Path(folder)
     _finished_key(stage, folder)
     _write_stamp(partial, stamp | {"stage": stage})
+    _move_into_place(partial, folder)
+
+
+def _move_into_place(partial: Path, folder: Path) -> None:
+    """Put an earlier output aside before, and delete it after: a kill leaves one of the two whole."""
+    aside = _aside(folder)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(aside)
     partial.rename(folder)
+    if aside.exists():
+        shutil.rmtree(aside)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".replaced")
 
 
 def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path], None]) -> Path:

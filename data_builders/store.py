@@ -203,7 +203,8 @@ class SegmentStore:
                 n: f"{s.sampling_rate:g} Hz x {len(s.channel_names)}" for n, s in self.specs.items()
             },
             "window_seconds": self.about["window"],
-            "n_skipped": len(self.about["skipped"]),
+            "labelled": {name: int(n) for name in LABELS if (n := labelled[name].notna().sum())},
+            "skipped": [entry["name"] for entry in self.about["skipped"]],
             "key": self.key,
             "hash": self.about["content"],
         }

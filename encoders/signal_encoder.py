@@ -21,7 +21,7 @@ class EncoderConfig:
     network: str = "cnn"  # cnn, tcn, lstm or gru
     quantizer: str | None = "vq"  # vq, fsq, or None for a head on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
-    normalisation: str = "subject"  # subject (transductive), baseline (causal) or none
+    normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
     dim: int = 64  # size of a frame's vector
     dropout: float = 0.3  # before the head
     pooling: str = "attention"  # attention or mean

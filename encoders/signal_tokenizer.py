@@ -31,7 +31,7 @@ class SignalTokenizerConfig:
     """What a signal tokenizer learns."""
 
     encoder: dict | None = field(default_factory=dict)  # of EncoderConfig; None for no codes
-    normalisation: str = "subject"  # subject (transductive), baseline (causal) or none
+    normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
     token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
     n_bins: int = 8  # quantile bins a feature

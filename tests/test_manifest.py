@@ -265,3 +265,12 @@ def test_a_real_ecg_is_read_through_a_manifest(tmp_path: Path) -> None:
     assert (signal.sampling_rate, signal.unit, signal.channel_names) == (360, "mV", ("MLII",))
     # an R wave of about 1 mV, as the record shows
     assert 0.5 < signal.data.max() < 2
+
+
+def test_companions_of_a_header_are_files_that_a_manifest_depends_on(tmp_path: Path) -> None:
+    from data_builders.manifests import with_companions
+
+    for name in ("a.hea", "a.dat", "a_1.dat", "b.dat", "c.csv", "c.dat"):
+        (tmp_path / name).write_text("x")
+    assert [file.name for file in with_companions(tmp_path / "a.hea")] == ["a.dat", "a.hea", "a_1.dat"]
+    assert with_companions(tmp_path / "c.csv") == [tmp_path / "c.csv"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 from contextlib import suppress
@@ -15,6 +16,7 @@ import pytest
 from killing import run_killed
 
 from biollm.building import BuildConfig, build
+from data_builders.engines import ENGINES
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.recording import Block, Recording, Signal, save_recording
 from data_builders.stage import folder_hash, read_stamp
@@ -119,6 +121,16 @@ def test_what_is_done_is_not_done_again(recordings, whole, tmp_path, monkeypatch
     assert seen == [*names[:9], *names[8:]]
 
 
+def dying(task: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL) if task == 3 else None
+    return task
+
+
+def test_a_worker_that_dies_is_one_message():
+    with pytest.raises(ChildProcessError, match=r"a worker process died.*goes on"):
+        list(ENGINES["local"](dying, range(6), 2))
+
+
 @pytest.fixture
 def with_bad_files(recordings, tmp_path) -> Path:
     """Two of the files cut off behind their headers."""
@@ -146,7 +158,7 @@ def test_unreadable_files_can_be_left_out_and_are_listed(with_bad_files, tmp_pat
     assert [entry["name"] for entry in store.about["skipped"]] == ["P03.npz", "P07.npz"]
     assert all("'eeg'" in entry["error"] for entry in store.about["skipped"])
     assert set(store.table["subject"]) == {f"P{k:02d}" for k in range(N_FILES)} - {"P03", "P07"}
-    assert store.describe()["n_skipped"] == 2
+    assert store.describe()["skipped"] == ["P03.npz", "P07.npz"]
 
 
 def test_a_file_of_another_rate_is_named_beside_those_that_differ(recordings, tmp_path):

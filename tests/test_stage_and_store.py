@@ -49,6 +49,37 @@ def test_changed_inputs_replace_the_output_as_a_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("at", ["put aside", "moved in", "deleted"])
+def test_a_kill_while_an_output_is_replaced_leaves_one_of_the_two_whole(tmp_path, monkeypatch, at):
+    """The earlier output is put aside, the new one moved in, the earlier one deleted: a kill behind each."""
+    work = Work()
+    out = run_stage("prepare", tmp_path / "out", {"window": 10}, work)
+
+    def killed_behind(function):
+        def call(*args, **kwargs):
+            function(*args, **kwargs)
+            raise KeyboardInterrupt
+
+        return call
+
+    def rename(path, target):
+        os.replace(path, target)
+        if (Path(target).name == "out.replaced") == (at == "put aside"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if at == "deleted":
+            patch.setattr("data_builders.stage.shutil.rmtree", killed_behind(lambda path: None))
+        else:
+            patch.setattr(Path, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            run_stage("prepare", out, {"window": 20}, work)
+    assert run_stage("prepare", out, {"window": 20}, work) == out
+    assert (out / "result.txt").read_text() == "result 2"
+    assert work.calls == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_the_order_of_the_inputs_does_not_matter_but_their_values_do():
     assert content_hash({"a": 1, "b": [2, 3]}) == content_hash({"b": [2, 3], "a": 1})
     values = [{"a": 1}, {"a": "1"}, {"a": 1.5}, {"a": None}, {"b": 1}, {"a": [1]}]
@@ -349,6 +380,35 @@ def test_a_change_in_any_file_of_a_recording_is_seen(tmp_path, monkeypatch):
         (tmp_path / name).write_text("mended")
         keys.append(SegmentStore(prepare(config, progress=False)).key)
     assert len(set(keys)) == 4
+
+
+def test_a_change_behind_a_link_is_seen_and_links_in_a_circle_end(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "notes.txt").write_text("first")
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    keys = [run(folder).key for _ in range(2)]
+    (elsewhere / "notes.txt").write_text("second")
+    keys.append(run(folder).key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_infinite_values_and_steps_for_no_signal_are_refused(folder):
+    with pytest.raises(ValueError, match=r"names \['gssr'\], which mine/P0 has not; allowed are \['gsr'\]"):
+        run(folder, preprocessing={"gssr": {"low_pass": 1}})
+    recording = a_recording("P9")
+    recording.signals["gsr"].data[0, 7] = np.inf
+    save_recording(recording, folder / "P9.npz")
+    with pytest.raises(ValueError, match=r"P9.*'gsr' holds infinite values in eda \(1\)"):
+        run(folder)
+
+
+def test_unknown_options_of_a_reader_are_named_with_those_that_there_are(folder):
+    with pytest.raises(
+        ValueError, match=r"'npz': has no options \['widow'\]; allowed are \['window', 'step'"
+    ):
+        run(folder, reader_options={"widow": 3})
 
 
 def test_an_unknown_data_set_is_refused_with_those_that_exist(tmp_path):

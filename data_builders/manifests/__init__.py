@@ -1,6 +1,6 @@
 """Manifests: a table that says which files hold whose recordings, and what was felt when."""
 
-from data_builders.manifests.formats import FORMATS, open_signals
+from data_builders.manifests.formats import FORMATS, open_signals, with_companions
 from data_builders.manifests.grouping import PlannedRecording, Source, Stretch
 from data_builders.manifests.loading import Stream, end_tolerance, load, look_into
 from data_builders.manifests.manifest import Manifest, read_manifest
@@ -23,4 +23,5 @@ __all__ = [
     "look_into",
     "open_signals",
     "read_manifest",
+    "with_companions",
 ]

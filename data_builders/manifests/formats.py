@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 
 from data_builders.manifests.array_files import LAYOUTS, open_hdf5, open_mat, open_npy, open_npz
 from data_builders.manifests.clinical_files import open_brainvision, open_edf, open_fif, open_wfdb
 from data_builders.manifests.signal_file import SignalFile
 from data_builders.manifests.text_files import open_text
-from data_builders.places import local_file
+from data_builders.places import is_remote, local_file
 
-__all__ = ["FORMATS", "open_signals"]
+__all__ = ["FORMATS", "open_signals", "with_companions"]
+
+SEVERAL_FILES = (".hea", ".vhdr", ".fif")
+"""Formats whose samples lie in further files, or may."""
 
 FORMATS: dict[str, Callable[[Path, str, int | None, str], SignalFile]] = {
     ".csv": open_text,
@@ -56,6 +60,13 @@ def open_signals(path: Path, key: str = "", index: int | None = None, layout: st
     if problem:
         raise ValueError(problem)
     return FORMATS[path.suffix.lower()](local_file(path), key, index, layout)
+
+
+def with_companions(path: Path) -> list[Path]:
+    """A file, and those of the same name beside it that formats of several files keep their samples in."""
+    if is_remote(path) or path.suffix.lower() not in SEVERAL_FILES:
+        return [path]
+    return sorted({path, *(file for file in path.parent.glob(f"{escape(path.stem)}*") if file.is_file())})
 
 
 def path_problem(path: Path) -> str:

@@ -15,6 +15,7 @@ from data_builders.manifests import (
     load,
     look_into,
     read_manifest,
+    with_companions,
 )
 from data_builders.readers.reader import Reader, existing_folder
 from data_builders.recording import BASELINE_SECONDS, LABELS, Block, Recording, Signal
@@ -72,7 +73,12 @@ class ManifestReader(Reader):
 
     def files(self) -> list[Path]:
         """The table and every file that it names: what a cache of the recordings depends on."""
-        named = {source.path for recording in self.manifest.recordings for source in recording.sources}
+        named = {
+            file
+            for recording in self.manifest.recordings
+            for source in recording.sources
+            for file in with_companions(source.path)
+        }
         return [self.manifest.path, *sorted(named, key=str)]
 
     def paths(self) -> list[str]:

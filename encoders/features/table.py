@@ -37,6 +37,7 @@ FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
     "eog": slow_features,
     "features": given_features,
 }
+CONDUCTANCE = ("µS", "uS", "µmho", "umho")
 CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
 
 
@@ -68,6 +69,9 @@ def extract_features(segments: Segments) -> pd.DataFrame:
     for modality in (name for name in FEATURES if name in segments.signals):
         spec, data = segments.specs[modality], segments.signals[modality]
         values = _in_chunks(FEATURES[modality], data, spec)
+        if modality == "gsr" and spec.unit not in CONDUCTANCE:
+            # Responses are found by their size in µS; of other units only levels and trends are comparable.
+            values |= {name: np.full_like(v, np.nan) for name, v in values.items() if name.startswith("scr")}
         columns |= {f"{modality}_{name}": value for name, value in values.items()}
     return pd.DataFrame(columns)
 
