@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -146,7 +147,9 @@ def _report(manifest: Manifest, summary: dict, config: DataCheckConfig) -> Itera
     if summary["labels"]:
         yield "  emotion: " + ", ".join(f"{label} {count}" for label, count in summary["labels"].items())
     yield from (f"note: {note}" for note in summary["notes"])
-    yield f"next: biollm prepare --dataset manifest --root {config.root} --out runs/NAME"
+    options = as_mapping(config.reader_options)
+    given = f" --reader_options '{json.dumps(options)}'" if options else ""
+    yield f"next: biollm prepare --dataset manifest --root {config.root}{given} --out runs/NAME"
 
 
 def data_init(config: DataInitConfig) -> Path:

@@ -19,6 +19,7 @@ __all__ = ["QualityConfig", "data_quality", "recording_quality", "signal_quality
 
 TABLE = "quality.csv"
 SUMMARY = "summary.csv"
+SKIPPED = "skipped.csv"
 FIGURE = "quality.png"
 DPI = 130
 CHANNEL = ["modality", "channel"]
@@ -38,6 +39,9 @@ class QualityConfig:
     reader_options: dict | str | None = field(
         default=None, metadata={"help": "options of the reader, as JSON"}
     )
+    on_error: str = field(
+        default="fail", metadata={"help": "fail at a file that cannot be read, or skip it and list it"}
+    )
     shortest: float | None = field(
         default=None, metadata={"help": "seconds from which a recording is long enough; default: a window"}
     )
@@ -52,12 +56,14 @@ class QualityConfig:
             for name, value in (("shortest", self.shortest), ("flat_seconds", self.flat_seconds))
             if value is not None and not value > 0
         ]
+        if self.on_error not in ("fail", "skip"):
+            problems.append(f"on_error is {self.on_error!r}; allowed are 'fail' and 'skip'")
         if problems:
             raise ValueError(f"QualityConfig: {'; '.join(problems)}.")
 
 
 def data_quality(config: QualityConfig, progress: bool = True) -> Path:
-    """Write ``quality.csv``, ``summary.csv`` and ``quality.png``, and print the summary.
+    """Write ``quality.csv``, ``summary.csv``, ``skipped.csv`` and ``quality.png``, and print the summary.
 
     The recordings are taken as their reader gives them: filters would hide what is looked for. Memory
     holds one recording and the table, a row a channel of a recording.
@@ -70,7 +76,7 @@ def data_quality(config: QualityConfig, progress: bool = True) -> Path:
     Raises
     ------
     ValueError
-        If a file cannot be read, or the data set holds no recording.
+        If a file cannot be read (unless ``on_error`` is "skip"), or the data set holds no recording.
     """
     reader = make_reader(config.dataset, config.root, config.reader_options)
     inputs = {
@@ -81,34 +87,45 @@ def data_quality(config: QualityConfig, progress: bool = True) -> Path:
     }
 
     def work(partial: Path) -> None:
-        table = _table(reader, config, progress)
+        skipped: list[dict[str, str]] = []
+        table = _table(reader, config, skipped, progress)
         summary = summarise(table)
         table.to_csv(partial / TABLE, index=False)
         summary.to_csv(partial / SUMMARY, index=False)
+        pd.DataFrame(skipped, columns=["file", "error"]).to_csv(partial / SKIPPED, index=False)
         quality_figure(table, reader.title or reader.name).savefig(
             partial / FIGURE, dpi=DPI, facecolor="white"
         )
 
     folder = run_stage("data quality", config.out, inputs, work)
     print(_as_text(pd.read_csv(folder / SUMMARY), reader.name))
-    print(f"{folder}: {TABLE}, {SUMMARY}, {FIGURE}")
+    for row in pd.read_csv(folder / SKIPPED).itertuples():
+        print(f"left out: {row.file}: {row.error}")
+    print(f"{folder}: {TABLE}, {SUMMARY}, {SKIPPED}, {FIGURE}")
     return folder
 
 
-def _table(reader: Any, config: QualityConfig, progress: bool) -> pd.DataFrame:
-    tables = list(_tables(reader, config, progress))
+def _table(reader: Any, config: QualityConfig, skipped: list[dict[str, str]], progress: bool) -> pd.DataFrame:
+    tables = list(_tables(reader, config, skipped, progress))
     if not tables:
         raise ValueError(f"{config.root}: reader {reader.name!r} found no recording; check the root.")
     return pd.concat(tables, ignore_index=True)
 
 
-def _tables(reader: Any, config: QualityConfig, progress: bool) -> Iterator[pd.DataFrame]:
+def _tables(
+    reader: Any, config: QualityConfig, skipped: list[dict[str, str]], progress: bool
+) -> Iterator[pd.DataFrame]:
     from tqdm import tqdm
 
     shortest = config.shortest or (sum(reader.event) if reader.event else reader.window)
     for path in tqdm(reader.paths(), desc=f"quality {reader.name}", unit="file", disable=not progress):
-        for recording in reader.recordings(path):
-            yield recording_quality(recording, shortest, config.flat_seconds)
+        try:
+            for recording in reader.recordings(path):
+                yield recording_quality(recording, shortest, config.flat_seconds)
+        except (ValueError, OSError) as error:
+            if config.on_error == "fail":
+                raise
+            skipped.append({"file": str(path), "error": str(error)})
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -98,6 +100,24 @@ def test_killed_at_random_moments_it_ends_with_the_same_content(recordings, whol
         assert not (tmp_path / f"{number}.partial").exists()
         assert {path.suffix for path in out.iterdir()} == {".arrow", ".json"}
     assert n_killed >= 12
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_killed_with_its_workers_or_without_them_it_ends_with_the_same_content(
+    recordings, whole, tmp_path, whole_group
+):
+    """The command with two processes; killed alone, its workers may still write for a while."""
+    out = tmp_path / "store"
+    command = [sys.executable, "-m", "biollm", "prepare", "--dataset", "npz", "--root", str(recordings)]
+    command += ["--out", str(out), "--window", "10", "--step", "5", "--jobs", "2"]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "store.partial").glob("0*.json")) and process.poll() is None:
+        sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL) if whole_group else process.kill()
+    process.wait()
+    found = content(prepare(config(recordings, out, jobs=2), progress=False))
+    assert found == whole
+    assert {path.suffix for path in out.iterdir()} == {".arrow", ".json"}
 
 
 def test_what_is_done_is_not_done_again(recordings, whole, tmp_path, monkeypatch):

@@ -268,3 +268,21 @@ def test_real_wearable_data():
     assert table.loc["temperature", "effective_rate"] < 0.5 * 4
     assert table.loc["bvp", "snr"] > 3
     assert np.isnan(table.loc["temperature", "snr"])
+
+
+def test_a_file_that_cannot_be_read_ends_it_or_is_listed(tmp_path):
+    root = tmp_path / "recordings"
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        signals = {"gsr": Signal(rng.normal(size=(1, 400)), 8.0, ("gsr",), "µS")}
+        save_recording(Recording(signals, "mine", name), root / f"{name}.npz")
+    (root / "c.npz").write_bytes((root / "a.npz").read_bytes()[:200])
+    settings = {"dataset": "npz", "root": str(root), "out": str(tmp_path / "out")}
+    with pytest.raises(ValueError, match=r"c\.npz"):
+        data_quality(QualityConfig(**settings), progress=False)
+    out = data_quality(QualityConfig(**settings, on_error="skip"), progress=False)
+    assert len(pd.read_csv(out / "quality.csv")) == 2
+    skipped = pd.read_csv(out / "skipped.csv")
+    assert skipped["file"].str.endswith("c.npz").tolist() == [True]
+    assert skipped["error"].str.contains("c.npz").all()
