@@ -34,6 +34,7 @@ MUTED = "#59636e"
 DPI = 160
 HEADING = 1.0  # height of a family's heading, in bars
 GAP = 0.35  # space above it, in bars
+TITLE_WIDTH = 72  # letters that fit above the figure
 
 
 def comparison_figure(report: Mapping[str, Any]) -> Figure:
@@ -57,7 +58,8 @@ def comparison_figure(report: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("balanced accuracy, mean over seeds, with 95 % interval (bootstrap over subjects)")
     _bare(axes)
     axes.grid(axis="x", color="#e6e8eb", zorder=0)
-    figure.suptitle(_title(report), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    title = textwrap.fill(_title(report), TITLE_WIDTH)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
 
 
