@@ -58,7 +58,10 @@ class RecordingChat:
     ----------
     windows : DataFrame
         ``start``, ``duration`` in s, and ``emotion`` where the recording says it.
+    by_source : dict of str to ndarray, shape (n_windows, n_classes)
+        Probabilities by token source, mean over phrasings.
     probabilities : ndarray, shape (n_windows, n_classes)
+        Mean over the sources.
     """
 
     def __init__(
@@ -69,14 +72,17 @@ class RecordingChat:
         rows = np.flatnonzero(~segments.table["reference"].to_numpy(bool))
         self.windows = segments.table.iloc[rows].reset_index(drop=True)
         self.texts = {s: self._texts(inputs, rows, s) for s in artefact.card.sources}
-        self.probabilities = np.mean(
-            [self._probabilities(source, k) for source in self.texts for k in range(n_phrasings)], axis=0
-        )
+        self.by_source = {
+            source: np.mean([self._probabilities(source, k) for k in range(n_phrasings)], axis=0)
+            for source in self.texts
+        }
+        self.probabilities = np.mean(list(self.by_source.values()), axis=0)
 
     def ask(self, question: str, window: int) -> str:
-        """The model's own words about one window."""
-        texts = next(iter(self.texts.values()))
-        prompt = self.artefact.prompts([texts[window]], question=question)
+        """The model's own words about one window, from the source that is surest of the joint reading."""
+        best = self.probabilities[window].argmax()
+        source = max(self.by_source, key=lambda name: self.by_source[name][window, best])
+        prompt = self.artefact.prompts([self.texts[source][window]], question=question)
         signal_tokens = self.artefact.card.signal_tokens
         return generate(self.artefact.model, self.artefact.tokenizer, prompt, 48, signal_tokens)[0]
 

@@ -43,6 +43,19 @@ def test_the_answer_shows_time_words_probabilities_and_truth(session):
     assert f"recorded as: {session.windows.loc[5, 'emotion']}" in text
 
 
+def test_words_come_from_the_source_that_is_surest_of_the_joint_reading(session, monkeypatch):
+    asked = []
+    monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2]) or ["words"])
+    surest = {"codes": [[0.6, 0.4], [0.9, 0.1]], "bins": [[0.1, 0.9], [0.8, 0.2]]}
+    monkeypatch.setattr(session, "by_source", {name: np.array(p) for name, p in surest.items()})
+    monkeypatch.setattr(session, "probabilities", np.mean(list(session.by_source.values()), axis=0))
+    for window, source in enumerate(("bins", "codes")):
+        session.ask("Which state is it?", window)
+        other = "codes" if source == "bins" else "bins"
+        assert session.texts[source][window] in str(asked[-1])
+        assert session.texts[other][window] not in str(asked[-1])
+
+
 def test_one_question_from_the_command(artefact_folder, two_states, capsys):
     chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz"), ask="Which state is it?", at=12.0))
     assert capsys.readouterr().out.startswith("[0:10-0:20] ")
