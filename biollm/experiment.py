@@ -16,6 +16,7 @@ from biollm.known_subjects import normalised_before
 from biollm.methods import GROUPS, Context, MethodOutput
 from biollm.report_rows import write_report
 from data_builders.duplicates import DuplicateSearch
+from data_builders.engines import end_with_parent
 from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
 from data_builders.splits import Split, load_splits, make_splits
@@ -222,6 +223,7 @@ def _start_worker() -> None:
     import torch
     import transformers
 
+    end_with_parent()
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()

@@ -6,10 +6,11 @@ order. A task must be safe to run twice: a worker that dies has its task run aga
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-__all__ = ["ENGINES", "run_local", "run_ray"]
+__all__ = ["ENGINES", "end_with_parent", "run_local", "run_ray"]
 
 
 def run_local(
@@ -36,7 +37,8 @@ def run_local(
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, initializer=end_with_parent) as pool:
         waiting = [pool.submit(work, task) for task in tasks]
         try:
             for done in as_completed(waiting):
@@ -48,6 +50,22 @@ def run_local(
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Let this worker end when its parent is killed: it would wait for tasks for ever."""
+    from threading import Thread
+
+    Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run_ray(

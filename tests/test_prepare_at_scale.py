@@ -14,6 +14,7 @@ from threading import Thread
 from time import sleep
 
 import numpy as np
+import psutil
 import pytest
 from killing import run_killed
 
@@ -113,8 +114,10 @@ def test_killed_with_its_workers_or_without_them_it_ends_with_the_same_content(
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     while not list((tmp_path / "store.partial").glob("0*.json")) and process.poll() is None:
         sleep(0.01)
+    workers = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGKILL) if whole_group else process.kill()
     process.wait()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
     found = content(prepare(config(recordings, out, jobs=2), progress=False))
     assert found == whole
     assert {path.suffix for path in out.iterdir()} == {".arrow", ".json"}
