@@ -14,7 +14,7 @@ from sklearn.metrics import recall_score
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from data_builders.augmentation.basic import time_masking
+from data_builders.augmentation.basic import roll, time_masking
 from data_builders.augmentation.intermediate import INTERMEDIATE
 from encoders.classifier import ClassifierOutput, SignalClassifier
 
@@ -270,7 +270,7 @@ def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> T
         gain = torch.exp(config.scaling * torch.randn(len(signal), n_channels, 1, **options))
         kept = torch.rand(len(signal), n_channels, 1, **options) >= config.channel_dropout
         noise = config.jitter * torch.randn(signal.shape, **options)
-        out[name] = (_roll(signal, torch.round(shift * n_samples).long()) * gain + noise) * kept
+        out[name] = (roll(signal, torch.round(shift * n_samples).long()) * gain + noise) * kept
     for transform, strength in config.transforms.items():
         # The same draws for all streams, so that time runs alike in them.
         seed = int(torch.randint(2**31, (), **options))
@@ -278,12 +278,6 @@ def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> T
             drawn = torch.Generator(first.device).manual_seed(seed)
             out[name] = ON_THE_FLY[transform](signal, drawn, strength)
     return out
-
-
-def _roll(x: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Roll each segment of (batch, n_channels, n_samples) by its own number of samples."""
-    positions = (torch.arange(x.shape[2], device=x.device) - shift[:, None]) % x.shape[2]
-    return x.gather(2, positions[:, None, :].expand_as(x))
 
 
 @torch.no_grad()

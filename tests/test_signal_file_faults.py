@@ -12,7 +12,16 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 from written import signal_files
-from written.tables import NAMES, RATE, check, eeg, file, healthy, row, write_table
+from written.tables import (
+    NAMES,
+    RATE,
+    check,
+    eeg,
+    file,
+    named_and_nothing_written,
+    row,
+    write_table,
+)
 
 from data_builders.manifests import ManifestOptions, Source, load, look_into
 
@@ -173,15 +182,7 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_wrong_is_named_and_nothing_is_written(case: str, tmp_path: Path) -> None:
-    table = healthy(tmp_path)
-    change, message = CASES[case]
-    change(tmp_path, table)
-    write_table(tmp_path, table.to_dict("records"))
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    with pytest.raises(ValueError, match=message) as error:
-        check(tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-    assert str(error.value).startswith(f"{tmp_path / 'manifest.csv'}: ")
+    named_and_nothing_written(tmp_path, *CASES[case])
 
 
 @pytest.mark.parametrize("name", signal_files.WRITERS)

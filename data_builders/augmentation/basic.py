@@ -112,12 +112,15 @@ def shift(x: torch.Tensor, generator: torch.Generator, strength: float = 0.1) ->
     Mohsenvand, Izadi, Maes (2020), Contrastive Representation Learning for Electroencephalogram
     Classification, ML4H (there: time shift).
     """
+    shares = strength * x.new_empty(len(x)).uniform_(-1, 1, generator=generator)
+    return roll(x, (shares * x.shape[2]).round().long())
+
+
+def roll(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Roll each segment of (batch, n_channels, n_samples) by its own number of samples."""
     import torch
 
-    n_samples = x.shape[2]
-    shares = strength * x.new_empty(len(x)).uniform_(-1, 1, generator=generator)
-    steps = (shares * n_samples).round().long()
-    positions = (torch.arange(n_samples, device=x.device) - steps[:, None]) % n_samples
+    positions = (torch.arange(x.shape[2], device=x.device) - steps[:, None]) % x.shape[2]
     return x.gather(2, positions[:, None, :].expand_as(x))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from data_builders.checking import DataCheckConfig, data_check
 from written import signal_files
@@ -72,3 +73,15 @@ def file(write: Callable[[Path], Any], name: str = "s1.csv") -> Callable[[Path, 
         write(root / name)
 
     return change
+
+
+def named_and_nothing_written(root: Path, change: Callable[[Path, pd.DataFrame], Any], message: str) -> None:
+    """Check the healthy table with one change: the message is told, and no file is written or touched."""
+    table = healthy(root)
+    change(root, table)
+    write_table(root, table.to_dict("records"))
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    with pytest.raises(ValueError, match=message) as error:
+        check(root)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert str(error.value).startswith(f"{root / 'manifest.csv'}: ")
