@@ -17,6 +17,7 @@ from data_builders.options import as_mapping
 from data_builders.places import file_stats, local_copy, remove_folder, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
 from data_builders.recording import Recording, load_recording
+from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
 from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
@@ -261,7 +262,9 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
         Side by side over the recording (or at its events), then the reference windows.
     """
     steps = PreprocessingConfig.from_options(card["preprocessing"])
-    recording = preprocess(_read_one(card, path, root), steps)
+    recording = _read_one(card, path, root)
+    check_recording(recording, path)
+    recording = preprocess(recording, steps)
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
     check_windows(chosen, path, length, len(recording.blocks))

@@ -140,7 +140,7 @@ def _cut_file(
     length, n_blocks = task.length, 0
     parts: list[Segments] = []
     for recording in reader.recordings(path):
-        check_recording(recording, f"{path}, {recording.id}")
+        check_recording(recording, f"{path}: {recording.id}")
         _check_modalities(recording, task.preprocessing)
         n_blocks += len(recording.blocks)
         if reader.event:

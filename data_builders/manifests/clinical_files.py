@@ -98,7 +98,7 @@ def open_fif(path: Path, key: str = "", index: int | None = None, layout: str = 
             raw = mne.io.read_raw_fif(path, preload=False, verbose="error")
             kinds = raw.get_channel_types()
         except Exception as error:
-            # MNE raises nothing more special on a tag that it does not know
+            # MNE raises a bare Exception on damaged tags; whatever has a type of its own goes on as it is.
             if type(error) is Exception:
                 raise ValueError(str(error)) from error
             raise

@@ -10,7 +10,6 @@ import numpy as np
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
-from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
 if TYPE_CHECKING:
@@ -101,9 +100,7 @@ class FMOV(Reader):
             "emg": Signal(table[:, 1:3].T, SAMPLING_RATE, ("zygomaticus", "corrugator"), "mV"),
             "gsr": Signal(table[:, :1].T, SAMPLING_RATE, ("gsr",), "µS"),
         }
-        recording = Recording(signals, self.name, subject, blocks=tuple(_events(table[:, 5:], subject)))
-        check_recording(recording, str(path))
-        return recording
+        return Recording(signals, self.name, subject, blocks=tuple(_events(table[:, 5:], subject)))
 
 
 def _read_table(path: Path) -> np.ndarray:

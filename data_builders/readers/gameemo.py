@@ -14,7 +14,6 @@ from data_builders.readers._cells import numbers, read_table
 from data_builders.readers._matlab import read_mat
 from data_builders.readers.reader import Reader, existing_folder
 from data_builders.recording import Block, Recording, Signal
-from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
 __all__ = ["GAMEEMO"]
@@ -115,11 +114,9 @@ class GAMEEMO(Reader):
         block = Block(0.0, signal.duration, {"emotion": WORD_OF_GAME[game]}, game, game)
         group = _pair(subject) if self.pairs else ""
         # A game fills its file, and nothing is known of the minutes before it.
-        recording = Recording(
+        yield Recording(
             {"eeg": signal}, self.name, subject, "", (block,), game, group=group, baseline=(0.0, 0.0)
         )
-        check_recording(recording, str(path))
-        yield recording
 
     def _folders(self) -> list[Path]:
         """A folder a subject, of the data and format asked for."""

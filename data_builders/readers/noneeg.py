@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
-from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
 if TYPE_CHECKING:
@@ -117,9 +116,7 @@ class NonEEG(Reader):
             modality: _signal(records[kind], wanted, names, unit)
             for modality, (kind, wanted, names, unit) in SIGNALS.items()
         }
-        recording = Recording(signals, self.name, base.name, blocks=tuple(_blocks(base, records[WRIST])))
-        check_recording(recording, str(base))
-        return recording
+        return Recording(signals, self.name, base.name, blocks=tuple(_blocks(base, records[WRIST])))
 
 
 def _base(path: Path) -> Path:

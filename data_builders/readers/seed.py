@@ -12,7 +12,6 @@ import numpy as np
 from data_builders.readers._matlab import read_mat
 from data_builders.readers.reader import Reader, existing_folder, files_in
 from data_builders.recording import Block, Recording, Signal
-from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
 __all__ = ["CHANNELS", "NO_BASELINE", "SAMPLING_RATE", "SEED", "read_clips", "subject_and_date"]
@@ -100,11 +99,9 @@ class SEED(Reader):
         subject, date = subject_and_date(path)
         for number, signal in read_clips(path, N_CLIPS):
             block = Block(0.0, signal.duration, self.words[number], f"{number:02d}", f"film-{number:02d}")
-            recording = Recording(
+            yield Recording(
                 {"eeg": signal}, self.name, str(subject), date, (block,), block.trial, baseline=NO_BASELINE
             )
-            check_recording(recording, f"{path}: clip {number}")
-            yield recording
 
 
 def _read_labels(path: Path) -> dict[int, dict[str, str]]:

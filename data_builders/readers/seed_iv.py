@@ -9,7 +9,6 @@ from typing import ClassVar
 from data_builders.readers.reader import Reader, existing_folder
 from data_builders.readers.seed import CHANNELS, NO_BASELINE, SAMPLING_RATE, read_clips, subject_and_date
 from data_builders.recording import Block, Recording
-from data_builders.recording_checks import check_recording
 from data_builders.segments import SignalSpec
 
 __all__ = ["SEEDIV", "SESSION_LABELS"]
@@ -102,8 +101,6 @@ class SEEDIV(Reader):
         for number, signal in read_clips(path, N_CLIPS):
             labels = {"emotion": WORDS[SESSION_LABELS[session][number - 1]]}
             block = Block(0.0, signal.duration, labels, f"{number:02d}", f"s{session}-{number:02d}")
-            recording = Recording(
+            yield Recording(
                 {"eeg": signal}, self.name, str(subject), session, (block,), block.trial, baseline=NO_BASELINE
             )
-            check_recording(recording, f"{path}: clip {number}")
-            yield recording

@@ -44,7 +44,12 @@ CASES = {
         lambda p: clip(p, np.zeros((1000, 62))), r"1_20131027\.mat: djc_eeg3 has shape \(1000, 62\)"
     ),
     "NaN only": case(
-        lambda p: clip(p, np.full((62, 1000), np.nan)), r"1_20131027\.mat: clip 3: 'eeg' is NaN throughout"
+        lambda p: clip(p, np.full((62, 1000), np.nan)),
+        r"1_20131027\.mat: seed/1/20131027/03: 'eeg' is NaN throughout in all 62",
+    ),
+    "NaN in a channel": case(
+        lambda p: clip(p, np.where(np.arange(62)[:, None] == 5, np.nan, np.ones((62, 1000)))),
+        r"1_20131027\.mat: seed/1/20131027/03: 'eeg' is NaN throughout in \['F7'\]",
     ),
     "unknown label": case(lambda p: labels(p, [*seed.LABELS[:-1], 7]), r"label\.mat: 'label' is .*7\]"),
     "too few labels": case(lambda p: labels(p, seed.LABELS[:-1]), r"label\.mat: 'label' is .*allowed are 15"),
