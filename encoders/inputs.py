@@ -57,15 +57,9 @@ class SignalInputs:
         table, features = (frame.iloc[rows].reset_index(drop=True) for frame in (self.table, self.features))
         return SignalInputs(streams, features, table, self.stream_specs)
 
-    def save(self, folder: Path) -> None:
-        """Write into an existing folder; `load` maps the streams into memory instead of reading them."""
-        for name, data in self.streams.items():
-            np.save(folder / f"stream_{name}.npy", data)
-        self.features.to_parquet(folder / "features.parquet")
-
     @classmethod
     def load(cls, folder: Path, table: pd.DataFrame, stream_specs: list[StreamSpec]) -> SignalInputs:
-        """Read what `save` wrote for segments of this table."""
+        """Map what `store_inputs` wrote for segments of this table."""
         streams = {s.name: np.load(folder / f"stream_{s.name}.npy", mmap_mode="r") for s in stream_specs}
         return cls(streams, pd.read_parquet(folder / "features.parquet"), table, stream_specs)
 

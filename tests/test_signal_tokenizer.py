@@ -328,7 +328,9 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
 
 
 def test_inputs_come_back_from_their_folder(inputs, tmp_path):
-    inputs.save(tmp_path)
+    for name, data in inputs.streams.items():
+        np.save(tmp_path / f"stream_{name}.npy", data)
+    inputs.features.to_parquet(tmp_path / "features.parquet")
     loaded = SignalInputs.load(tmp_path, inputs.table, inputs.stream_specs)
     pd.testing.assert_frame_equal(loaded.features, inputs.features)
     rows = np.array([5, 2, 9])
