@@ -125,7 +125,7 @@ def _class_scores(model: Any, x: np.ndarray, classes: tuple[str, ...]) -> np.nda
 
 def encoders(context: Context) -> Iterator[MethodOutput]:
     """Networks with a classification head on their own frames."""
-    for name in ("cnn", "tcn", "lstm"):
+    for name, method in {"cnn": "CNN", "tcn": "TCN", "bilstm": "BiLSTM"}.items():
         started = time.perf_counter()
         settings = {
             **context.config.tokenizer_settings.get("encoder", {}),
@@ -135,7 +135,7 @@ def encoders(context: Context) -> Iterator[MethodOutput]:
         settings |= {"quantizer_options": {}, "normalisation": context.config.normalisation}
         encoder = SignalEncoder(EncoderConfig(**settings), context.classes, context.seed)
         encoder.fit(*_train_and_validation(context, context.inputs), context.progress)
-        yield MethodOutput(name.upper(), "encoder", *_head(encoder, context, context.inputs, started))
+        yield MethodOutput(method, "encoder", *_head(encoder, context, context.inputs, started))
 
 
 def _train_and_validation(context: Context, inputs: SignalInputs) -> tuple[SignalInputs, SignalInputs]:

@@ -63,7 +63,7 @@ ORDER = (
     "extra trees",
     "CNN",
     "TCN",
-    "LSTM",
+    "BiLSTM",
     "encoder of the tokens",
     "encoder + extra trees",
     "LLM on floats",

@@ -18,7 +18,7 @@ __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
 class EncoderConfig:
     """An encoder network, how its frames are quantized, and how it is trained."""
 
-    network: str = "cnn"  # cnn, tcn, lstm or gru
+    network: str = "cnn"  # a name in encoders.networks.ENCODERS
     quantizer: str | None = "vq"  # vq, fsq, or None for a head on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none

@@ -28,7 +28,7 @@ SETTINGS = {
     "training": {"max_steps": 10},
 }
 EVERY_ROW = {
-    "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "LSTM", "encoder of the tokens",
+    "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "BiLSTM", "encoder of the tokens",
     "encoder + extra trees",
     "LLM on floats", "LLM on codes", "LLM on codes, generated", "LLM on bins", "LLM on codes and bins",
     "LLM, shuffled labels", "LLM, noise for signal",

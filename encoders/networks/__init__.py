@@ -1,4 +1,8 @@
-"""Networks that turn one stream of signals into one vector a frame."""
+"""Networks that turn one stream of signals into one vector a frame.
+
+All keep one contract: ``Network(n_channels, frame_stride, dim=..., **options)`` maps (batch, n_channels,
+n_samples) to frames (batch, n_samples // frame_stride, dim); samples at the end that fill no frame are left out.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,16 @@ from functools import partial
 from torch import nn
 
 from encoders.networks.cnn import CNN
-from encoders.networks.lstm import LSTM
+from encoders.networks.recurrent import Recurrent
 from encoders.networks.tcn import TCN
 
-__all__ = ["CNN", "ENCODERS", "GRU", "LSTM", "TCN"]
+__all__ = ["CNN", "ENCODERS", "TCN", "Recurrent"]
 
-GRU = partial(LSTM, cell="gru")
-
-ENCODERS: dict[str, Callable[..., nn.Module]] = {"cnn": CNN, "tcn": TCN, "lstm": LSTM, "gru": GRU}
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "cnn": CNN,
+    "tcn": TCN,
+    "lstm": partial(Recurrent, cell="lstm", bidirectional=False),
+    "bilstm": partial(Recurrent, cell="lstm", bidirectional=True),
+    "gru": partial(Recurrent, cell="gru", bidirectional=False),
+    "bigru": partial(Recurrent, cell="gru", bidirectional=True),
+}

@@ -43,6 +43,7 @@ class CNN(nn.Module):
         super().__init__()
         if kernel % 2 == 0:
             raise ValueError(f"kernel is {kernel}; allowed are odd widths, which keep the number of steps.")
+        self.frame_stride = frame_stride
         self.stem = Stem(n_channels, frame_stride, dim, steps)
         self.blocks = nn.ModuleList(
             nn.Sequential(

@@ -8,7 +8,39 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["Stem", "pool_steps"]
+__all__ = ["Stem", "check_sizes", "pool_steps", "whole_frames"]
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise ValueError, with all of them, if sizes of an encoder are not positive."""
+    if wrong := {name: size for name, size in sizes.items() if size < 1}:
+        raise ValueError(f"encoder sizes are {wrong}; allowed are whole numbers from 1.")
+
+
+def whole_frames(x: torch.Tensor, n_channels: int, frame_stride: int) -> torch.Tensor:
+    """Check an encoder's input, and leave out the samples at its end that fill no frame.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_channels, n_samples)
+    n_channels, frame_stride : int
+        What the encoder was made for.
+
+    Returns
+    -------
+    Tensor, shape (batch, n_channels, n_frames * frame_stride)
+
+    Raises
+    ------
+    ValueError
+        If the input is shorter than a frame or has other channels.
+    """
+    if x.ndim != 3 or x.shape[1] != n_channels or x.shape[2] < frame_stride:
+        raise ValueError(
+            f"encoder input has shape {tuple(x.shape)}; allowed is (batch, {n_channels}, n_samples) "
+            f"with at least {frame_stride} samples, one frame."
+        )
+    return x[:, :, : x.shape[2] // frame_stride * frame_stride]
 
 
 def steps_per_frame(frame_stride: int, wanted: int) -> int:
@@ -47,9 +79,7 @@ class Stem(nn.Module):
 
     def __init__(self, n_channels: int, frame_stride: int, dim: int, steps: int, causal: bool = False):
         super().__init__()
-        sizes = {"n_channels": n_channels, "frame_stride": frame_stride, "dim": dim, "steps": steps}
-        if wrong := {name: size for name, size in sizes.items() if size < 1}:
-            raise ValueError(f"encoder sizes are {wrong}; allowed are whole numbers from 1.")
+        check_sizes(n_channels=n_channels, frame_stride=frame_stride, dim=dim, steps=steps)
         self.n_channels, self.frame_stride = n_channels, frame_stride
         self.n_steps = steps_per_frame(frame_stride, steps)
         stride = frame_stride // self.n_steps
@@ -61,11 +91,5 @@ class Stem(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, n_channels, n_samples) to (batch, dim, n_frames * n_steps)."""
-        if x.ndim != 3 or x.shape[1] != self.n_channels or x.shape[2] < self.frame_stride:
-            raise ValueError(
-                f"encoder input has shape {tuple(x.shape)}; allowed is (batch, {self.n_channels}, n_samples) "
-                f"with at least {self.frame_stride} samples, one frame."
-            )
-        n_samples = x.shape[2] // self.frame_stride * self.frame_stride
-        x = functional.pad(x[:, :, :n_samples], self.padding)
+        x = functional.pad(whole_frames(x, self.n_channels, self.frame_stride), self.padding)
         return functional.gelu(self.norm(self.convolution(x)))

@@ -59,6 +59,7 @@ class TCN(nn.Module):
         dropout: float = 0.1,
     ):
         super().__init__()
+        self.frame_stride = frame_stride
         self.stem = Stem(n_channels, frame_stride, dim, steps, causal=True)
         self.blocks = nn.Sequential(*(CausalBlock(dim, kernel, 2**i, dropout) for i in range(depth)))
 

@@ -1,4 +1,4 @@
-"""Recurrent encoders: LSTM and GRU."""
+"""Recurrent encoders: LSTM and GRU, in one direction or in both."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import nn
 
 from encoders.networks.stem import Stem, pool_steps
 
-__all__ = ["LSTM"]
+__all__ = ["Recurrent"]
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class LSTM(nn.Module):
+class Recurrent(nn.Module):
     """Strided stem, a recurrent layer over its steps, and the average over each frame.
 
     Parameters
@@ -24,7 +24,8 @@ class LSTM(nn.Module):
         Size of a frame's vector; even if `bidirectional`.
     cell : "lstm" or "gru"
     bidirectional : bool
-        Whether half of the vector is read from the end of the window to its start.
+        Whether half of the vector is read from the end of the window to its start; if not, a frame sees
+        nothing that comes after it.
     depth : int
         Recurrent layers.
     steps : int
@@ -49,6 +50,7 @@ class LSTM(nn.Module):
             raise ValueError(f"cell is {cell!r}; allowed are {sorted(CELLS)}.")
         if bidirectional and dim % 2:
             raise ValueError(f"dim is {dim}; a bidirectional {cell} shares it evenly, so take an even one.")
+        self.frame_stride = frame_stride
         self.stem = Stem(n_channels, frame_stride, dim, steps, causal=not bidirectional)
         self.dropout = nn.Dropout1d(dropout)
         hidden = dim // 2 if bidirectional else dim
