@@ -1,7 +1,7 @@
 """Networks that turn one stream of signals into one vector a frame.
 
-All keep one contract: ``Network(n_channels, frame_stride, dim=..., **options)`` maps (batch, n_channels,
-n_samples) to frames (batch, n_samples // frame_stride, dim); samples at the end that fill no frame are left out.
+All keep one contract: ``Network(n_channels, frame_stride, dim=..., **options)`` maps (batch, n_channels, n_samples)
+to frames (batch, n_samples // frame_stride, dim); samples at the end that fill no frame are left out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from torch import nn
 from encoders.networks.cnn import CNN
 from encoders.networks.recurrent import Recurrent
 from encoders.networks.tcn import TCN
+from encoders.networks.tcn_stream import TCNStream
 
-__all__ = ["CNN", "ENCODERS", "TCN", "Recurrent"]
+__all__ = ["CNN", "ENCODERS", "TCN", "Recurrent", "TCNStream"]
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "cnn": CNN,

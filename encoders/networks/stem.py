@@ -91,5 +91,8 @@ class Stem(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, n_channels, n_samples) to (batch, dim, n_frames * n_steps)."""
-        x = functional.pad(whole_frames(x, self.n_channels, self.frame_stride), self.padding)
-        return functional.gelu(self.norm(self.convolution(x)))
+        return self.steps(functional.pad(whole_frames(x, self.n_channels, self.frame_stride), self.padding))
+
+    def steps(self, padded: torch.Tensor) -> torch.Tensor:
+        """The same for samples that have what comes before and after them on both sides."""
+        return functional.gelu(self.norm(self.convolution(padded)))

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from encoders.networks.stem import Stem, pool_steps
 
-__all__ = ["TCN"]
+__all__ = ["TCN", "CausalBlock"]
 
 
 class CausalBlock(nn.Module):
@@ -22,8 +22,12 @@ class CausalBlock(nn.Module):
         self.norm = nn.BatchNorm1d(dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = functional.pad(self.dropout(x), (self.past, 0))
-        return x + functional.gelu(self.norm(self.convolution(y)))
+        return self.steps(functional.pad(x, (self.past, 0)))
+
+    def steps(self, padded: torch.Tensor) -> torch.Tensor:
+        """The same for steps that have the `past` ones before them."""
+        y = functional.gelu(self.norm(self.convolution(self.dropout(padded))))
+        return padded[:, :, self.past :] + y
 
 
 class TCN(nn.Module):
