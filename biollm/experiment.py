@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -12,11 +11,12 @@ import pandas as pd
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building import RUNNING, BuildConfig
+from biollm.context import Context, prediction_table
+from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
-from biollm.methods import GROUPS, Context, MethodOutput
+from biollm.methods import GROUPS
 from biollm.report_rows import write_report
 from data_builders.duplicates import DuplicateSearch
-from data_builders.engines import end_with_parent
 from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
 from data_builders.splits import Split, load_splits, make_splits
@@ -25,7 +25,7 @@ from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs, store_inputs
 from encoders.signal_tokenizer import SignalTokenizerConfig
 
-__all__ = ["EvaluateConfig", "Job", "evaluate"]
+__all__ = ["EvaluateConfig", "evaluate"]
 
 
 @dataclass
@@ -115,19 +115,6 @@ def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[st
     return [f"{what} {wrong} unknown, allowed are {sorted(allowed)}"] if wrong else []
 
 
-@dataclass(frozen=True)
-class Job:
-    """One group of methods on one fold with one seed."""
-
-    group: str
-    fold: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.group}-fold{self.fold}-seed{self.seed}"
-
-
 def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
@@ -149,7 +136,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
         _inputs(config, store, partial, config.jobs)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
-        _run_jobs(_jobs(config, splits), config, partial, progress)
+        run_jobs(_jobs(config, splits, partial, progress), config.jobs, "evaluate", progress)
         write_report(config, store, splits, partial)
 
     return run_stage("evaluate", config.out, inputs, work)
@@ -172,16 +159,17 @@ def _splits(config: EvaluateConfig, store: SegmentStore) -> list[Split]:
     return load_splits(config.split) if config.split else make_splits(store.table, config.protocol)
 
 
-def _jobs(config: EvaluateConfig, splits: list[Split]) -> list[Job]:
-    """The LLM first: its jobs are the longest."""
-    order = sorted(config.groups, key=lambda group: -GROUPS[group].cost)
-    return [
-        Job(group, split.fold, seed)
-        for seed in config.seeds
-        for group in order
-        for split in splits
-        if group not in config.once or seed == config.seeds[0]
-    ]
+def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool) -> list[Job]:
+    """One group of methods on one fold with one seed each."""
+    jobs = []
+    for seed in config.seeds:
+        for group in config.groups:
+            for split in splits if group not in config.once or seed == config.seeds[0] else ():
+                name = f"{group}-fold{split.fold}-seed{seed}"
+                arguments = (group, split.fold, seed, config, folder, progress and config.jobs == 1)
+                target = folder / "jobs" / f"{name}.parquet"
+                jobs.append(Job(name, target, run_group, arguments, GROUPS[group].cost))
+    return jobs
 
 
 def _inputs(config: EvaluateConfig, store: SegmentStore, folder: Path, jobs: int = 1) -> SignalInputs:
@@ -190,81 +178,18 @@ def _inputs(config: EvaluateConfig, store: SegmentStore, folder: Path, jobs: int
     return store_inputs(store, frame_seconds, folder / "inputs", jobs)
 
 
-def _run_jobs(jobs: list[Job], config: EvaluateConfig, folder: Path, progress: bool) -> None:
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
-
-    from tqdm import tqdm
-
-    left = [job for job in jobs if not (folder / "jobs" / f"{job.name}.parquet").is_file()]
-    bar = tqdm(
-        total=len(jobs), initial=len(jobs) - len(left), desc="evaluate", unit="job", disable=not progress
-    )
-    with bar:
-        if config.jobs == 1:
-            for job in left:
-                bar.set_postfix_str(job.name)
-                run_job(job, config, folder, progress)
-                bar.update()
-            return
-        with ProcessPoolExecutor(
-            config.jobs, mp_context=get_context("spawn"), initializer=_start_worker
-        ) as pool:
-            waiting = {pool.submit(run_job, job, config, folder, False): job for job in left}
-            for done in as_completed(waiting):
-                done.result()
-                bar.set_postfix_str(waiting[done].name)
-                bar.update()
-
-
-def _start_worker() -> None:
-    """One thread a process, since the processes fill the cores, and one progress bar for all of them."""
-    import datasets
-    import torch
-    import transformers
-
-    end_with_parent()
-    torch.set_num_threads(1)
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-
-
-def run_job(job: Job, config: EvaluateConfig, folder: Path, progress: bool) -> None:
-    """Run one group on one fold and seed and write its predictions, atomically."""
+def run_group(
+    group: str, fold: int, seed: int, config: EvaluateConfig, folder: Path, progress: bool
+) -> pd.DataFrame:
+    """The predictions of one group on one fold with one seed."""
     store = SegmentStore(config.store)
-    split = Split.load(folder / f"split-{job.fold}.json")
+    split = Split.load(folder / f"split-{fold}.json")
     inputs = _inputs(config, store, folder)
     if not split.subject_disjoint:
         inputs = normalised_before(inputs, split, config.normalisation)
         config = replace(config, normalisation="none")
-    workplace = folder / "work" / job.name
+    workplace = folder / "work" / f"{group}-fold{fold}-seed{seed}"
     workplace.mkdir(parents=True, exist_ok=True)
-    context = Context(inputs, split, store, config, job.seed, workplace, progress)
-    frames = [_predictions(output, context, job) for output in GROUPS[job.group].methods(context)]
-    target = folder / "jobs" / f"{job.name}.parquet"
-    target.parent.mkdir(exist_ok=True)
-    partial = target.with_suffix(".partial")
-    pd.concat(frames, ignore_index=True).to_parquet(partial)
-    os.replace(partial, target)
-
-
-def _predictions(output: MethodOutput, context: Context, job: Job) -> pd.DataFrame:
-    table, classes = context.inputs.table.iloc[context.scored], context.classes
-    frame = pd.DataFrame(
-        {
-            "segment": table["segment"].to_numpy(),
-            "subject": table["subject"].to_numpy(),
-            "fold": job.fold,
-            "seed": job.seed,
-            "truth": table["emotion"].to_numpy(),
-            "prediction": output.labels(classes),
-            "method": output.method,
-            "family": output.family,
-            "note": output.note,
-            "seconds": output.seconds,
-        }
-    )
-    if output.probabilities is not None:
-        for k, name in enumerate(classes):
-            frame[f"p_{name}"] = output.probabilities[:, k]
-    return frame
+    context = Context(inputs, split, store, config, seed, workplace, progress)
+    outputs = GROUPS[group].methods(context)
+    return pd.concat([prediction_table(output, context) for output in outputs], ignore_index=True)

@@ -6,86 +6,22 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biollm.baselines import BASELINES
+from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from data_builders.normalisation import Normaliser
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import run_stage
-from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
-if TYPE_CHECKING:
-    from biollm.experiment import EvaluateConfig
-
-__all__ = ["GROUPS", "Group", "MethodOutput"]
-
-
-@dataclass
-class MethodOutput:
-    """One method's answers for the scored rows, in order.
-
-    Parameters
-    ----------
-    method, family, note : str
-    seconds : float
-        Fitting and predicting.
-    probabilities : ndarray, shape (n_rows, n_classes), or None
-    answers : list of str or None, optional
-        Labels read from text, None where there was none; by default the most probable class.
-    """
-
-    method: str
-    family: str
-    seconds: float
-    probabilities: np.ndarray | None
-    answers: list[str | None] | None = None
-    note: str = ""
-
-    def labels(self, classes: tuple[str, ...]) -> list[str | None]:
-        """The predicted label of each row."""
-        if self.answers is not None:
-            return self.answers
-        assert self.probabilities is not None
-        return [classes[k] for k in self.probabilities.argmax(axis=1)]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a group works on: one fold, one seed."""
-
-    inputs: SignalInputs
-    split: Split
-    store: SegmentStore
-    config: EvaluateConfig
-    seed: int
-    workplace: Path
-    progress: bool
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.store.classes
-
-    def rows(self, *parts: str) -> np.ndarray:
-        """Rows of the inputs in some parts of the split."""
-        return np.flatnonzero(self.inputs.table["segment"].map(self.split.parts).isin(parts).to_numpy())
-
-    @property
-    def scored(self) -> np.ndarray:
-        """Rows that are scored: labelled, not overlapping, in the scored part."""
-        rows = self.rows(self.config.part)
-        return rows[labelled_rows(self.inputs[rows], self.classes, on_grid=True)]
-
-    @property
-    def fitted_parts(self) -> tuple[str, ...]:
-        """Parts that whatever needs no early stopping is fitted on."""
-        return ("train",) if self.config.part == "validation" else ("train", "validation")
+__all__ = ["GROUPS", "Group"]
 
 
 def classical(context: Context) -> Iterator[MethodOutput]:

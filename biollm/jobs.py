@@ -1,0 +1,150 @@
+"""Jobs that leave one table each: in this process or in several, resumable, named where they fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_builders.engines import end_with_parent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Job", "JobError", "run_jobs"]
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class JobError(ValueError):
+    """Jobs that failed, each with its name and what went wrong."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work that is done when its table is there.
+
+    Parameters
+    ----------
+    name : str
+        For the progress bar and for errors.
+    target : Path
+        Parquet file of the table.
+    work : callable
+        Importable by its name; gives the table.
+    arguments : tuple
+        What `work` is called with.
+    cost : float
+        Seconds that it may take, roughly: longer jobs start first and weigh more in the bar.
+    """
+
+    name: str
+    target: Path
+    work: Callable[..., pd.DataFrame]
+    arguments: tuple[Any, ...]
+    cost: float = 1.0
+
+
+def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = True) -> None:
+    """Run the jobs whose tables are not there yet, the longest first.
+
+    Each table is written whole as its job ends, so that a killed run goes on. A job that fails does not
+    stop the others.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    processes : int
+        1 runs them in this process; more run in processes of one thread each, which end with this one.
+    what : str
+        Before the progress bar.
+    progress : bool
+
+    Raises
+    ------
+    JobError
+        With all jobs that failed, after the others have ended.
+    ChildProcessError
+        If a process died.
+    """
+    from tqdm import tqdm
+
+    left = sorted((job for job in jobs if not job.target.is_file()), key=lambda job: -job.cost)
+    done, failed = len(jobs) - len(left), []
+    total = sum(job.cost for job in jobs)
+    bar = tqdm(
+        total=total, initial=total - sum(job.cost for job in left), desc=what, disable=not progress,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}", smoothing=0,
+    )  # fmt: skip
+    with bar:
+        bar.set_postfix_str(f"{done}/{len(jobs)} jobs")
+        for job, error in _in_processes(left, processes) if processes > 1 else _here(left):
+            done, failed = done + 1, failed + ([error] if error else [])
+            bar.set_postfix_str(f"{done}/{len(jobs)} jobs, {job.name}")
+            bar.update(job.cost)
+    if failed:
+        lines = "".join(f"\n- {error}" for error in failed)
+        raise JobError(
+            f"{len(failed)} of {len(jobs)} jobs failed:{lines}\nThe results of the others are kept; the same "
+            "command runs these alone."
+        ) from failed[0]
+
+
+def _here(jobs: list[Job]) -> Iterator[tuple[Job, JobError | None]]:
+    for job in jobs:
+        try:
+            run_job(job)
+        except JobError as error:
+            yield job, error
+        else:
+            yield job, None
+
+
+def _in_processes(jobs: list[Job], processes: int) -> Iterator[tuple[Job, JobError | None]]:
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=start_worker)
+    waiting = {pool.submit(run_job, job): job for job in jobs}
+    try:
+        for done in as_completed(waiting):
+            error = done.exception()
+            if error is not None and not isinstance(error, JobError):
+                raise error
+            yield waiting[done], error
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            f"a process died ({error}); was there too little memory? The same command goes on from there, "
+            "with fewer jobs if you like."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_worker() -> None:
+    """One thread a process, since the processes fill the cores, and one progress bar for all of them."""
+    # Before the libraries are loaded, which read them once; scikit-learn's threads know no other way.
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    import datasets
+    import torch
+    import transformers
+
+    end_with_parent()
+    torch.set_num_threads(1)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def run_job(job: Job) -> None:
+    """Run one job and write its table, atomically."""
+    try:
+        table = job.work(*job.arguments)
+    except Exception as error:  # raised again, with the name of the job
+        raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    partial = job.target.with_suffix(f".{os.getpid()}.partial")
+    table.to_parquet(partial)
+    os.replace(partial, job.target)
