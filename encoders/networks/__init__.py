@@ -1,7 +1,8 @@
 """Networks that turn one stream of signals into one vector a frame.
 
-All keep one contract: ``Network(n_channels, frame_stride, dim=..., **options)`` maps (batch, n_channels, n_samples)
-to frames (batch, n_samples // frame_stride, dim); samples at the end that fill no frame are left out.
+All keep one contract: ``Network(n_channels, frame_stride, dim=..., **options)`` maps (batch, n_channels,
+n_samples) to frames, (batch, n_samples // frame_stride, dim). Samples at the end that fill no frame are left
+out. No network knows its sampling rate: their sizes are in frames, in steps of a frame, or in samples.
 """
 
 from __future__ import annotations
@@ -12,11 +13,27 @@ from functools import partial
 from torch import nn
 
 from encoders.networks.cnn import CNN
+from encoders.networks.eegnet import EEGNet
+from encoders.networks.emg_cnn import EMGCNN
+from encoders.networks.feature_gru import FeatureGRU
 from encoders.networks.recurrent import Recurrent
+from encoders.networks.shallow_convnet import ShallowConvNet
 from encoders.networks.tcn import TCN
 from encoders.networks.tcn_stream import TCNStream
+from encoders.networks.transformer import Transformer
 
-__all__ = ["CNN", "ENCODERS", "TCN", "Recurrent", "TCNStream"]
+__all__ = [
+    "CNN",
+    "EMGCNN",
+    "ENCODERS",
+    "TCN",
+    "EEGNet",
+    "FeatureGRU",
+    "Recurrent",
+    "ShallowConvNet",
+    "TCNStream",
+    "Transformer",
+]
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "cnn": CNN,
@@ -25,4 +42,9 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "bilstm": partial(Recurrent, cell="lstm", bidirectional=True),
     "gru": partial(Recurrent, cell="gru", bidirectional=False),
     "bigru": partial(Recurrent, cell="gru", bidirectional=True),
+    "emg_cnn": EMGCNN,
+    "feature_gru": FeatureGRU,
+    "eegnet": EEGNet,
+    "shallow_convnet": ShallowConvNet,
+    "transformer": Transformer,
 }
