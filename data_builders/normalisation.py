@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["NORMALISATIONS", "TRANSDUCTIVE", "Normaliser"]
+__all__ = ["NORMALISATIONS", "TRANSDUCTIVE", "Normaliser", "windows_seen"]
 
 NORMALISATIONS = {
     "subject": "z-score over all windows of the subject (transductive: uses unlabelled test data)",
@@ -80,20 +81,38 @@ class Normaliser:
         if self.how == "none":
             return values.astype(np.result_type(values, np.float32))
         result = np.empty(values.shape, np.result_type(values, np.float32))
-        reference = table["reference"].to_numpy(bool)
-        seen = reference if self.how == "baseline" else ~reference
-        by = GROUPS[self.how]
-        for whose, found in table.groupby(by, sort=False).indices.items():
-            rows = np.asarray(found)
-            if not seen[rows].any():
-                raise ValueError(
-                    f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[self.how]})."
-                )
-            mean, scale = _moments(values[rows[seen[rows]]])
+        for rows, seen in windows_seen(table, self.how):
+            mean, scale = _moments(values[seen])
             result[rows] = values[rows] - _columns(mean, values)
             if self.how in TRANSDUCTIVE:
                 result[rows] /= _columns(scale, values)
         return result
+
+
+def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows that are normalised together, and those of them that tell their level and scale.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them.
+    how : {"subject", "recording", "baseline"}
+
+    Raises
+    ------
+    ValueError
+        If a subject, recording or session has none to tell by.
+    """
+    reference = table["reference"].to_numpy(bool)
+    seen = reference if how == "baseline" else ~reference
+    by = GROUPS[how]
+    for whose, found in table.groupby(by, sort=False).indices.items():
+        rows = np.asarray(found)
+        if not seen[rows].any():
+            raise ValueError(
+                f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[how]})."
+            )
+        yield rows, rows[seen[rows]]
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
