@@ -11,10 +11,20 @@ from scipy import signal
 from encoders.features.channels import Features, channel_keys, checked, measured
 from encoders.features.numerics import centred, log_positive, ratio
 
-__all__ = ["BANDS", "eeg_features", "region"]
+__all__ = [
+    "BANDS",
+    "BROAD_BAND",
+    "MOST_CHANNELS",
+    "band_power",
+    "by_group",
+    "channel_groups",
+    "eeg_features",
+    "region",
+    "spectrum",
+]
 
 BANDS = {"theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0)}  # Hz
-HJORTH_BAND = (1.0, 45.0)  # Hz; leaves drifts and mains out of the moments
+BROAD_BAND = (1.0, 45.0)  # Hz; leaves drifts and mains out
 ASYMMETRY = {"faa": ("f4", "f3"), "faa_f8_f7": ("f8", "f7"), "faa_af4_af3": ("af4", "af3")}
 MOST_CHANNELS = 6  # above this many channels, regions are described instead of channels
 REGIONS = (
@@ -52,12 +62,7 @@ def eeg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence
     data = checked(data, sampling_rate, channel_names)
     values = measured(_measure, data, sampling_rate)
     keys = channel_keys(channel_names)
-    groups = _groups(keys)
-    features = {
-        f"{name}_{group}": value[:, members].mean(-1)
-        for group, members in groups.items()
-        for name, value in values.items()
-    }
+    features = by_group(values, channel_groups(keys))
     if "alpha" in values:
         for name, (right, left) in ASYMMETRY.items():
             if right in keys and left in keys:
@@ -75,7 +80,8 @@ def region(key: str) -> str | None:
     return "frontal_left" if int(key[-1]) % 2 else "frontal_right"
 
 
-def _groups(keys: Sequence[str]) -> dict[str, list[int]]:
+def channel_groups(keys: Sequence[str]) -> dict[str, list[int]]:
+    """Channels of each region where there are more than 6; else, and of unknown names, each by itself."""
     groups: dict[str, list[int]] = {}
     for index, key in enumerate(keys):
         group = (region(key) or key) if len(keys) > MOST_CHANNELS else key
@@ -83,11 +89,31 @@ def _groups(keys: Sequence[str]) -> dict[str, list[int]]:
     return groups
 
 
-def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+def by_group(values: Features, groups: dict[str, list[int]]) -> Features:
+    """Mean over the channels of each group, from (n_segments, n_channels), as ``<feature>_<group>``."""
+    return {
+        f"{name}_{group}": value[:, members].mean(-1)
+        for group, members in groups.items()
+        for name, value in values.items()
+    }
+
+
+def spectrum(data: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in Hz and power density over the last axis: Welch, Hann windows of 2 s or all there is."""
     length = min(data.shape[-1], max(2, round(2 * sampling_rate)))
-    frequencies, density = signal.welch(centred(data), sampling_rate, nperseg=length, detrend="constant")
+    return signal.welch(centred(data), sampling_rate, nperseg=length, detrend="constant")
+
+
+def band_power(frequencies: np.ndarray, density: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Power in the bins from `low` to below `high`, in the unit of the data squared."""
+    inside = (frequencies >= low) & (frequencies < high)
+    return density[..., inside].sum(-1) * (frequencies[1] - frequencies[0])
+
+
+def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+    frequencies, density = spectrum(data, sampling_rate)
     power = {
-        name: _band_power(frequencies, density, low, high)
+        name: band_power(frequencies, density, low, high)
         for name, (low, high) in BANDS.items()
         if high <= sampling_rate / 2
     }
@@ -97,13 +123,8 @@ def _measure(data: np.ndarray, sampling_rate: float) -> Features:
     return features | _hjorth(frequencies, density)
 
 
-def _band_power(frequencies: np.ndarray, density: np.ndarray, low: float, high: float) -> np.ndarray:
-    inside = (frequencies >= low) & (frequencies < high)
-    return density[..., inside].sum(-1) * (frequencies[1] - frequencies[0])
-
-
 def _hjorth(frequencies: np.ndarray, density: np.ndarray) -> Features:
-    inside = (frequencies >= HJORTH_BAND[0]) & (frequencies <= HJORTH_BAND[1])
+    inside = (frequencies >= BROAD_BAND[0]) & (frequencies <= BROAD_BAND[1])
     moments = (density[..., inside] @ frequencies[inside] ** order for order in (0, 2, 4))
     variance, first, second = moments
     mobility = np.sqrt(ratio(first, variance))

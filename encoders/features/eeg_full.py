@@ -1,0 +1,220 @@
+"""EEG, the full set: delta, activity, entropies and connectivity beside the standard features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, permutations
+
+import numpy as np
+from scipy import signal
+
+from encoders.features.channels import Features, channel_keys, checked, measured
+from encoders.features.connectivity import (
+    ORDER,
+    autoregression,
+    coherence,
+    directed_coherence,
+    phase_locking,
+)
+from encoders.features.eeg import (
+    BANDS,
+    BROAD_BAND,
+    MOST_CHANNELS,
+    band_power,
+    by_group,
+    channel_groups,
+    eeg_features,
+    region,
+    spectrum,
+)
+from encoders.features.entropy import (
+    differential_entropy,
+    permutation_entropy,
+    sample_entropy,
+    spectral_entropy,
+)
+from encoders.features.numerics import blocks, centred, filtered, log_positive, ratio
+
+__all__ = ["FULL_BANDS", "full_eeg_features", "minimum_seconds"]
+
+FULL_BANDS = {"delta": (1.0, 4.0), **BANDS}  # Hz
+LOWEST_RATE = 20.0  # Hz
+SLOW_RATE = 100.0  # Hz; faster signals are decimated to between this and its double
+PIECE = 10.0  # s; sample entropy is the mean over pieces of up to this length
+SAMPLES = 10  # for each unknown of an autoregression
+SPECTRUM = ("delta", "delta_relative", "activity", "spectral_entropy")
+ENTROPIES = ("sample_entropy", "permutation_entropy")
+
+
+def full_eeg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """`eeg_features`, and delta, activity, entropies and connectivity.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples), in µV
+    sampling_rate : float, in Hz, at least 20; bands above half of it are left out
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,)
+        Those of `eeg_features`. For each channel or region: ``delta`` (1-4 Hz), natural logarithm of the
+        power in µV²; ``delta_relative``, as a part of the power of all five bands; ``activity``, natural
+        logarithm of the power from 1 to 45 Hz in µV²; ``de_<band>``, differential entropy in nats;
+        ``spectral_entropy`` and ``permutation_entropy``, 0 to 1, and ``sample_entropy``, in nats, all three
+        from 1 to 45 Hz. For each pair of channels, or of regions where there are more than 6 channels
+        (others then have none): ``plv_<band>_<a>_and_<b>`` and ``coherence_<band>_<a>_and_<b>``, the mean
+        over the pairs of their channels, and ``pdc_<band>_<a>_to_<b>``, between the mean signals of the
+        regions, in standard deviations; all 0 to 1. NaN in segments shorter than `minimum_seconds`.
+
+    Raises
+    ------
+    ValueError
+        If the sampling rate is below 20 Hz.
+
+    Notes
+    -----
+    Differential, permutation and sample entropy and the connectivity are of the signal at 100 to 200 Hz, to
+    which faster ones are decimated: they depend on the rate. Sample entropy is the mean over pieces of up to
+    10 s, as its cost grows with the square of the length. The sources are with the functions of
+    `encoders.features.entropy` and `encoders.features.connectivity`, and so is what volume conduction does.
+    """
+    if sampling_rate < LOWEST_RATE:
+        raise ValueError(
+            f"sampling_rate is {sampling_rate} Hz; the full set of EEG features needs {LOWEST_RATE:g} Hz or "
+            "more. Use a faster recording, or the standard set."
+        )
+    features = eeg_features(data, sampling_rate, channel_names)
+    data, keys = checked(data, sampling_rate, channel_names), channel_keys(channel_names)
+    features |= by_group(measured(_measure, data, sampling_rate), channel_groups(keys))
+    nodes = _nodes(keys)
+    return (features | _connectivity(data, sampling_rate, nodes)) if len(nodes) > 1 else features
+
+
+def minimum_seconds(sampling_rate: float, n_nodes: int) -> dict[str, tuple[float, str]]:
+    """Shortest segment for each kind of the full set's features, and why; below it they are NaN.
+
+    Parameters
+    ----------
+    sampling_rate : float, in Hz, of the recording
+    n_nodes : int
+        Channels or regions between which connectivity is measured.
+
+    Returns
+    -------
+    dict of str to (float, str)
+        Seconds and reason of ``power`` (delta, activity and all entropies), ``coupling`` (phase locking and
+        coherence) and ``direction`` (partial directed coherence).
+    """
+    unknowns = ORDER * n_nodes
+    samples = SAMPLES * unknowns + ORDER
+    return {
+        "power": (2.0, "delta needs two periods of 1 Hz, sample entropy 200 samples"),
+        "coupling": (4.0, "phase locking needs four periods of 1 Hz, coherence several windows of 1 s"),
+        "direction": (
+            samples * _step(sampling_rate) / sampling_rate,
+            f"an autoregression needs {SAMPLES} samples for each of {unknowns} coefficients",
+        ),
+    }
+
+
+def _step(sampling_rate: float) -> int:
+    return max(1, int(sampling_rate / SLOW_RATE))
+
+
+def _slowed(data: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, float]:
+    """Centred data at 100 to 200 Hz, and that rate."""
+    data, step = centred(data), _step(sampling_rate)
+    return (signal.decimate(data, step, ftype="fir") if step > 1 else data), sampling_rate / step
+
+
+def _bands(sampling_rate: float) -> dict[str, tuple[float, float]]:
+    return {name: band for name, band in FULL_BANDS.items() if band[1] <= sampling_rate / 2}
+
+
+def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+    bands = _bands(sampling_rate)
+    if data.shape[-1] < minimum_seconds(sampling_rate, 1)["power"][0] * sampling_rate:
+        names = [*SPECTRUM, *(f"de_{band}" for band in bands), *ENTROPIES]
+        return dict.fromkeys(names, np.full(data.shape[:-1], np.nan))
+    slow, slow_rate = _slowed(data, sampling_rate)
+    broad = _passed(slow, slow_rate, BROAD_BAND)
+    pieces = blocks(broad, _piece(broad.shape[-1], slow_rate))
+    return {
+        **_spectral(data, sampling_rate),
+        **{
+            f"de_{name}": differential_entropy(_passed(slow, slow_rate, band)) for name, band in bands.items()
+        },
+        "sample_entropy": sample_entropy(pieces).mean(-1),
+        "permutation_entropy": permutation_entropy(broad),
+    }
+
+
+def _spectral(data: np.ndarray, sampling_rate: float) -> Features:
+    frequencies, density = spectrum(data, sampling_rate)
+    power = {
+        name: band_power(frequencies, density, low, high)
+        for name, (low, high) in _bands(sampling_rate).items()
+    }
+    inside = (frequencies >= BROAD_BAND[0]) & (frequencies <= BROAD_BAND[1])
+    broad = density[..., inside]
+    return {
+        "delta": log_positive(power["delta"]),
+        "delta_relative": ratio(power["delta"], sum(power.values(), start=np.zeros(data.shape[:-1]))),
+        "activity": log_positive(broad.sum(-1) * (frequencies[1] - frequencies[0])),
+        "spectral_entropy": spectral_entropy(broad),
+    }
+
+
+def _passed(data: np.ndarray, sampling_rate: float, band: tuple[float, float]) -> np.ndarray:
+    # A Butterworth filter cannot end at half the sampling rate, where a band may.
+    return filtered(data, sampling_rate, [band[0], min(band[1], 0.49 * sampling_rate)], "bandpass")
+
+
+def _piece(n_samples: int, sampling_rate: float) -> int:
+    """Samples of the equal pieces of up to 10 s into which a segment is cut."""
+    return n_samples // int(np.ceil(n_samples / (PIECE * sampling_rate)))
+
+
+def _nodes(keys: Sequence[str]) -> dict[str, list[int]]:
+    """Channels of each end of a connection; pairs of lone electrodes would be too many."""
+    groups = channel_groups(keys)
+    if len(keys) <= MOST_CHANNELS:
+        return groups
+    regions = {region(key) for key in keys}
+    return {name: members for name, members in groups.items() if name in regions}
+
+
+def _connectivity(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]]) -> Features:
+    # A gap becomes a constant, of which the connectivity is NaN.
+    data = np.where(np.isfinite(data).all(-1, keepdims=True), data, 0.0)
+    seconds = data.shape[-1] / sampling_rate
+    needed = minimum_seconds(sampling_rate, len(nodes))
+    slow, slow_rate = _slowed(data, sampling_rate)
+    coupling = _coupling(slow, slow_rate, nodes, seconds >= needed["coupling"][0])
+    return coupling | _direction(slow, slow_rate, nodes, seconds >= needed["direction"][0])
+
+
+def _coupling(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]], defined: bool) -> Features:
+    features = {}
+    missing = np.full((*data.shape[:2], data.shape[1]), np.nan)
+    for measure, function in {"plv": phase_locking, "coherence": coherence}.items():
+        for name, band in _bands(sampling_rate).items():
+            values = function(data, sampling_rate, band) if defined else missing
+            for (one, ours), (other, theirs) in combinations(nodes.items(), 2):
+                features[f"{measure}_{name}_{one}_and_{other}"] = values[:, ours][:, :, theirs].mean((1, 2))
+    return features
+
+
+def _direction(
+    data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]], defined: bool
+) -> Features:
+    features: Features = {}
+    means = np.stack([data[:, members].mean(1) for members in nodes.values()], axis=1)
+    coefficients = autoregression(ratio(means, means.std(-1, keepdims=True))) if defined else None
+    missing = np.full((len(data), len(nodes), len(nodes)), np.nan)
+    for name, band in _bands(sampling_rate).items():
+        values = missing if coefficients is None else directed_coherence(coefficients, sampling_rate, band)
+        for (source, one), (sink, other) in permutations(enumerate(nodes), 2):
+            features[f"pdc_{name}_{one}_to_{other}"] = values[:, sink, source]
+    return features
