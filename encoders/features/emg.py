@@ -8,12 +8,24 @@ import numpy as np
 from scipy import signal
 
 from encoders.features.channels import Features, by_channel
-from encoders.features.numerics import blocks, centred, filtered, log_positive, ratio, rms, slope
+from encoders.features.numerics import (
+    blocks,
+    burg,
+    centred,
+    crossings,
+    filtered,
+    log_positive,
+    ratio,
+    rms,
+    slope,
+)
 
-__all__ = ["emg_features"]
+__all__ = ["emg_features", "full_emg_features"]
 
 HIGH_PASS = 20.0  # Hz; motion artefacts lie below (De Luca et al. 2010)
 BLOCK = 0.1  # s, of the amplitude envelope
+AR_ORDER = 4
+CLEAR = 0.1  # of the RMS: what must be passed on both sides of 0 for a change of sign to be clear of noise
 BURST = 2.0  # a burst is this many times the resting amplitude, the envelope's lower quartile
 
 
@@ -43,9 +55,59 @@ def emg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence
     return by_channel(_measure, data, sampling_rate, channel_names)
 
 
-def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+def full_emg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """`emg_features` and the rest of the usual set, for each channel.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples), in µV or mV
+    sampling_rate : float, in Hz
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,), for each channel
+        Those of `emg_features`; ``mean`` of the signal as recorded, in its unit; and above the high-pass:
+        ``variance`` in its unit squared; ``clear_zero_crossings`` and ``slope_sign_changes`` in Hz, changes
+        of sign of the signal and of its differences that pass 10 % of their RMS on both sides of 0;
+        ``ar1`` to ``ar4``, x(t) = ar1 x(t - 1) + ... + ar4 x(t - 4) + noise, by Burg's method (NaN for a
+        constant). AR coefficients are comparable at one sampling rate only.
+
+    Notes
+    -----
+    Hudgins et al. (1993), IEEE Trans Biomed Eng 40, and Phinyomark et al. (2012) count changes of sign
+    over a threshold in µV between two samples, which depends on the gain and the rate; this one on neither.
+    """
+    return by_channel(_measure_all, data, sampling_rate, channel_names)
+
+
+def _measure_all(data: np.ndarray, sampling_rate: float) -> Features:
+    fast, cutoff = _above_motion(data, sampling_rate)
+    coefficients = burg(fast, AR_ORDER)
+    return _describe(fast, sampling_rate, cutoff) | {
+        "mean": data.mean(-1),
+        "variance": fast.var(-1),
+        "clear_zero_crossings": _clear_crossings(fast) * sampling_rate,
+        "slope_sign_changes": _clear_crossings(np.diff(fast)) * sampling_rate,
+        **{f"ar{lag}": coefficients[..., lag - 1] for lag in range(1, AR_ORDER + 1)},
+    }
+
+
+def _clear_crossings(data: np.ndarray) -> np.ndarray:
+    return crossings(data, CLEAR * rms(data)) / data.shape[-1]
+
+
+def _above_motion(data: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, float]:
     cutoff = min(HIGH_PASS, sampling_rate / 10)
-    data = filtered(centred(data), sampling_rate, cutoff, "highpass")
+    return filtered(centred(data), sampling_rate, cutoff, "highpass"), cutoff
+
+
+def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+    fast, cutoff = _above_motion(data, sampling_rate)
+    return _describe(fast, sampling_rate, cutoff)
+
+
+def _describe(data: np.ndarray, sampling_rate: float, cutoff: float) -> Features:
     amplitude = rms(data)
     mean_frequency, median_frequency = _spectrum(data, sampling_rate, cutoff)
     positive = data >= 0

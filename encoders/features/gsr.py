@@ -10,7 +10,7 @@ from scipy import ndimage
 from encoders.features.channels import Features, by_channel
 from encoders.features.numerics import blocks, filtered, late_minus_early, ratio, slope
 
-__all__ = ["detect_scr", "gsr_features"]
+__all__ = ["detect_scr", "full_gsr_features", "gsr_features"]
 
 RATE = 8.0  # Hz; faster signals are averaged down to about this
 LOW_PASS = 1.0  # Hz
@@ -18,6 +18,8 @@ LOWEST_RATE = 3.0  # Hz, for responses
 CRITERION = 0.02  # µS, the least amplitude
 NOISE = 5.0  # and the least amplitude over the standard deviation of the noise
 RISE = (0.5, 6.0)  # s
+MEDIAN_TO_SD = 1.4826  # standard deviation of a Gaussian over its median absolute value
+RESPONSES = ("scr_rate", "scr_amplitude", "scr_rise_time", "phasic_area")
 TONIC = 8.0  # s, of the median filter whose output is the tonic level
 
 
@@ -45,6 +47,31 @@ def gsr_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence
     of 0.01-0.05 µS. The tonic level is an 8 s running median.
     """
     return by_channel(_measure, data, sampling_rate, channel_names)
+
+
+def full_gsr_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
+    """`gsr_features` with the tonic level and the count of responses, refused where noise hides them.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_segments, n_channels, n_samples), in µS
+    sampling_rate : float, in Hz
+    channel_names : sequence of str
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_segments,), for each channel
+        Those of `gsr_features`; ``tonic_level``, mean of the running median, in µS; ``scr_count``, the
+        responses in the window; ``scr_noise``, standard deviation of the noise below 1 Hz in µS. Where
+        five of these exceed 0.02 µS noise would decide what is a response: all that is said
+        of responses and ``phasic_area`` are NaN there, as they are below 3 Hz.
+
+    Notes
+    -----
+    The noise is that above 1 Hz by its median, so that the rises of large responses do not count as noise,
+    and taken as white. `gsr_features` takes its standard deviation and refuses no segment.
+    """
+    return by_channel(_measure_all, data, sampling_rate, channel_names)
 
 
 def detect_scr(
@@ -93,8 +120,35 @@ def _smooth(data: np.ndarray, sampling_rate: float) -> np.ndarray:
 
 
 def _measure(data: np.ndarray, sampling_rate: float) -> Features:
+    return _describe(*_averaged(data, sampling_rate))
+
+
+def _measure_all(data: np.ndarray, sampling_rate: float) -> Features:
+    data, sampling_rate = _averaged(data, sampling_rate)
+    features = _describe(data, sampling_rate)
+    features["tonic_level"] = _tonic(data, sampling_rate).mean(-1)
+    features["scr_count"] = features["scr_rate"] * data.shape[-1] / sampling_rate / 60
+    noise = _noise(data, sampling_rate)
+    hidden = ~(NOISE * noise <= CRITERION)  # NaN, a rate that is too low, hides them too
+    refused = {name: np.where(hidden, np.nan, features[name]) for name in (*RESPONSES, "scr_count")}
+    return features | refused | {"scr_noise": noise}
+
+
+def _averaged(data: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, float]:
     step = max(1, min(int(sampling_rate / RATE), data.shape[-1] // 2))
-    data, sampling_rate = blocks(data, step).mean(-1), sampling_rate / step
+    return blocks(data, step).mean(-1), sampling_rate / step
+
+
+def _noise(data: np.ndarray, sampling_rate: float) -> np.ndarray:
+    """Standard deviation of white noise below 1 Hz, by the median of what is above it."""
+    if sampling_rate < LOWEST_RATE:
+        return np.full(data.shape[:-1], np.nan)
+    share = 2 * LOW_PASS / sampling_rate
+    above = np.median(np.abs(data - _smooth(data, sampling_rate)), axis=-1)
+    return MEDIAN_TO_SD * above * np.sqrt(share / (1 - share))
+
+
+def _describe(data: np.ndarray, sampling_rate: float) -> Features:
     features = {
         "level": data.mean(-1),
         "std": (data - data[..., :1]).std(-1),
@@ -106,9 +160,7 @@ def _measure(data: np.ndarray, sampling_rate: float) -> Features:
     }
     if sampling_rate < LOWEST_RATE:
         missing = np.full(data.shape[:-1], np.nan)
-        return features | dict.fromkeys(
-            ("scr_rate", "scr_amplitude", "scr_rise_time", "phasic_area"), missing
-        )
+        return features | dict.fromkeys(RESPONSES, missing)
     return features | _responses(data, sampling_rate)
 
 
@@ -124,11 +176,10 @@ def _responses(data: np.ndarray, sampling_rate: float) -> Features:
         "scr_rate": count / data.shape[-1] * sampling_rate * 60,
         "scr_amplitude": total / np.maximum(count, 1),
         "scr_rise_time": ratio(rise, count),
-        "phasic_area": 60 * _phasic(data, sampling_rate).clip(min=0).mean(-1),
+        "phasic_area": 60 * (data - _tonic(data, sampling_rate)).clip(min=0).mean(-1),
     }
 
 
-def _phasic(data: np.ndarray, sampling_rate: float) -> np.ndarray:
+def _tonic(data: np.ndarray, sampling_rate: float) -> np.ndarray:
     width = 2 * round(TONIC * sampling_rate / 2) + 1
-    tonic = ndimage.median_filter(data, size=width, axes=(data.ndim - 1,), mode="nearest")
-    return data - tonic
+    return ndimage.median_filter(data, size=width, axes=(data.ndim - 1,), mode="nearest")

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-__all__ = ["blocks", "centred", "filtered", "late_minus_early", "log_positive", "ratio", "rms", "slope"]
+__all__ = [
+    "blocks",
+    "burg",
+    "centred",
+    "crossings",
+    "filtered",
+    "late_minus_early",
+    "log_positive",
+    "ratio",
+    "rms",
+    "slope",
+]
 
 
 def centred(data: np.ndarray) -> np.ndarray:
@@ -66,3 +77,56 @@ def blocks(data: np.ndarray, size: int) -> np.ndarray:
     size = min(size, data.shape[-1])
     n_blocks = data.shape[-1] // size
     return data[..., : n_blocks * size].reshape(*data.shape[:-1], n_blocks, size)
+
+
+def crossings(data: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """How often the last axis goes from above `threshold` to below -`threshold` or back.
+
+    Parameters
+    ----------
+    data : ndarray, shape (..., n_samples)
+    threshold : ndarray, shape (...), in the unit of `data`
+
+    Returns
+    -------
+    ndarray of int, shape (...)
+    """
+    rows = data.reshape(-1, data.shape[-1])
+    limit = threshold.reshape(-1, 1)
+    row, sample = np.nonzero(np.abs(rows) > limit)
+    positive = rows[row, sample] > 0
+    changed = (positive[1:] != positive[:-1]) & (row[1:] == row[:-1])
+    return np.bincount(row[1:][changed], minlength=len(rows)).reshape(threshold.shape)
+
+
+def burg(data: np.ndarray, order: int) -> np.ndarray:
+    """Coefficients of an autoregressive model of the last axis (Burg 1975).
+
+    Parameters
+    ----------
+    data : ndarray, shape (..., n_samples), around 0
+    order : int
+
+    Returns
+    -------
+    ndarray, shape (..., order)
+        a with x(t) = a[0] x(t - 1) + ... + a[order - 1] x(t - order) + noise; NaN where nothing is left
+        to predict (a constant, or fewer samples than `order` and one more).
+    """
+    if data.shape[-1] <= order:
+        return np.full((*data.shape[:-1], order), np.nan)
+    forward, backward = data[..., 1:], data[..., :-1]
+    coefficients = np.empty((*data.shape[:-1], 0))
+    for _ in range(order):
+        energy = np.einsum("...t,...t->...", forward, forward) + np.einsum(
+            "...t,...t->...", backward, backward
+        )
+        reflection = ratio(2 * np.einsum("...t,...t->...", forward, backward), energy)[..., None]
+        coefficients = np.concatenate(
+            [coefficients - reflection * coefficients[..., ::-1], reflection], axis=-1
+        )
+        forward, backward = (
+            (forward - reflection * backward)[..., 1:],
+            (backward - reflection * forward)[..., :-1],
+        )
+    return coefficients

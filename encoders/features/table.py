@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from data_builders.segments import Segments, SignalSpec
-from encoders.features.cardiac import ecg_features, pulse_features
+from encoders.features.cardiac import ecg_features, full_ecg_features, full_pulse_features, pulse_features
 from encoders.features.channels import Features
 from encoders.features.eeg import eeg_features
-from encoders.features.emg import emg_features
-from encoders.features.gsr import gsr_features
+from encoders.features.emg import emg_features, full_emg_features
+from encoders.features.gsr import full_gsr_features, gsr_features
 from encoders.features.peripheral import (
     acceleration_features,
     given_features,
@@ -20,9 +20,10 @@ from encoders.features.peripheral import (
     slow_features,
 )
 
-__all__ = ["FEATURES", "extract_features"]
+__all__ = ["FEATURES", "FEATURE_SETS", "FULL", "extract_features"]
 
-FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
+Extractor = Callable[[np.ndarray, float, Sequence[str]], Features]
+FEATURES: dict[str, Extractor] = {
     "emg": emg_features,
     "eeg": eeg_features,
     "ecg": ecg_features,
@@ -37,16 +38,29 @@ FEATURES: dict[str, Callable[[np.ndarray, float, Sequence[str]], Features]] = {
     "eog": slow_features,
     "features": given_features,
 }
+FULL: dict[str, Extractor] = {
+    "emg": full_emg_features,
+    "ecg": full_ecg_features,
+    "gsr": full_gsr_features,
+    "bvp": full_pulse_features,
+    "ppg": full_pulse_features,
+}
+"""What the full set measures in place of `FEATURES`; modalities that are not here have one set only."""
+FEATURE_SETS = ("standard", "full")
 CONDUCTANCE = ("µS", "uS", "µmho", "umho")
 CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
 
 
-def extract_features(segments: Segments) -> pd.DataFrame:
+def extract_features(segments: Segments, features: str = "standard") -> pd.DataFrame:
     """Measure every segment by itself; nothing is fitted, and no row depends on another.
 
     Parameters
     ----------
     segments : Segments
+    features : ``"standard"`` or ``"full"``
+        ``full`` has all columns of ``standard`` and more (`encoders.features.catalogue`, docs/features.md),
+        and is strict: a feature of the heart is NaN in windows below the literature's minimum length, and
+        responses of skin conductance are NaN where noise hides them. `why_undefined` gives the reasons.
 
     Returns
     -------
@@ -57,18 +71,21 @@ def extract_features(segments: Segments) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a modality has no features.
+        If a modality has no features, or `features` is no set of them.
     """
+    if features not in FEATURE_SETS:
+        raise ValueError(f"features is {features!r}; allowed are {list(FEATURE_SETS)}.")
     unknown = sorted(set(segments.signals) - set(FEATURES))
     if unknown:
         raise ValueError(
             f"segments hold the modalities {unknown} that have no features; allowed are {list(FEATURES)}. "
             "Leave them out, rename them, or add FEATURES[name] = function."
         )
+    extractors = FEATURES | FULL if features == "full" else FEATURES
     columns: Features = {}
     for modality in (name for name in FEATURES if name in segments.signals):
         spec, data = segments.specs[modality], segments.signals[modality]
-        values = _in_chunks(FEATURES[modality], data, spec)
+        values = _in_chunks(extractors[modality], data, spec)
         if modality == "gsr" and spec.unit not in CONDUCTANCE:
             # Responses are found by their size in µS; of other units only levels and trends are comparable.
             values |= {name: np.full_like(v, np.nan) for name, v in values.items() if name.startswith("scr")}
@@ -76,7 +93,7 @@ def extract_features(segments: Segments) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _in_chunks(measure: Callable, data: np.ndarray, spec: SignalSpec) -> Features:
+def _in_chunks(measure: Extractor, data: np.ndarray, spec: SignalSpec) -> Features:
     if not len(data):
         # one blank segment tells the names
         blank = measure(np.zeros((1, *data.shape[1:])), spec.sampling_rate, spec.channel_names)
