@@ -1,39 +1,53 @@
-"""An encoder with its normalisation and head: inputs -> class probabilities and codes."""
+"""An encoder with its normalisation and heads: inputs -> classes, ratings, transitions, and codes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_builders.normalisation import Normaliser
 from encoders.inputs import SignalInputs
-from encoders.training import TrainingConfig
 
 __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
+
+RATINGS = ("valence", "arousal")
 
 
 @dataclass
 class EncoderConfig:
-    """An encoder network, how its frames are quantized, and how it is trained."""
+    """An encoder network, how its frames are quantized, what it is taught, and how.
 
-    network: str = "cnn"  # a name in encoders.networks.ENCODERS
-    quantizer: str | None = "vq"  # vq, fsq, or None for a head on the frames themselves
+    `network`, `network_options` and `dim` may be mappings by stream, with ``default`` for the rest.
+    """
+
+    network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
+    network_options: dict = field(default_factory=dict)  # of the network's class
+    quantizer: str | None = "vq"  # vq, fsq, ..., or None for heads on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
+    targets: list[str] = field(default_factory=lambda: ["emotion"])  # and valence, arousal, transition
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
-    dim: int = 64  # size of a frame's vector
-    dropout: float = 0.3  # before the head
-    pooling: str = "attention"  # attention or mean
+    dim: int | dict = 64  # size of a frame's vector
+    fusion: list[int] = field(default_factory=list)  # widths of dense layers between streams and heads
+    dropout: float = 0.3  # before each dense layer and the heads
+    pooling: str = "attention"  # attention, mean or last
     training: dict = field(default_factory=dict)  # of TrainingConfig
 
 
-def labelled_rows(inputs: SignalInputs, classes: tuple[str, ...], on_grid: bool = False) -> np.ndarray:
-    """Positions of the segments with a known label (only those that do not overlap, if `on_grid`)."""
-    wanted = inputs.table["emotion"].isin(classes)
+def labelled_rows(
+    inputs: SignalInputs, classes: Sequence[str], on_grid: bool = False, targets: Sequence[str] = ("emotion",)
+) -> np.ndarray:
+    """Positions of the segments with a label of any target (only those that do not overlap, if `on_grid`)."""
+    wanted = np.zeros(len(inputs), dtype=bool)
+    for target in targets:
+        column = inputs.table[target]
+        wanted |= (column.isin(classes) if target == "emotion" else column.notna()).to_numpy()
     if on_grid:
-        wanted &= inputs.table["on_grid"].astype(bool)
-    return np.flatnonzero(wanted.to_numpy())
+        wanted &= inputs.table["on_grid"].to_numpy(dtype=bool)
+    return np.flatnonzero(wanted)
 
 
 class SignalEncoder:
@@ -47,8 +61,10 @@ class SignalEncoder:
 
     Attributes
     ----------
-    network_ : SignalClassifier
+    network_ : SignalModel
     normalisers_ : dict of str to Normaliser, by stream
+    ratings_ : dict of str to (mean, standard deviation)
+        Of the training ratings, by which the network's values are scaled.
     history_ : list of dict, one an epoch
     """
 
@@ -57,45 +73,70 @@ class SignalEncoder:
         self.classes = classes
         self.seed = seed
 
-    def fit(self, train: SignalInputs, validation: SignalInputs, progress: bool = True) -> SignalEncoder:
-        """Fit on all labelled windows of `train`, overlapping ones too; stop by `validation`'s grid."""
-        from encoders.training import fit_classifier
+    def fit(
+        self,
+        train: SignalInputs,
+        validation: SignalInputs,
+        progress: bool = True,
+        folder: str | Path | None = None,
+    ) -> SignalEncoder:
+        """Fit on all labelled windows of `train`, overlapping ones too; stop by `validation`'s grid.
+
+        Parameters
+        ----------
+        train, validation : SignalInputs
+            All windows of their subjects, since normalisation is relative to the subject.
+        folder : path, optional
+            Gets a checkpoint after each epoch, from which a stopped training goes on.
+        """
+        from encoders.training import Examples, fit_model
+        from encoders.training_config import TrainingConfig
 
         self.normalisers_ = {
             name: Normaliser(self.config.normalisation).fit(data, train.table)
             for name, data in train.streams.items()
         }
+        rows = labelled_rows(train, self.classes, targets=self.config.targets)
+        held = labelled_rows(validation, self.classes, on_grid=True, targets=self.config.targets)
+        self.ratings_ = {t: self._scale(train, rows, t) for t in self.config.targets if t in RATINGS}
         self.network_ = self.build(train.stream_specs)
-        rows = labelled_rows(train, self.classes)
-        held = labelled_rows(validation, self.classes, on_grid=True)
-        self.history_ = fit_classifier(
+        datasets = train.table["dataset"].to_numpy()[rows]
+        self.history_ = fit_model(
             self.network_,
-            self.normalised(train, rows),
-            self._targets(train, rows),
-            self.normalised(validation, held),
-            self._targets(validation, held),
+            Examples(self.normalised(train, rows), self._labels(train, rows), datasets),
+            Examples(self.normalised(validation, held), self._labels(validation, held)),
             TrainingConfig(**{"seed": self.seed, **self.config.training}),
+            None if folder is None else Path(folder),
             progress,
         )
         return self
+
+    @staticmethod
+    def _scale(train: SignalInputs, rows: np.ndarray, target: str) -> tuple[float, float]:
+        values = train.table[target].iloc[rows].to_numpy(dtype=float)
+        return float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
 
     def build(self, stream_specs: list) -> Any:
         """The network with its first weights, which the seed determines."""
         import torch
 
-        from encoders.classifier import SignalClassifier
+        from encoders.heads import target_sizes
+        from encoders.model import SignalModel
 
+        config = self.config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return SignalClassifier(
+            return SignalModel(
                 stream_specs,
-                len(self.classes),
-                encoder=self.config.network,
-                quantizer=self.config.quantizer,
-                pooling=self.config.pooling,
-                dim=self.config.dim,
-                dropout=self.config.dropout,
-                quantizer_options=self.config.quantizer_options,
+                target_sizes(config.targets, self.classes),
+                config.network,
+                config.network_options,
+                config.quantizer,
+                config.quantizer_options,
+                config.pooling,
+                config.dim,
+                config.fusion,
+                config.dropout,
             )
 
     def normalised(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,11 +146,25 @@ class SignalEncoder:
             for name, normaliser in self.normalisers_.items()
         }
 
-    def predict_proba(self, inputs: SignalInputs, rows: np.ndarray) -> np.ndarray:
-        """Class probabilities of the head for some rows, shape (len(rows), n_classes)."""
-        from encoders.training import predict_proba
+    def predict(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What the heads say of some rows.
 
-        return predict_proba(self.network_, self.normalised(inputs, rows))
+        Returns
+        -------
+        dict of str to ndarray
+            ``emotion``: probabilities, shape (len(rows), n_classes); ``valence``, ``arousal``: in the labels'
+            own unit, and ``transition``: its probability, shape (len(rows),).
+        """
+        from encoders.training import outputs
+
+        found = outputs(self.network_, self.normalised(inputs, rows))
+        for target, (mean, scale) in self.ratings_.items():
+            found[target] = mean + scale * found[target]
+        return found
+
+    def predict_proba(self, inputs: SignalInputs, rows: np.ndarray) -> np.ndarray:
+        """Probabilities of the emotion classes for some rows, shape (len(rows), n_classes)."""
+        return self.predict(inputs, rows)["emotion"]
 
     def codes(self, inputs: SignalInputs, rows: np.ndarray, copies: int = 0, seed: int = 0) -> list[dict]:
         """Codes of some rows, and of augmented copies of them.
@@ -126,7 +181,9 @@ class SignalEncoder:
         """
         import torch
 
-        from encoders.training import augment, encode
+        from encoders.augmenting import augment
+        from encoders.training import encode
+        from encoders.training_config import TrainingConfig
 
         plain = self.normalised(inputs, rows)
         found = [encode(self.network_, plain)]
@@ -138,6 +195,14 @@ class SignalEncoder:
             found.append(encode(self.network_, changed))
         return found
 
-    def _targets(self, inputs: SignalInputs, rows: np.ndarray) -> np.ndarray:
+    def _labels(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Labels of some rows by target, NaN where unknown; ratings scaled as the network is taught them."""
+        table = inputs.table.iloc[rows]
         number = {name: k for k, name in enumerate(self.classes)}
-        return inputs.table["emotion"].iloc[rows].map(number).to_numpy(dtype=np.int64)
+        labels = {
+            target: (table[target].map(number) if target == "emotion" else table[target]).to_numpy(float)
+            for target in self.config.targets
+        }
+        for target, (mean, scale) in self.ratings_.items():
+            labels[target] = (labels[target] - mean) / scale
+        return labels

@@ -234,6 +234,7 @@ class SignalTokenizer:
             "bin_features": self.bin_features_,
             "float_features": self.float_features_,
             "edges": [edges.tolist() for edges in self.bins_.edges_],
+            "ratings": self.encoder_.ratings_ if self.encoder_ is not None else {},
         }
         (folder / CONFIG).write_text(json.dumps(about, indent=1))
 
@@ -258,6 +259,7 @@ class SignalTokenizer:
         self.encoder_ = self._new_encoder()
         if self.encoder_ is not None:
             self._load_encoder(self.encoder_, arrays)
+            self.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
         self.feature_normaliser_ = _normaliser(self.config.normalisation, arrays, "")
         self.feature_names_ = about["features"]
         self.bin_features_, self.float_features_ = about["bin_features"], about["float_features"]

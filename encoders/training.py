@@ -1,287 +1,332 @@
-"""Supervised training of `SignalClassifier`, and what it says about segments afterwards."""
+"""Training of `SignalModel`: one loop for all networks and targets, and what the model says afterwards."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.metrics import recall_score
-from torch.nn import functional
 from tqdm.auto import tqdm
 
-from data_builders.augmentation.basic import roll, time_masking
-from data_builders.augmentation.intermediate import INTERMEDIATE
-from encoders.classifier import ClassifierOutput, SignalClassifier
+from encoders.augmenting import augment
+from encoders.checkpoints import load_checkpoint, save_checkpoint
+from encoders.losses import balanced_shares, class_weights, training_loss, validation_scores
+from encoders.model import ModelOutput, SignalModel
+from encoders.training_config import MONITORS, TrainingConfig
 
-__all__ = ["TrainingConfig", "augment", "encode", "fit_classifier", "predict_proba"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Examples", "encode", "fit_model", "outputs"]
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = dict[str, torch.Tensor]
 
 
-@dataclass
-class TrainingConfig:
-    """How the encoders are trained."""
+class Examples(NamedTuple):
+    """Segments with their labels.
 
-    epochs: int = 6  # passes over the training segments, at most
-    batch_size: int = 64  # segments a step
-    learning_rate: float = 2e-3  # highest rate of AdamW; it rises for a tenth of the steps, then falls
-    weight_decay: float = 0.05  # of AdamW, on matrices only
-    label_smoothing: float = 0.1  # share of a label that goes to all classes alike
-    gradient_norm: float = 1.0  # gradients are clipped to this norm
-    patience: int = 3  # epochs without a better validation score before training ends
-    monitor: str = "balanced_accuracy"  # validation score that chooses the weights: this or "loss"
-    scaling: float = 0.1  # augmentation: spread of the log gain of each channel
-    jitter: float = 0.1  # augmentation: white noise, in standard deviations of the signal
-    shift: float = 0.1  # augmentation: largest shift in time by roll, as a share of the segment
-    channel_dropout: float = 0.1  # augmentation: chance of a channel to be zero
-    # augmentation: further transforms of data_builders.augmentation, by name with their strength
-    transforms: dict[str, float] = field(default_factory=dict)
-    seed: int = 0  # of the order, the augmentation and the dropout
-    device: str | None = None  # "cuda", "cpu", ...; by default cuda where there is one
+    Attributes
+    ----------
+    x : mapping of str to ndarray, shape (n_segments, n_channels, n_samples)
+        By stream, normalised.
+    y : mapping of str to ndarray, shape (n_segments,)
+        By target, NaN where unknown: classes from 0 for ``emotion``, 0 or 1 for ``transition``, ratings.
+    datasets : ndarray, shape (n_segments,), or None
+        Where each comes from, for training that is balanced over data sets.
+    """
 
-    def __post_init__(self) -> None:
-        wrong = [f"{name} is {getattr(self, name)!r}" for name in POSITIVE if not getattr(self, name) > 0]
-        wrong += [f"{name} is {getattr(self, name)!r}" for name in NOT_NEGATIVE if getattr(self, name) < 0]
-        if self.monitor not in MONITORS:
-            wrong.append(f"monitor is {self.monitor!r}, allowed are {sorted(MONITORS)}")
-        if set(self.transforms) - set(ON_THE_FLY):
-            wrong.append(f"transforms are {list(self.transforms)}, allowed are {sorted(ON_THE_FLY)}")
-        if wrong:
-            raise ValueError(
-                f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
-                f"and from 0 for {', '.join(NOT_NEGATIVE)}."
-            )
+    x: Arrays
+    y: Arrays
+    datasets: np.ndarray | None = None
 
 
-POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
-NOT_NEGATIVE = ("weight_decay", "label_smoothing", "scaling", "jitter", "shift", "channel_dropout")
-# Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
-ON_THE_FLY = {"time_masking": time_masking} | {
-    name: transform
-    for name, transform in INTERMEDIATE.items()
-    if name not in ("mixup", "cutmix", "swap_hemispheres", "rotate_ring")
-}
-MONITORS = {"balanced_accuracy": 1, "loss": -1}  # and the sign under which more is better
-
-
-def fit_classifier(
-    model: SignalClassifier,
-    x_train: Arrays,
-    y_train: np.ndarray,
-    x_validation: Arrays,
-    y_validation: np.ndarray,
+def fit_model(
+    model: SignalModel,
+    train: Examples,
+    validation: Examples,
     config: TrainingConfig | None = None,
+    folder: Path | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """Train `model` in place and leave it with the weights of its best epoch, in eval mode.
 
-    The loss weighs classes alike. On a CPU the same seed and the same initial weights give the same result;
-    the global random state is left as it was.
+    On a CPU the same seed and the same initial weights give the same result, in one go or stopped and gone
+    on with; the global random state is left as it was. Under ``accelerate launch`` each process takes its
+    share of every batch.
 
     Parameters
     ----------
-    model : SignalClassifier
-    x_train, x_validation : mapping of str to ndarray, shape (n_segments, n_channels, n_samples)
-        By stream, normalised. Validation subjects must be others than the training subjects.
-    y_train, y_validation : ndarray of int, shape (n_segments,)
-        Classes from 0.
+    model : SignalModel
+    train, validation : Examples
+        Validation subjects must be others than the training subjects.
     config : TrainingConfig, optional
+    folder : Path, optional
+        Gets ``last.pt`` after each epoch, from which a stopped training goes on, and the trackers' logs.
     progress : bool
         Whether a progress bar is shown.
 
     Returns
     -------
     list of dict
-        One an epoch: ``epoch``, ``train_loss``, and of the validation segments ``loss``,
-        ``balanced_accuracy`` and ``best`` (the best score so far).
+        One an epoch: ``epoch``, ``train_loss``, of the validation segments ``loss`` and what the targets have
+        of ``balanced_accuracy``, ``ccc`` and ``transition_f1``, and ``best`` (the best score so far).
 
     Raises
     ------
     ValueError
-        If arrays and labels differ in length, or labels are no classes of the model.
+        If arrays and labels differ in length, labels are none of the model's, or `folder` holds the
+        checkpoint of another training.
     FloatingPointError
         If the training loss is not finite.
     """
     config = config or TrainingConfig()
-    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    accelerator = _accelerator(config, folder)
+    device = accelerator.device
     model.to(device)
-    train = _labelled(x_train, y_train, model, "training", device)
-    validation = _labelled(x_validation, y_validation, model, "validation", device)
+    x, y = _tensors_of(train, model, "training", device)
+    held = _tensors_of(validation, model, "validation", device)
     # Dropout, k-means and dead codes draw from the global generator, which the caller gets back unchanged.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(config.seed)
-        return _train(model, train, validation, config, progress)
+        torch.manual_seed(config.seed + accelerator.process_index)
+        run = _Run(model, x, y, balanced_shares(y, train.datasets, config.balance), config, accelerator)
+        return _train(run, held, _key(model, train, config), folder, progress)
 
 
-def _labelled(
-    x: Arrays, y: np.ndarray, model: SignalClassifier, part: str, device: torch.device
-) -> tuple[Tensors, torch.Tensor]:
+def _accelerator(config: TrainingConfig, folder: Path | None) -> Accelerator:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # An earlier training of this process may have had another precision, which Accelerate would refuse.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        cpu=config.use_cpu,
+        log_with=config.report_to or None,
+        project_dir=folder,
+    )
+    if config.report_to:
+        accelerator.init_trackers("logs")
+    return accelerator
+
+
+def _tensors_of(
+    part: Examples, model: SignalModel, name: str, device: torch.device
+) -> tuple[Tensors, Tensors]:
     """Copy one part to tensors once, checked."""
-    y = np.asarray(y)
-    lengths = {name: len(array) for name, array in x.items()} | {"labels": len(y)}
-    if len(set(lengths.values())) != 1 or len(y) == 0:
-        raise ValueError(f"the {part} part has lengths {lengths}; allowed is one length, from 1, for all.")
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= model.n_classes:
+    missing = sorted(set(model.targets) - set(part.y))
+    if missing:
         raise ValueError(
-            f"the {part} labels are {y.dtype} with values {np.unique(y)[:10]}; allowed are whole numbers "
-            f"from 0 to {model.n_classes - 1}."
+            f"the {name} labels lack the targets {missing}; the model's are {list(model.targets)}."
         )
-    return _tensors(x, device), torch.as_tensor(y, dtype=torch.long, device=device)
+    y = {target: np.asarray(part.y[target], dtype=np.float32) for target in model.targets}
+    lengths = {**{s: len(a) for s, a in part.x.items()}, **{f"labels of {t}": len(a) for t, a in y.items()}}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"the {name} part has lengths {lengths}; allowed is one length, from 1, for all.")
+    for target, values in y.items():
+        _check_labels(target, values[~np.isnan(values)], model.targets[target], name)
+    return _tensors(part.x, device), _tensors(y, device)
+
+
+def _check_labels(target: str, known: np.ndarray, size: int, part: str) -> None:
+    if not len(known):
+        raise ValueError(f"the {part} part has no segment with the label {target!r}; leave the target out.")
+    n_classes = {"emotion": size, "transition": 2}.get(target)
+    if n_classes and not np.isin(known, np.arange(n_classes)).all():
+        raise ValueError(
+            f"the {part} labels of {target!r} have the values {np.unique(known)[:10]}; allowed are whole "
+            f"numbers from 0 to {n_classes - 1}, and NaN."
+        )
 
 
 def _tensors(x: Arrays, device: torch.device) -> Tensors:
     return {name: torch.as_tensor(array, dtype=torch.float32, device=device) for name, array in x.items()}
 
 
+def _key(model: SignalModel, train: Examples, config: TrainingConfig) -> dict[str, Any]:
+    """What a checkpoint must agree with to be gone on from."""
+    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
+    sums = {
+        name: [len(array), float(np.nansum(array[:: max(1, len(array) // 100)]))]
+        for name, array in train.x.items()
+    }
+    return {"config": asdict(config), "shapes": shapes, "data": sums}
+
+
+class _Run:
+    """What changes while a model is trained: a checkpoint holds all of it."""
+
+    def __init__(
+        self,
+        model: SignalModel,
+        x: Tensors,
+        y: Tensors,
+        shares: torch.Tensor | None,
+        config: TrainingConfig,
+        accelerator: Accelerator,
+    ):
+        self.model, self.x, self.y, self.shares = model, x, y, shares
+        self.config, self.accelerator = config, accelerator
+        self.n_segments = len(next(iter(y.values())))
+        self.n_batches = math.ceil(self.n_segments / config.batch_size)
+        weights = config.balance == "weights"
+        self.weights = class_weights(y, model.targets) if weights else {}
+        optimizer = _optimizer(model, config)
+        self.schedule = _schedule(optimizer, config.epochs * self.n_batches, config)
+        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
+        generators = [torch.Generator(accelerator.device).manual_seed(config.seed + k) for k in range(2)]
+        self.generator = generators[0]
+        # Processes draw the same order; what they change of their own share of a batch, each by itself.
+        self.own = generators[0]
+        if accelerator.num_processes > 1:
+            self.own = generators[1].manual_seed(config.seed + 1000 * (accelerator.process_index + 1))
+        self.history: list[dict[str, float]] = []
+        self.best, self.best_epoch, self.best_weights = -math.inf, 0, model.state_dict()
+
+    @property
+    def ended(self) -> bool:
+        n_epochs = len(self.history)
+        return n_epochs >= self.config.epochs or n_epochs - self.best_epoch >= self.config.patience
+
+    def batches(self) -> Iterator[tuple[Tensors, Tensors]]:
+        """The batches of an epoch, of each the share of this process."""
+        n, draw = self.n_segments, self.generator
+        if self.shares is None:
+            order = torch.randperm(n, generator=draw, device=self.accelerator.device)
+        else:
+            order = torch.multinomial(self.shares, n, replacement=True, generator=draw)
+        first, step = self.accelerator.process_index, self.accelerator.num_processes
+        for rows in order.split(self.config.batch_size):
+            # A process that the last batch leaves nothing for takes its first row: all must take part.
+            rows = rows[first::step] if len(rows) > first else rows[:1]
+            yield {n: a[rows] for n, a in self.x.items()}, {n: a[rows] for n, a in self.y.items()}
+
+    def step(self, x: Tensors, y: Tensors) -> float:
+        self.model.train()
+        with self.accelerator.autocast():
+            output = self.wrapped(augment(x, self.own, self.config))
+        loss = training_loss(output, y, self.weights, self.config)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the training loss is {loss.item()}; check the signals for huge values, or lower "
+                f"learning_rate ({self.config.learning_rate})."
+            )
+        self.optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.item()
+
+    def close_epoch(self, losses: list[float], held: tuple[Tensors, Tensors]) -> dict[str, float]:
+        """Score the validation part; keep the weights if they are the best so far."""
+        from accelerate.utils import broadcast
+
+        scores = _validate(self.model, *held, self.weights, self.config)
+        monitor = self.config.monitor
+        if monitor == "auto":
+            monitor = "balanced_accuracy" if "emotion" in self.model.targets else "loss"
+        if monitor not in scores:
+            raise ValueError(f"monitor is {monitor!r}; allowed for these targets are {sorted(scores)}.")
+        sign = MONITORS[monitor]
+        # Rounding on the GPUs of several processes must not lead them to different ends.
+        own = torch.tensor(sign * scores[monitor], dtype=torch.float64, device=self.accelerator.device)
+        score = float(broadcast(own))
+        if score > self.best:
+            self.best, self.best_epoch = score, len(self.history) + 1
+            self.best_weights = copy.deepcopy(self.model.state_dict())
+        row = {"epoch": len(self.history) + 1, "train_loss": float(np.mean(losses)), **scores}
+        self.history.append({**row, "best": sign * self.best})
+        return self.history[-1]
+
+    def state(self) -> dict[str, Any]:
+        scaler = self.accelerator.scaler
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": scaler.state_dict() if scaler else {},
+            "generators": [self.generator.get_state(), self.own.get_state()],
+            "history": self.history,
+            "best": [self.best, self.best_epoch],
+            "best_weights": self.best_weights,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        for generator, value in zip((self.generator, self.own), state["generators"], strict=True):
+            generator.set_state(value.cpu())
+        self.history, self.best_weights = state["history"], state["best_weights"]
+        self.best, self.best_epoch = state["best"]
+
+
 def _train(
-    model: SignalClassifier,
-    train: tuple[Tensors, torch.Tensor],
-    validation: tuple[Tensors, torch.Tensor],
-    config: TrainingConfig,
-    progress: bool,
+    run: _Run, held: tuple[Tensors, Tensors], key: dict[str, Any], folder: Path | None, progress: bool
 ) -> list[dict[str, float]]:
-    x, y = train
-    generator = torch.Generator(device=y.device).manual_seed(config.seed)
-    n_steps = config.epochs * math.ceil(len(y) / config.batch_size)
-    optimizer, schedule = _optimizer(model, n_steps, config)
-    weights = _class_weights(y, model.n_classes)
-    history: list[dict[str, float]] = []
-    sign = MONITORS[config.monitor]
-    best, best_epoch, best_weights = -math.inf, 0, model.state_dict()
-    bar = tqdm(range(1, config.epochs + 1), desc="train encoder", unit="epoch", disable=not progress)
-    for epoch in bar:
-        losses = [
-            _step(model, augment(batch, generator, config), labels, weights, optimizer, schedule, config)
-            for batch, labels in _batches(x, y, generator, config.batch_size)
-        ]
-        scores = _validate(model, *validation, weights)
-        score = sign * scores[config.monitor]
-        if score > best:
-            best, best_epoch, best_weights = score, epoch, copy.deepcopy(model.state_dict())
-        history.append({"epoch": epoch, "train_loss": float(np.mean(losses)), **scores, "best": sign * best})
-        bar.set_postfix({name: f"{value:.3f}" for name, value in history[-1].items() if name != "epoch"})
-        if epoch - best_epoch >= config.patience:
-            break
-    model.load_state_dict(best_weights)
-    model.eval()
-    return history
+    main, checkpoint = run.accelerator.is_main_process, folder / "last.pt" if folder else None
+    state = load_checkpoint(checkpoint, key, run.accelerator.device) if checkpoint else None
+    if state is not None:
+        run.restore(state)
+    bar = tqdm(
+        total=run.config.epochs * run.n_batches, initial=len(run.history) * run.n_batches,
+        desc="train encoder", unit="step", disable=not (progress and main), leave=False,
+    )  # fmt: skip
+    with bar:
+        while not run.ended:
+            losses = []
+            for x, y in run.batches():
+                losses.append(run.step(x, y))
+                bar.update()
+            row = run.close_epoch(losses, held)
+            bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()})
+            run.accelerator.log({name: value for name, value in row.items() if name != "epoch"}, row["epoch"])
+            if checkpoint and main:
+                save_checkpoint(checkpoint, key, run.state())
+    for tracker in run.accelerator.trackers:
+        tracker.finish()
+    run.model.load_state_dict(run.best_weights)
+    run.model.eval()
+    return run.history
 
 
-def _optimizer(
-    model: SignalClassifier, n_steps: int, config: TrainingConfig
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Return AdamW that decays matrices only, and a rate that rises for a tenth and falls as a cosine."""
+def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return an optimizer that decays matrices only."""
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=n_steps, pct_start=0.1, cycle_momentum=False
+    make = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+    return make(groups, lr=config.learning_rate)
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, n_steps: int, config: TrainingConfig
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if config.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=n_steps, pct_start=config.warmup, cycle_momentum=False
     )
-    return optimizer, schedule
-
-
-def _class_weights(y: torch.Tensor, n_classes: int) -> torch.Tensor:
-    """Return weights that give every class that occurs the same total."""
-    counts = torch.bincount(y, minlength=n_classes).float()
-    return torch.where(counts > 0, len(y) / counts.clamp(min=1) / (counts > 0).sum(), 0.0)
-
-
-def _batches(
-    x: Tensors, y: torch.Tensor, generator: torch.Generator, batch_size: int
-) -> Iterator[tuple[Tensors, torch.Tensor]]:
-    order = torch.randperm(len(y), generator=generator, device=y.device)
-    for rows in order.split(batch_size):
-        yield {name: array[rows] for name, array in x.items()}, y[rows]
-
-
-def _step(
-    model: SignalClassifier,
-    x: Tensors,
-    y: torch.Tensor,
-    weights: torch.Tensor,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: TrainingConfig,
-) -> float:
-    model.train()
-    output = model(x)
-    entropy = functional.cross_entropy(
-        output.logits, y, reduction="none", label_smoothing=config.label_smoothing
-    )
-    loss = (weights[y] * entropy).mean() + output.loss
-    if not torch.isfinite(loss):
-        raise FloatingPointError(
-            f"the training loss is {loss.item()}; check the signals for huge values, or lower learning_rate "
-            f"({config.learning_rate})."
-        )
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
-    optimizer.step()
-    schedule.step()
-    return loss.item()
 
 
 def _validate(
-    model: SignalClassifier, x: Tensors, y: torch.Tensor, weights: torch.Tensor
+    model: SignalModel, x: Tensors, y: Tensors, weights: Tensors, config: TrainingConfig
 ) -> dict[str, float]:
-    logits = torch.cat([output.logits for output in _outputs(model, x)])
-    truth, guess = y.cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
-    # Balanced accuracy, without a warning for a class that no validation subject has.
-    recall = recall_score(truth, guess, labels=np.unique(truth), average="macro")
-    return {"loss": functional.cross_entropy(logits, y, weights).item(), "balanced_accuracy": float(recall)}
-
-
-def augment(x: Tensors, generator: torch.Generator, config: TrainingConfig) -> Tensors:
-    """Change normalised segments a little, as other sessions and sensors would.
-
-    Channels are scaled and dropped each on its own; the shift in time is the same for all streams of a
-    segment, and rolls its end round to its start.
-
-    Parameters
-    ----------
-    x : dict of str to Tensor, shape (batch, n_channels, n_samples)
-        By stream; left as it is.
-    generator : torch.Generator
-        On the tensors' device.
-    config : TrainingConfig
-        For `scaling`, `jitter`, `shift`, `channel_dropout` and `transforms`.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Of the same shapes.
-    """
-    first = next(iter(x.values()))
-    options: dict[str, Any] = {"generator": generator, "device": first.device}
-    shift = (2 * torch.rand(len(first), **options) - 1) * config.shift
-    out = {}
-    for name, signal in x.items():
-        n_channels, n_samples = signal.shape[1:]
-        gain = torch.exp(config.scaling * torch.randn(len(signal), n_channels, 1, **options))
-        kept = torch.rand(len(signal), n_channels, 1, **options) >= config.channel_dropout
-        noise = config.jitter * torch.randn(signal.shape, **options)
-        out[name] = (roll(signal, torch.round(shift * n_samples).long()) * gain + noise) * kept
-    for transform, strength in config.transforms.items():
-        # The same draws for all streams, so that time runs alike in them.
-        seed = int(torch.randint(2**31, (), **options))
-        for name, signal in out.items():
-            drawn = torch.Generator(first.device).manual_seed(seed)
-            out[name] = ON_THE_FLY[transform](signal, drawn, strength)
-    return out
+    return validation_scores(_joined(model, x), y, weights, config)
 
 
 @torch.no_grad()
-def _outputs(model: SignalClassifier, x: Tensors, batch_size: int = 256) -> list[ClassifierOutput]:
+def _forward(model: SignalModel, x: Tensors, batch_size: int = 256) -> list[ModelOutput]:
     """Run the model in eval mode over segments, some at a time."""
     model.eval()
     n_segments = len(next(iter(x.values())))
@@ -289,20 +334,37 @@ def _outputs(model: SignalClassifier, x: Tensors, batch_size: int = 256) -> list
     return [model({name: a[start : start + batch_size] for name, a in x.items()}) for start in starts]
 
 
-def predict_proba(model: SignalClassifier, x: Arrays) -> np.ndarray:
-    """Return the classes' probabilities, shape (n_segments, n_classes), for normalised streams `x`."""
-    outputs = _outputs(model, _tensors(x, next(model.parameters()).device))
-    return torch.cat([output.logits for output in outputs]).softmax(dim=1).cpu().numpy()
+def _joined(model: SignalModel, x: Tensors) -> Tensors:
+    found = _forward(model, x)
+    return {target: torch.cat([output.outputs[target] for output in found]) for target in model.targets}
 
 
-def encode(model: SignalClassifier, x: Arrays) -> dict[str, np.ndarray]:
+def outputs(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
+    """What the heads say of normalised streams `x`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``emotion``: probabilities (n_segments, n_classes); ``transition``: probability (n_segments,);
+        ``valence``, ``arousal``: values (n_segments,), as the model was trained on.
+    """
+    found = _joined(model, _tensors(x, next(model.parameters()).device))
+    read = {
+        "emotion": lambda value: value.softmax(dim=1),
+        "transition": lambda value: value[:, 0].sigmoid(),
+    }
+    values = {t: read.get(t, lambda value: value[:, 0])(value) for t, value in found.items()}
+    return {target: value.cpu().numpy() for target, value in values.items()}
+
+
+def encode(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
     """Return the codes of normalised streams `x`: by stream, int64 of shape (n_segments, n_frames).
 
     Raises
     ------
     ValueError
-        If the classifier has no quantizers.
+        If the model has no quantizers.
     """
     model.require_quantizers()
-    outputs = _outputs(model, _tensors(x, next(model.parameters()).device))
-    return {name: torch.cat([o.codes[name] for o in outputs]).cpu().numpy() for name in model.quantizers}
+    found = _forward(model, _tensors(x, next(model.parameters()).device))
+    return {name: torch.cat([o.codes[name] for o in found]).cpu().numpy() for name in model.quantizers}

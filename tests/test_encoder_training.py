@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from encoders import training
-from encoders.classifier import SignalClassifier
+from encoders.augmenting import augment
+from encoders.losses import balanced_shares, class_weights, concordance, training_loss
+from encoders.model import SignalModel
 from encoders.networks import ENCODERS
 from encoders.streams import StreamSpec
-from encoders.training import TrainingConfig, augment, encode, fit_classifier, predict_proba
+from encoders.training import Examples, encode, fit_model, outputs
+from encoders.training_config import ON_THE_FLY, TrainingConfig
 
 STREAMS = [
     StreamSpec("ecg", ("ecg",), 64.0, ("lead",), 256, 64),
@@ -31,20 +34,29 @@ def toy(n_segments=192, seed=0):
 
 def make_model(seed=0, **options):
     torch.manual_seed(seed)
-    return SignalClassifier(STREAMS, 3, **({"dim": 16} | options))
+    return SignalModel(STREAMS, {"emotion": 3}, **({"dim": 16} | options))
+
+
+def fit(model, train, validation, config=None, **options):
+    parts = [Examples(x, {"emotion": y}) for x, y in (train, validation)]
+    return fit_model(model, *parts, config, **{"progress": False, **options})
+
+
+def probabilities_of(model, x):
+    return outputs(model, x)["emotion"]
 
 
 def tensors(x):
     return {name: torch.as_tensor(array) for name, array in x.items()}
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_every_encoder_learns_a_separable_problem(encoder):
+@pytest.mark.parametrize("network", ENCODERS)
+def test_every_network_learns_a_separable_problem(network):
     x, y = toy()
     x_new, y_new = toy(96, seed=1)
-    model = make_model(encoder=encoder)
-    fit_classifier(model, x, y, x_new, y_new, FAST, progress=False)
-    probabilities = predict_proba(model, x_new)
+    model = make_model(network=network)
+    fit(model, (x, y), (x_new, y_new), FAST)
+    probabilities = probabilities_of(model, x_new)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (probabilities.argmax(axis=1) == y_new).mean() > 0.9
 
@@ -54,8 +66,8 @@ def test_codes_carry_the_classes(quantizer):
     x, y = toy()
     x_new, y_new = toy(96, seed=1)
     model = make_model(quantizer=quantizer)
-    fit_classifier(model, x, y, x_new, y_new, FAST, progress=False)
-    assert (predict_proba(model, x_new).argmax(axis=1) == y_new).mean() > 0.9
+    fit(model, (x, y), (x_new, y_new), FAST)
+    assert (probabilities_of(model, x_new).argmax(axis=1) == y_new).mean() > 0.9
     codes = encode(model, x_new)
     assert {name: array.shape for name, array in codes.items()} == {"ecg": (96, 4), "peripheral": (96, 4)}
     one = model.codes(tensors({name: array[:1] for name, array in x_new.items()}))
@@ -68,8 +80,8 @@ def test_gradient_reaches_every_encoder(quantizer, pooling):
     model = make_model(quantizer=quantizer, pooling=pooling)
     x, _ = toy(32)
     output = model(tensors(x))
-    assert output.logits.shape == (32, 3)
-    output.logits.pow(2).sum().backward()
+    assert output.outputs["emotion"].shape == (32, 3)
+    output.outputs["emotion"].pow(2).sum().backward()
     for name, encoder in model.encoders.items():
         assert encoder.stem.convolution.weight.grad.abs().max() > 0, name
 
@@ -82,13 +94,13 @@ def test_same_seed_same_weights(quantizer):
         model = make_model(quantizer=quantizer)
         torch.manual_seed(np.random.default_rng().integers(1000))  # the caller's random state must not matter
         state = torch.get_rng_state()
-        fit_classifier(model, x, y, x, y, TrainingConfig(epochs=2, device="cpu"), progress=False)
+        fit(model, (x, y), (x, y), TrainingConfig(epochs=2, use_cpu=True))
         assert torch.equal(torch.get_rng_state(), state)
         runs.append(model.state_dict())
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
     other = make_model(quantizer=quantizer)
-    fit_classifier(other, x, y, x, y, TrainingConfig(epochs=2, seed=1, device="cpu"), progress=False)
-    assert not torch.equal(other.head[1].weight, runs[0]["head.1.weight"])
+    fit(other, (x, y), (x, y), TrainingConfig(epochs=2, seed=1, use_cpu=True))
+    assert not torch.equal(other.heads.outputs["emotion"].weight, runs[0]["heads.outputs.emotion.weight"])
 
 
 @pytest.mark.parametrize("monitor", ["balanced_accuracy", "loss"])
@@ -104,11 +116,11 @@ def test_the_best_weights_are_restored(monkeypatch, monitor):
     x, y = toy(64)
     model = make_model()
     config = TrainingConfig(epochs=20, patience=3, monitor=monitor)
-    history = fit_classifier(model, x, y, x, y, config, progress=False)
+    history = fit(model, (x, y), (x, y), config)
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5]
     assert history[-1]["best"] == scores[1]
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
-    assert not torch.equal(seen[1]["head.1.weight"], seen[4]["head.1.weight"])
+    assert not torch.equal(seen[1]["heads.outputs.emotion.weight"], seen[4]["heads.outputs.emotion.weight"])
     assert not model.training
 
 
@@ -121,7 +133,7 @@ def test_only_training_segments_are_augmented(monkeypatch):
     )
     x, y = toy(64)
     x_new, y_new = toy(48, seed=1)
-    fit_classifier(make_model(), x, y, x_new, y_new, TrainingConfig(epochs=2), progress=False)
+    fit(make_model(), (x, y), (x_new, y_new), TrainingConfig(epochs=2))
     assert sum(changed) == 2 * 64
     for part in validated:
         assert all(np.array_equal(part[name].cpu().numpy(), x_new[name]) for name in x_new)
@@ -157,7 +169,7 @@ def test_streams_of_a_segment_shift_together():
     assert torch.equal(out["fast"][:, 0], out["fast"][:, 1])
 
 
-@pytest.mark.parametrize("name", sorted(training.ON_THE_FLY))
+@pytest.mark.parametrize("name", sorted(ON_THE_FLY))
 def test_further_transforms_are_applied_on_the_fly(name):
     x = tensors(toy(16)[0])
     nothing = {"scaling": 0, "jitter": 0, "shift": 0, "channel_dropout": 0}
@@ -187,9 +199,9 @@ def test_unknown_transforms_are_named():
 
 
 def test_rare_classes_weigh_as_much_as_common_ones():
-    y = torch.tensor([0] * 90 + [1] * 10)
-    weights = training._class_weights(y, 3)
-    totals = torch.bincount(y, minlength=3) * weights
+    y = torch.tensor([0.0] * 90 + [1.0] * 10 + [float("nan")] * 7)
+    weights = class_weights({"emotion": y}, {"emotion": 3})["emotion"]
+    totals = torch.bincount(y[:100].long(), minlength=3) * weights
     torch.testing.assert_close(totals, torch.tensor([50.0, 50.0, 0.0]))
 
 
@@ -199,8 +211,8 @@ def test_history_tells_the_balanced_accuracy_of_the_kept_weights():
     x_new, y_new = toy(60, seed=1)
     x_new, y_new = {name: array[y_new < 2] for name, array in x_new.items()}, y_new[y_new < 2]
     model = make_model()
-    history = fit_classifier(model, x, y, x_new, y_new, TrainingConfig(epochs=2), progress=False)
-    guess = predict_proba(model, x_new).argmax(axis=1)
+    history = fit(model, (x, y), (x_new, y_new), TrainingConfig(epochs=2))
+    guess = probabilities_of(model, x_new).argmax(axis=1)
     recall = np.mean([(guess[y_new == k] == k).mean() for k in range(2)])
     assert history[-1]["best"] == max(row["balanced_accuracy"] for row in history) == pytest.approx(recall)
 
@@ -209,15 +221,15 @@ def test_wrong_arguments_are_named():
     x, y = toy(16)
     model = make_model()
     with pytest.raises(ValueError, match="training part has lengths"):
-        fit_classifier(model, x, y[:-1], x, y, progress=False)
+        fit(model, (x, y[:-1]), (x, y))
     with pytest.raises(ValueError, match="validation labels"):
-        fit_classifier(model, x, y, x, y + 3, progress=False)
+        fit(model, (x, y), (x, y + 3))
     with pytest.raises(ValueError, match=r"'peripheral'.*missing"):
         model({"ecg": torch.zeros(1, 1, 256)})
     with pytest.raises(ValueError, match="no quantizer"):
         encode(model, x)
     with pytest.raises(ValueError, match=r"'nope'.*cnn"):
-        make_model(encoder="nope")
+        make_model(network="nope")
     with pytest.raises(ValueError, match=r"epochs is 0.*monitor is 'f1'"):
         TrainingConfig(epochs=0, monitor="f1")
 
@@ -226,4 +238,122 @@ def test_a_broken_signal_stops_the_training():
     x, y = toy(16)
     x["ecg"][3] = np.nan
     with pytest.raises(FloatingPointError, match="training loss is nan"):
-        fit_classifier(make_model(), x, y, x, y, progress=False)
+        fit(make_model(), (x, y), (x, y))
+
+
+def many_targets(n_segments, seed):
+    """Emotion as in `toy`; ratings that follow the wave's and the step's presence; transitions as noise."""
+    x, y = toy(n_segments, seed)
+    unknown = np.where(np.arange(n_segments) % 5 == 0, np.nan, 1.0)
+    labels = {"emotion": y * unknown, "valence": (y == 1) * 2.0 - 1, "arousal": (y == 2) * unknown}
+    return Examples(x, labels | {"transition": (y == 2).astype(float)})
+
+
+def test_several_targets_are_learned_at_once():
+    model = SignalModel(
+        STREAMS, {"emotion": 3, "valence": 1, "arousal": 1, "transition": 1}, dim=16, fusion=(16,)
+    )
+    train, held = many_targets(192, 0), many_targets(96, 1)
+    config = TrainingConfig(epochs=10, batch_size=32, patience=10, learning_rate=5e-3)
+    history = fit_model(model, train, held, config, progress=False)
+    assert {"loss", "balanced_accuracy", "ccc", "transition_f1"} <= set(history[-1])
+    found = outputs(model, held.x)
+    truth = toy(96, seed=1)[1]
+    assert (found["emotion"].argmax(axis=1) == truth).mean() > 0.9
+    assert np.corrcoef(found["valence"], held.y["valence"])[0, 1] > 0.8
+    assert ((found["transition"] > 0.5) == (truth == 2)).mean() > 0.9
+
+
+def test_unknown_labels_count_for_nothing():
+    """A segment without any label leaves loss and gradient as they are without it."""
+    train = many_targets(32, 0)
+    config = TrainingConfig(label_smoothing=0.0)
+    model = make_model(dim=8, dropout=0.0).eval()
+    hidden = train.y["emotion"].copy()
+    hidden[16:] = np.nan
+    losses = []
+    for x, y in (
+        (tensors({n: a[:16] for n, a in train.x.items()}), hidden[:16]),
+        (tensors(train.x), hidden),
+    ):
+        truth = {"emotion": torch.as_tensor(y, dtype=torch.float32)}
+        losses.append(training_loss(model(x), truth, {}, config))
+    torch.testing.assert_close(*losses)
+
+
+@pytest.mark.parametrize("quantizer", [None, "vq"])
+def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer):
+    x, y = toy(96)
+    config = TrainingConfig(epochs=4, patience=4)
+    whole = make_model(quantizer=quantizer)
+    history = fit(whole, (x, y), (x, y), config)
+    save, saved = training.save_checkpoint, []
+
+    def stop_after_two(*arguments):
+        save(*arguments)
+        saved.append(1)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "save_checkpoint", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(quantizer=quantizer), (x, y), (x, y), config, folder=tmp_path)
+    monkeypatch.setattr(training, "save_checkpoint", save)
+    torch.manual_seed(99)
+    resumed = make_model(seed=7, quantizer=quantizer)  # the checkpoint's weights take the place of these
+    assert fit(resumed, (x, y), (x, y), config, folder=tmp_path) == history
+    ours, theirs = whole.state_dict(), resumed.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    x, y = toy(32)
+    fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=1), folder=tmp_path)
+    with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
+        fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=2), folder=tmp_path)
+
+
+@pytest.mark.parametrize(("balance", "expected"), [("sampler", [1 / 3] * 3), ("dataset", None)])
+def test_samplers_draw_groups_alike(balance, expected):
+    y = torch.tensor([0.0] * 80 + [1.0] * 15 + [2.0] * 5)
+    datasets = np.array(["big"] * 90 + ["small"] * 10)
+    shares = balanced_shares({"emotion": y}, datasets, balance)
+    if balance == "sampler":
+        drawn = [float(shares[y == k].sum() / shares.sum()) for k in range(3)]
+        assert drawn == pytest.approx(expected)
+    else:
+        assert float(shares[:90].sum()) == pytest.approx(float(shares[90:].sum()))
+
+
+def test_balancing_needs_something_to_balance():
+    with pytest.raises(ValueError, match="name no data sets"):
+        balanced_shares({"emotion": torch.zeros(3)}, None, "dataset")
+    with pytest.raises(ValueError, match="no target has classes"):
+        balanced_shares({"valence": torch.zeros(3)}, None, "sampler")
+
+
+def test_concordance_meets_its_closed_form():
+    """For guess = a + b truth: CCC = 2 b s² / (s² + b² s² + (a + (b - 1) m)²)."""
+    truth = torch.linspace(-1, 3, 50)
+    mean, variance = 1.0, float(truth.var(correction=0))
+    expected = 2 * 0.5 * variance / (variance + 0.25 * variance + (0.2 - 0.5 * mean) ** 2)
+    assert concordance(0.2 + 0.5 * truth, truth) == pytest.approx(expected, rel=1e-6)
+    assert concordance(torch.zeros(50), truth) == 0
+
+
+def test_bf16_learns_too():
+    model = make_model()
+    config = TrainingConfig(epochs=6, batch_size=32, learning_rate=5e-3, mixed_precision="bf16")
+    history = fit(model, toy(), toy(96, seed=1), config)
+    assert history[-1]["best"] > 0.9
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_metrics_reach_the_trackers(tmp_path):
+    x, y = toy(32)
+    fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=2, report_to=["tensorboard"]), folder=tmp_path)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = tmp_path.rglob("events.*")
+    log = EventAccumulator(str(events)).Reload()
+    assert [event.step for event in log.Scalars("balanced_accuracy")] == [1, 2]

@@ -257,7 +257,10 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_state(inputs):
     torch.manual_seed(5)
     state = torch.random.get_rng_state()
     one, again, other = (
-        SignalEncoder(EncoderConfig(dim=8), CLASSES, seed).build(inputs.stream_specs).head[1].weight
+        SignalEncoder(EncoderConfig(dim=8), CLASSES, seed)
+        .build(inputs.stream_specs)
+        .heads.outputs["emotion"]
+        .weight
         for seed in (0, 0, 1)
     )
     assert torch.equal(one, again)

@@ -1,0 +1,79 @@
+"""What is read from a segment's vector: classes, ratings, transitions, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+__all__ = ["TARGETS", "Heads", "target_sizes"]
+
+TARGETS = ("emotion", "valence", "arousal", "transition")
+
+
+def target_sizes(targets: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
+    """Outputs that the head of each target has.
+
+    Raises
+    ------
+    ValueError
+        If there is no target, one is unknown, or ``emotion`` has fewer than two classes.
+    """
+    unknown = sorted(set(targets) - set(TARGETS))
+    if unknown or not targets:
+        raise ValueError(f"targets are {list(targets)}; allowed are one or more of {list(TARGETS)}.")
+    if "emotion" in targets and len(classes) < 2:
+        raise ValueError(
+            f"the target 'emotion' has the classes {list(classes)}; allowed are two or more. "
+            f"Choose targets that the data set has labels for, of {list(TARGETS)}."
+        )
+    return {target: len(classes) if target == "emotion" else 1 for target in targets}
+
+
+class Heads(nn.Module):
+    """Dense layers that all targets share, then a linear head for each.
+
+    Parameters
+    ----------
+    dim : int
+        Size of the vector that is read.
+    targets : mapping of str to int
+        Target -> outputs of its head.
+    fusion : sequence of int
+        Widths of the shared layers, each with batch normalisation and ReLU.
+    dropout : float
+        Before each layer.
+    """
+
+    def __init__(
+        self, dim: int, targets: Mapping[str, int], fusion: Sequence[int] = (), dropout: float = 0.3
+    ):
+        super().__init__()
+        if not targets:
+            raise ValueError(f"targets is empty; a model needs at least one of {list(TARGETS)}.")
+        layers: list[nn.Module] = []
+        for width in fusion:
+            layers += [nn.Dropout(dropout), nn.Linear(dim, width), nn.BatchNorm1d(width), nn.ReLU()]
+            dim = width
+        self.fusion = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.outputs = nn.ModuleDict({target: nn.Linear(dim, size) for target, size in targets.items()})
+        self.targets = dict(targets)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return what the heads read, (batch, n), and their outputs by target."""
+        embedding = self.fusion(x)
+        dropped = self.dropout(embedding)
+        return embedding, {target: head(dropped) for target, head in self.outputs.items()}
+
+    def evidence(self, x: torch.Tensor) -> torch.Tensor:
+        """Change of all outputs from zeros to each row of `x`, (n, n_outputs), those of the classes centred."""
+        training = self.training
+        self.eval()
+        zero = self(torch.zeros_like(x[:1]))[1]
+        change = {target: value - zero[target] for target, value in self(x)[1].items()}
+        self.train(training)
+        if "emotion" in change:
+            change["emotion"] = change["emotion"] - change["emotion"].mean(dim=1, keepdim=True)
+        return torch.cat(list(change.values()), dim=1)

@@ -1,0 +1,211 @@
+"""The model over all streams of a segment: networks, codes, pooling, fusion, and a head a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from encoders.heads import Heads
+from encoders.networks import ENCODERS
+from encoders.pooling import POOLINGS
+from encoders.quantizers import QUANTIZERS
+from encoders.streams import StreamSpec
+
+__all__ = ["ModelOutput", "SignalModel", "of_stream"]
+
+Module = Callable[..., nn.Module]
+
+
+class ModelOutput(NamedTuple):
+    """What `SignalModel` returns.
+
+    Attributes
+    ----------
+    outputs : dict of str to Tensor, shape (batch, n)
+        By target: logits of the classes for ``emotion``, a value for ``valence`` and ``arousal``, a logit
+        for ``transition``.
+    codes : dict of str to Tensor of int64, shape (batch, n_frames)
+        By stream; empty without quantizers.
+    loss : scalar Tensor
+        Sum of the quantizers' losses.
+    embedding : Tensor, shape (batch, n)
+        What the heads read.
+    """
+
+    outputs: dict[str, torch.Tensor]
+    codes: dict[str, torch.Tensor]
+    loss: torch.Tensor
+    embedding: torch.Tensor
+
+
+class SignalModel(nn.Module):
+    """One network a stream, its frames quantized if wished, pooled, joined, and read by a head a target.
+
+    With a quantizer the heads see nothing but the codes' vectors, so their accuracy is what the codes carry.
+
+    Parameters
+    ----------
+    streams : sequence of StreamSpec
+    targets : mapping of str to int
+        Target -> outputs of its head: the number of classes for ``emotion``, 1 for the others.
+    network : str, callable, or mapping of str to these
+        Name in `ENCODERS`, or a class with their contract; as a mapping by stream, with ``default``.
+    network_options : mapping
+        Further arguments of the networks, or, if its keys are streams or ``default``, such mappings.
+    quantizer : str, callable or None
+        Name in `QUANTIZERS`, or a class with their contract.
+    quantizer_options : mapping, optional
+    pooling : str or callable
+        Name in `POOLINGS`, or a class that takes `dim`.
+    dim : int or mapping of str to int
+        Size of a frame's vector, for all streams or by stream, with ``default``.
+    fusion : sequence of int
+        Widths of dense layers between the joined streams and the heads.
+    dropout : float
+        Before each dense layer and the heads.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or there is no stream or target.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[StreamSpec],
+        targets: Mapping[str, int],
+        network: str | Module | Mapping[str, Any] = "cnn",
+        network_options: Mapping[str, Any] | None = None,
+        quantizer: str | Module | None = None,
+        quantizer_options: Mapping[str, Any] | None = None,
+        pooling: str | Module = "attention",
+        dim: int | Mapping[str, int] = 64,
+        fusion: Sequence[int] = (),
+        dropout: float = 0.3,
+    ):
+        super().__init__()
+        if not streams:
+            raise ValueError("streams is empty; a model needs at least one, see default_streams.")
+        self.streams, names = tuple(streams), [stream.name for stream in streams]
+        self.dims = dims = {name: int(of_stream(dim, name)) for name in names}
+        self.encoders = nn.ModuleDict()
+        for stream in streams:
+            make = _choose("network", of_stream(network, stream.name), ENCODERS)
+            options = _options(network_options or {}, names, stream.name)
+            self.encoders[stream.name] = make(
+                stream.n_channels, stream.frame_stride, dims[stream.name], **options
+            )
+        self.quantizers = nn.ModuleDict()
+        if quantizer is not None:
+            make_quantizer = _choose("quantizer", quantizer, QUANTIZERS)
+            self.quantizers.update(
+                {name: make_quantizer(dims[name], **(quantizer_options or {})) for name in names}
+            )
+        make_pooling = _choose("pooling", pooling, POOLINGS)
+        self.poolings = nn.ModuleDict({name: make_pooling(dims[name]) for name in names})
+        self.heads = Heads(sum(dims.values()), targets, fusion, dropout)
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Target -> outputs of its head."""
+        return self.heads.targets
+
+    def forward(self, x: Mapping[str, torch.Tensor]) -> ModelOutput:
+        """Read segments.
+
+        Parameters
+        ----------
+        x : mapping of str to Tensor, shape (batch, n_channels, n_samples)
+            By stream, normalised.
+
+        Returns
+        -------
+        ModelOutput
+
+        Raises
+        ------
+        ValueError
+            If a stream is missing.
+        """
+        pooled, codes, losses = [], {}, []
+        for name, frames in self.frames(x).items():
+            if name in self.quantizers:
+                frames, codes[name], loss = self.quantizers[name](frames)
+                losses.append(loss)
+            pooled.append(self.poolings[name](frames))
+        embedding, outputs = self.heads(torch.cat(pooled, dim=1))
+        loss = torch.stack(losses).sum() if losses else embedding.new_zeros(())
+        return ModelOutput(outputs, codes, loss, embedding)
+
+    def frames(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return each stream's frames before quantization, shape (batch, n_frames, dim)."""
+        missing = [name for name in self.encoders if name not in x]
+        if missing:
+            raise ValueError(f"the streams {missing} are missing; got {sorted(x)}.")
+        return {name: encoder(x[name]) for name, encoder in self.encoders.items()}
+
+    def codes(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return each stream's codes, int64 of shape (batch, n_frames).
+
+        Raises
+        ------
+        ValueError
+            If the model has no quantizers.
+        """
+        self.require_quantizers()
+        return {name: self.quantizers[name](frames)[1] for name, frames in self.frames(x).items()}
+
+    @torch.no_grad()
+    def code_evidence(self, stream: str) -> torch.Tensor:
+        """What the heads make of each code of a stream alone: shape (codebook_size, n_outputs).
+
+        Changes of all heads' outputs against an embedding of zeros, those of the classes centred.
+        """
+        self.require_quantizers()
+        quantizer: Any = self.quantizers[stream]
+        device = next(self.parameters()).device
+        values = quantizer.decode(torch.arange(quantizer.codebook_size, device=device))
+        parts = [
+            values if name == stream else values.new_zeros(len(values), dim)
+            for name, dim in self.dims.items()
+        ]
+        return self.heads.evidence(torch.cat(parts, dim=1))
+
+    def require_quantizers(self) -> None:
+        """Raise ValueError if there are no quantizers and so no codes."""
+        if not self.quantizers:
+            raise ValueError("this model has no quantizer and so no codes; make it with quantizer='vq'.")
+
+
+def of_stream(choice: Any, stream: str) -> Any:
+    """What a setting says for a stream: itself, or its entry if it is a mapping by stream.
+
+    Raises
+    ------
+    ValueError
+        If a mapping has neither the stream nor ``default``.
+    """
+    if not isinstance(choice, Mapping):
+        return choice
+    if stream not in choice and "default" not in choice:
+        raise ValueError(
+            f"a setting by stream names {sorted(choice)}, but neither {stream!r} nor 'default'; add one."
+        )
+    return choice.get(stream, choice.get("default"))
+
+
+def _options(options: Mapping[str, Any], streams: Sequence[str], stream: str) -> Mapping[str, Any]:
+    """Options for all streams alike, or those of one where the keys are streams."""
+    by_stream = set(options) & {*streams, "default"}
+    return (of_stream(options, stream) or {}) if by_stream else options
+
+
+def _choose(what: str, choice: str | Module, choices: Mapping[str, Module]) -> Module:
+    if callable(choice):
+        return choice
+    if choice not in choices:
+        raise ValueError(f"{what} is {choice!r}; allowed are {sorted(choices)} or a class.")
+    return choices[choice]

@@ -1,0 +1,77 @@
+"""How encoders are trained: one dataclass, checked whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from data_builders.augmentation.basic import time_masking
+from data_builders.augmentation.intermediate import INTERMEDIATE
+from encoders.heads import TARGETS
+
+__all__ = ["MONITORS", "ON_THE_FLY", "TrainingConfig"]
+
+
+@dataclass
+class TrainingConfig:
+    """How encoders are trained."""
+
+    epochs: int = 6  # passes over the training segments, at most
+    batch_size: int = 64  # segments a step, over all processes together
+    optimizer: str = "adamw"  # adamw, or adam, whose weight decay is an L2 penalty
+    learning_rate: float = 2e-3  # highest rate
+    schedule: str = "cosine"  # cosine (rises for `warmup` of the steps, then falls) or constant
+    warmup: float = 0.1  # share of the steps in which the rate rises
+    weight_decay: float = 0.05  # on matrices only
+    label_smoothing: float = 0.1  # share of a label that goes to all classes alike
+    loss_weights: dict[str, float] = field(default_factory=dict)  # by target; 1 for those not named
+    balance: str = "weights"  # classes alike by weights of the loss or a sampler; dataset: a sampler; none
+    gradient_norm: float = 1.0  # gradients are clipped to this norm
+    mixed_precision: str = "no"  # no, bf16 or fp16 (fp16 on CUDA only)
+    patience: int = 3  # epochs without a better validation score before training ends
+    monitor: str = "auto"  # score that chooses the weights: balanced_accuracy, ccc, loss; auto by target
+    scaling: float = 0.1  # augmentation: spread of the log gain of each channel
+    jitter: float = 0.1  # augmentation: white noise, in standard deviations of the signal
+    shift: float = 0.1  # augmentation: largest shift in time by roll, as a share of the segment
+    channel_dropout: float = 0.1  # augmentation: chance of a channel to be zero
+    # augmentation: further transforms of data_builders.augmentation, by name with their strength
+    transforms: dict[str, float] = field(default_factory=dict)
+    report_to: list[str] = field(default_factory=list)  # trackers of Accelerate: tensorboard, wandb, ...
+    use_cpu: bool = False  # train on the CPU even where there is a GPU
+    seed: int = 0  # of the order, the augmentation and the dropout
+
+    def __post_init__(self) -> None:
+        wrong = [f"{name} is {getattr(self, name)!r}" for name in POSITIVE if not getattr(self, name) > 0]
+        wrong += [f"{name} is {getattr(self, name)!r}" for name in NOT_NEGATIVE if getattr(self, name) < 0]
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                wrong.append(f"{name} is {getattr(self, name)!r}, allowed are {list(allowed)}")
+        for name, allowed in KEYS.items():
+            if set(getattr(self, name)) - set(allowed):
+                wrong.append(f"{name} are {list(getattr(self, name))}, allowed are {sorted(allowed)}")
+        if wrong:
+            raise ValueError(
+                f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
+                f"and from 0 for {', '.join(NOT_NEGATIVE)}."
+            )
+
+
+POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
+NOT_NEGATIVE = (
+    "warmup", "weight_decay", "label_smoothing", "scaling", "jitter", "shift", "channel_dropout",
+)  # fmt: skip
+# Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
+ON_THE_FLY = {"time_masking": time_masking} | {
+    name: transform
+    for name, transform in INTERMEDIATE.items()
+    if name not in ("mixup", "cutmix", "swap_hemispheres", "rotate_ring")
+}
+MONITORS = {"balanced_accuracy": 1, "ccc": 1, "loss": -1}  # and the sign under which more is better
+CHOICES: dict[str, Collection[str]] = {
+    "optimizer": ("adamw", "adam"),
+    "schedule": ("cosine", "constant"),
+    "balance": ("weights", "sampler", "dataset", "none"),
+    "mixed_precision": ("no", "bf16", "fp16"),
+    "monitor": ("auto", *MONITORS),
+}
+KEYS: dict[str, Collection[str]] = {"transforms": ON_THE_FLY, "loss_weights": TARGETS}
