@@ -68,7 +68,7 @@ class Heads(nn.Module):
         return embedding, {target: head(dropped) for target, head in self.outputs.items()}
 
     def evidence(self, x: torch.Tensor) -> torch.Tensor:
-        """Change of all outputs from zeros to each row of `x`, (n, n_outputs), those of the classes centred."""
+        """Change of all outputs from zeros to each row of `x`, (n, n_outputs), classes centred."""
         training = self.training
         self.eval()
         zero = self(torch.zeros_like(x[:1]))[1]

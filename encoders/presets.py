@@ -8,36 +8,50 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PRESETS", "Fields"]
+from encoders.networks import ENCODERS
+
+__all__ = ["PRESETS"]
 
 Fields = dict[str, Any]
 
 
-def multimodal_lstm(eeg: Fields, other: Fields, fusion: list[int]) -> Fields:
+def multimodal_lstm(scale: float) -> Fields:
     """The AMIGOS project's network: a recurrent branch a stream, joined by dense layers.
 
-    Its training has Adam with an L2 penalty, batch normalisation and dropout, and no augmentation;
-    the losses (MSE for ratings, binary cross-entropy for transitions) are those of the targets.
+    Its own training has Adam with an L2 penalty, batch normalisation and dropout, and no augmentation; the
+    losses (squared error for ratings, binary cross-entropy for transitions) are those of the targets.
+
+    Parameters
+    ----------
+    scale : float
+        Factor on all widths; 1 gives those that the project states for its largest network.
     """
+
+    def scaled(*widths: int) -> list[int]:
+        return [max(2, round(scale * width)) for width in widths]
+
+    eeg, other = scaled(64, 32, 48, 24), scaled(32, 16, 20, 12)
     return {
         "network": "lstm_branch",
         "network_options": {
-            "eeg": {"recurrent": eeg["recurrent"], "dense": eeg["dense"][:-1]},
-            "default": {"recurrent": other["recurrent"], "dense": other["dense"][:-1]},
+            "eeg": {"recurrent": eeg[:2], "dense": eeg[2:3]},
+            "default": {"recurrent": other[:2], "dense": other[2:3]},
         },
-        "dim": {"eeg": eeg["dense"][-1], "default": other["dense"][-1]},
+        "dim": {"eeg": eeg[3], "default": other[3]},
         "pooling": "last",
-        "fusion": fusion,
-        "training": {"optimizer": "adam", "weight_decay": 1e-4},
-    }
+        "fusion": scaled(64, 32, 16),
+        "training": {
+            "optimizer": "adam", "weight_decay": 1e-4, "label_smoothing": 0.0,
+            "scaling": 0.0, "jitter": 0.0, "shift": 0.0, "channel_dropout": 0.0,
+        },
+    }  # fmt: skip
 
 
 PRESETS: dict[str, Fields] = {
-    "cnn": {"network": "cnn"},
-    "emg_cnn": {"network": "emg_cnn"},
-    "tcn": {"network": "tcn"},
-    "lstm": {"network": "lstm"},
-    "bilstm": {"network": "bilstm"},
-    "gru": {"network": "gru"},
-    "bigru": {"network": "bigru"},
+    **{name: {"network": name} for name in ENCODERS if name != "lstm_branch"},
+    "multimodal_lstm_maximum": multimodal_lstm(1.0),
+    "multimodal_lstm_loso": multimodal_lstm(0.5),
+    "multimodal_lstm_moderate": multimodal_lstm(0.26),
+    "multimodal_lstm_lightweight": multimodal_lstm(0.2),
 }
+"""Every network with its defaults, and the systems that are more than a network."""

@@ -16,6 +16,7 @@ from encoders.networks.cnn import CNN
 from encoders.networks.eegnet import EEGNet
 from encoders.networks.emg_cnn import EMGCNN
 from encoders.networks.feature_gru import FeatureGRU
+from encoders.networks.lstm_branch import LSTMBranch
 from encoders.networks.recurrent import Recurrent
 from encoders.networks.shallow_convnet import ShallowConvNet
 from encoders.networks.tcn import TCN
@@ -29,6 +30,7 @@ __all__ = [
     "TCN",
     "EEGNet",
     "FeatureGRU",
+    "LSTMBranch",
     "Recurrent",
     "ShallowConvNet",
     "TCNStream",
@@ -47,4 +49,5 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "eegnet": EEGNet,
     "shallow_convnet": ShallowConvNet,
     "transformer": Transformer,
+    "lstm_branch": LSTMBranch,
 }
