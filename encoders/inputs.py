@@ -58,10 +58,12 @@ class SignalInputs:
         return SignalInputs(streams, features, table, self.stream_specs)
 
     @classmethod
-    def load(cls, folder: Path, table: pd.DataFrame, stream_specs: list[StreamSpec]) -> SignalInputs:
+    def load(
+        cls, folder: Path, table: pd.DataFrame, stream_specs: list[StreamSpec], features: str = "standard"
+    ) -> SignalInputs:
         """Map what `store_inputs` wrote for segments of this table."""
         streams = {s.name: np.load(folder / f"stream_{s.name}.npy", mmap_mode="r") for s in stream_specs}
-        return cls(streams, pd.read_parquet(folder / "features.parquet"), table, stream_specs)
+        return cls(streams, pd.read_parquet(folder / _file(features)), table, stream_specs)
 
 
 def streams_of(
@@ -78,7 +80,9 @@ def streams_of(
     return default_streams(specs, n_seconds, frame_seconds)
 
 
-def signal_inputs(segments: Segments, frame_seconds: float | dict = 2.0) -> SignalInputs:
+def signal_inputs(
+    segments: Segments, frame_seconds: float | dict = 2.0, features: str = "standard"
+) -> SignalInputs:
     """Compute streams and features of segments.
 
     Parameters
@@ -86,9 +90,12 @@ def signal_inputs(segments: Segments, frame_seconds: float | dict = 2.0) -> Sign
     segments : Segments
     frame_seconds : float or dict of str to float
         Length of a frame (a token) in s, for all streams or by stream, with ``default`` for the rest.
+    features : ``"standard"`` or ``"full"``
+        The set of hand-made features, as `extract_features` takes it.
     """
     specs = streams_of(segments.specs, float(segments.table["duration"].iloc[0]), frame_seconds)
-    return SignalInputs(stream_arrays(segments, specs), extract_features(segments), segments.table, specs)
+    values = extract_features(segments, features)
+    return SignalInputs(stream_arrays(segments, specs), values, segments.table, specs)
 
 
 def store_inputs(
@@ -98,6 +105,7 @@ def store_inputs(
     jobs: int = 1,
     engine: str = "local",
     address: str | None = None,
+    features: str = "standard",
 ) -> SignalInputs:
     """Streams and features of a whole store, computed chunk by chunk and mapped into memory.
 
@@ -113,30 +121,37 @@ def store_inputs(
         that all of them reach: a shared folder or a URL.
     jobs, engine, address
         As `data_builders.engines` takes them.
+    features : ``"standard"`` or ``"full"``
+        As `signal_inputs` takes it; each set has a file of its own.
     """
     place = as_place(folder)
     specs = streams_of(store.specs, store.about["window"], frame_seconds)
-    if not (place / "features.parquet").is_file():
-        parts = place / "parts"
+    if not (place / _file(features)).is_file():
+        parts = place / f"parts-{features}"
         parts.mkdir(parents=True, exist_ok=True)
         starts = range(0, len(store), CHUNK)
         tasks = [
-            (str(store.location), store.key, frame_seconds, str(parts), first, min(first + CHUNK, len(store)))
+            (
+                (str(store.location), store.key),
+                (frame_seconds, features),
+                str(parts),
+                (first, min(first + CHUNK, len(store))),
+            )
             for first in starts
             if not (parts / f"{first:09d}.parquet").is_file()
         ]
         for _ in ENGINES[engine](chunk_inputs, tasks, jobs, address):
             pass
         with working_folder(folder) as here:
-            _join(local_copy(parts), starts, specs, here)
+            _join(local_copy(parts), starts, specs, here / _file(features))
         remove_folder(parts)
-    return SignalInputs.load(local_copy(folder), store.table, specs)
+    return SignalInputs.load(local_copy(folder), store.table, specs, features)
 
 
-def chunk_inputs(task: tuple[str, str, float | dict, str, int, int]) -> int:
+def chunk_inputs(task: tuple[tuple[str, str], tuple[float | dict, str], str, tuple[int, int]]) -> int:
     """Compute the inputs of some rows of a store and write them; the features last, and at once."""
-    location, key, frame_seconds, parts, first, stop = task
-    made = signal_inputs(_opened(location, key).segments(np.arange(first, stop)), frame_seconds)
+    store, settings, parts, (first, stop) = task
+    made = signal_inputs(_opened(*store).segments(np.arange(first, stop)), *settings)
     with working_folder(parts) as folder:
         for name, data in made.streams.items():
             _save_array(folder / f"{first:09d}-{name}.npy", data)
@@ -144,6 +159,10 @@ def chunk_inputs(task: tuple[str, str, float | dict, str, int, int]) -> int:
         made.features.to_parquet(partial)
         os.replace(partial, folder / f"{first:09d}.parquet")
     return first
+
+
+def _file(features: str) -> str:
+    return "features.parquet" if features == "standard" else f"features-{features}.parquet"
 
 
 @lru_cache(maxsize=1)
@@ -158,17 +177,19 @@ def _save_array(path: Path, data: np.ndarray) -> None:
     os.replace(partial, path)
 
 
-def _join(parts: Path, starts: range, specs: list[StreamSpec], folder: Path) -> None:
-    """Copy the chunks behind each other, through a map of the whole."""
+def _join(parts: Path, starts: range, specs: list[StreamSpec], features: Path) -> None:
+    """Copy the chunks behind each other, through a map of the whole; the streams beside `features`."""
     for stream in specs:
-        path = folder / f"stream_{stream.name}.npy"
+        path = features.with_name(f"stream_{stream.name}.npy")
+        partial = path.with_suffix(".partial")  # another process may have mapped what is there
         chunks = [np.load(parts / f"{first:09d}-{stream.name}.npy", mmap_mode="r") for first in starts]
         shape = (sum(map(len, chunks)), *chunks[0].shape[1:])
-        whole = np.lib.format.open_memmap(path, "w+", chunks[0].dtype, shape)
+        whole = np.lib.format.open_memmap(partial, "w+", chunks[0].dtype, shape)
         for first, chunk in zip(starts, chunks, strict=True):
             whole[first : first + len(chunk)] = chunk
         whole.flush()
+        os.replace(partial, path)
     tables = [pd.read_parquet(parts / f"{first:09d}.parquet") for first in starts]
-    partial = folder / "features.partial"
+    partial = features.with_suffix(".partial")
     pd.concat(tables, ignore_index=True).to_parquet(partial)
-    os.replace(partial, folder / "features.parquet")
+    os.replace(partial, features)
