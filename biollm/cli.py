@@ -96,6 +96,11 @@ COMMANDS = {
         "biollm.finetuning", "finetune", ("FinetuneConfig", "FinetuneTraining"),
         "biollm finetune --dataset_path runs/noneeg-built --out runs/noneeg-artefact --max_steps 150",
     ),
+    "compare": Command(
+        "baselines and encoders of the field in one table, on any protocol",
+        "biollm.comparing", "compare", ("CompareConfig",),
+        "biollm compare --store runs/noneeg --methods classical --out runs/noneeg-compared --jobs 2",
+    ),
     "evaluate": Command(
         "baselines, encoders, LLM read-outs and controls in one table",
         "biollm.experiment", "evaluate", ("EvaluateConfig",),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_builders.splits import Split
+from data_builders.duplicates import DuplicateSearch
+from data_builders.leaks import check_leaks
+from data_builders.splits import Split, load_splits, make_splits
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs
+from encoders.signal_encoder import labelled_rows
 
-__all__ = ["Context", "MethodOutput", "prediction_table"]
+__all__ = ["Context", "MethodOutput", "checked_splits", "prediction_table"]
 
 
 @dataclass
@@ -77,19 +81,12 @@ class Context:
         """Rows of the inputs in some parts of the split."""
         return np.flatnonzero(self.inputs.table["segment"].map(self.split.parts).isin(parts).to_numpy())
 
-    def labelled(self, table: pd.DataFrame, on_grid: bool = False) -> np.ndarray:
-        """Positions in a segment table of those with a label of any target (and not overlapping)."""
-        wanted = np.zeros(len(table), bool)
-        for target in self.targets:
-            known = table[target].isin(self.classes) if target == "emotion" else table[target].notna()
-            wanted |= known.to_numpy(bool)
-        return np.flatnonzero(wanted & (table["on_grid"].to_numpy(bool) | (not on_grid)))
-
     @property
     def scored(self) -> np.ndarray:
-        """Rows that are scored: labelled, not overlapping, in the scored part."""
+        """Rows that are scored: with a label of any target, not overlapping, in the scored part."""
         rows = self.rows(self.config.part)
-        return rows[self.labelled(self.inputs.table.iloc[rows], on_grid=True)]
+        held = replace(self.inputs, streams={})[rows]
+        return rows[labelled_rows(held, self.classes, on_grid=True, targets=self.targets)]
 
     @property
     def fitted_parts(self) -> tuple[str, ...]:
@@ -97,23 +94,41 @@ class Context:
         return ("train",) if self.config.part == "validation" else ("train", "validation")
 
 
+def checked_splits(
+    store: SegmentStore, path: str | None, protocol: str, fitted: Mapping[str, Any] | None = None
+) -> list[Split]:
+    """The splits of a file or folder, or those of a protocol; none of them leaks (see `check_leaks`)."""
+    splits = load_splits(path) if path else make_splits(store.table, protocol)
+    search = DuplicateSearch(store)
+    for split in splits:
+        check_leaks(store.table, split, search, {**store.fitted, **(fitted or {})})
+    return splits
+
+
 def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
-    """A method's answers as a prediction set (see `biollm.evaluation.metrics`), with what is known of it."""
-    table, classes = context.inputs.table.iloc[context.scored], context.classes
-    frame = pd.DataFrame(
-        {
-            "segment": table["segment"].to_numpy(),
-            "subject": table["subject"].to_numpy(),
-            "fold": context.split.fold,
-            "seed": context.seed,
-            "truth": table["emotion"].to_numpy(),
-            "prediction": output.labels(classes),
-            "method": output.method,
-            "family": output.family,
-            "note": output.note,
-            "seconds": output.seconds,
-        }
-    )
+    """A method's answers as a prediction set (see `biollm.evaluation.metrics`), with what is known of it.
+
+    Without an answer for the emotions there is no prediction; `history` is JSON text.
+    """
+    table, classes = context.inputs.table.iloc[context.scored].reset_index(drop=True), context.classes
+    known = {
+        "segment": table["segment"],
+        "subject": table["subject"],
+        "fold": context.split.fold,
+        "seed": context.seed,
+        "truth": table["emotion"],
+        "prediction": None if output.probabilities is None and not output.answers else output.labels(classes),
+        "method": output.method,
+        "family": output.family,
+        "note": output.note,
+        "seconds": output.seconds,
+        "parameters": output.parameters,
+        "history": json.dumps(output.history),
+    }
+    for target in context.targets:
+        if target != "emotion":
+            known |= {f"{target}_truth": table[target].astype(float), target: output.values.get(target)}
+    frame = pd.DataFrame(known)
     if output.probabilities is not None:
         for k, name in enumerate(classes):
             frame[f"p_{name}"] = output.probabilities[:, k]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from data_builders.recording import LABELS
 from encoders.inputs import SignalInputs
 
 __all__ = ["noise_for_signal", "shuffle_labels"]
@@ -15,11 +16,17 @@ __all__ = ["noise_for_signal", "shuffle_labels"]
 def shuffle_labels(
     inputs: SignalInputs, rows: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> SignalInputs:
-    """The inputs with the labels of some rows in random order."""
-    labels = inputs.table["emotion"].to_numpy(dtype=object).copy()
-    labelled = rows[inputs.table["emotion"].iloc[rows].isin(classes).to_numpy()]
-    labels[labelled] = np.random.default_rng(seed).permutation(labels[labelled])
-    return replace(inputs, table=inputs.table.assign(emotion=labels))
+    """The inputs with the labels of some rows in random order, each kind of label by itself."""
+    rng = np.random.default_rng(seed)
+    shuffled = {}
+    for name in LABELS:
+        column = inputs.table[name].iloc[rows]
+        known = column.isin(classes) if name == "emotion" else column.notna()
+        labelled = rows[known.to_numpy(bool)]
+        labels = inputs.table[name].to_numpy(copy=True)
+        labels[labelled] = rng.permutation(labels[labelled])
+        shuffled[name] = labels
+    return replace(inputs, table=inputs.table.assign(**shuffled))
 
 
 def noise_for_signal(inputs: SignalInputs, seed: int) -> SignalInputs:

@@ -11,18 +11,17 @@ import pandas as pd
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building import RUNNING, BuildConfig
-from biollm.context import Context, prediction_table
+from biollm.context import Context, checked_splits, prediction_table
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
 from biollm.methods import GROUPS
-from biollm.report_rows import write_report
-from data_builders.duplicates import DuplicateSearch
-from data_builders.leaks import check_leaks
+from biollm.report_rows import gathered, write_report
 from data_builders.options import as_mapping
-from data_builders.splits import Split, load_splits, make_splits
+from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
-from encoders.inputs import SignalInputs, store_inputs
+from encoders.input_cache import store_inputs
+from encoders.inputs import SignalInputs
 from encoders.signal_tokenizer import SignalTokenizerConfig
 
 __all__ = ["EvaluateConfig", "evaluate"]
@@ -119,13 +118,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
     config = _as_artefact(config) if config.artefact else config
-    splits = _splits(config, store)
-    search = DuplicateSearch(store)
-    fitted: dict = dict(store.fitted)
-    if config.artefact:
-        fitted[config.artefact] = read_card(config.artefact)[0].split_hash
-    for split in splits:
-        check_leaks(store.table, split, search, fitted)
+    fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
+    splits = checked_splits(store, config.split, config.protocol, fitted)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
     inputs["base"] = base_identity(config.model_name_or_path)
@@ -133,11 +127,13 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 
     def work(partial: Path) -> None:
-        _inputs(config, store, partial, config.jobs)
+        _inputs(config, store, config.jobs)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
         run_jobs(_jobs(config, splits, partial, progress), config.jobs, "evaluate", progress)
-        write_report(config, store, splits, partial)
+        predictions = gathered(partial, store.classes)
+        about = {"base_model": config.model_name_or_path}
+        write_report(predictions, config, store, splits, partial, about_split=about)
 
     return run_stage("evaluate", config.out, inputs, work)
 
@@ -155,10 +151,6 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
     )
 
 
-def _splits(config: EvaluateConfig, store: SegmentStore) -> list[Split]:
-    return load_splits(config.split) if config.split else make_splits(store.table, config.protocol)
-
-
 def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool) -> list[Job]:
     """One group of methods on one fold with one seed each."""
     jobs = []
@@ -172,10 +164,10 @@ def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: b
     return jobs
 
 
-def _inputs(config: EvaluateConfig, store: SegmentStore, folder: Path, jobs: int = 1) -> SignalInputs:
+def _inputs(config: EvaluateConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
     """Streams and features, computed once for all jobs, which map them into memory."""
     frame_seconds = config.tokenizer_settings.get("frame_seconds", 2.0)
-    return store_inputs(store, frame_seconds, folder / "inputs", jobs)
+    return store_inputs(store, frame_seconds, jobs)
 
 
 def run_group(
@@ -184,7 +176,7 @@ def run_group(
     """The predictions of one group on one fold with one seed."""
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{fold}.json")
-    inputs = _inputs(config, store, folder)
+    inputs = _inputs(config, store)
     if not split.subject_disjoint:
         inputs = normalised_before(inputs, split, config.normalisation)
         config = replace(config, normalisation="none")

@@ -71,18 +71,20 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
     """
     from tqdm import tqdm
 
+    finished = [job for job in jobs if job.target.is_file()]
     left = sorted((job for job in jobs if not job.target.is_file()), key=lambda job: -job.cost)
-    done, failed = len(jobs) - len(left), []
-    total = sum(job.cost for job in jobs)
+    done, failed = len(finished), list[JobError]()
     bar = tqdm(
-        total=total, initial=total - sum(job.cost for job in left), desc=what, disable=not progress,
+        initial=sum(job.cost for job in finished), total=sum(job.cost for job in jobs), desc=what,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}", smoothing=0,
+        disable=not progress,
     )  # fmt: skip
     with bar:
         bar.set_postfix_str(f"{done}/{len(jobs)} jobs")
         for job, error in _in_processes(left, processes) if processes > 1 else _here(left):
-            done, failed = done + 1, failed + ([error] if error else [])
-            bar.set_postfix_str(f"{done}/{len(jobs)} jobs, {job.name}")
+            done += 1
+            failed += [error] if error else []
+            bar.set_postfix_str(f"{done}/{len(jobs)} jobs, {job.name}", refresh=False)
             bar.update(job.cost)
     if failed:
         lines = "".join(f"\n- {error}" for error in failed)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from biollm.baselines import BASELINES
+from biollm.baselines import predict_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
-from data_builders.normalisation import Normaliser
+from biollm.encoder_methods import run_encoder
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import run_stage
 from encoders.inputs import SignalInputs
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["GROUPS", "Group"]
@@ -28,50 +28,26 @@ def classical(context: Context) -> Iterator[MethodOutput]:
     """Majority class, and classical models on normalised hand-made features."""
     fitted = context.inputs[context.rows(*context.fitted_parts)]
     held = context.inputs[context.rows(context.config.part)]
-    normaliser = Normaliser(context.config.normalisation).fit(_features(fitted), fitted.table)
-    labelled = labelled_rows(fitted, context.classes)
-    scored = labelled_rows(held, context.classes, on_grid=True)
-    x_fit = normaliser.transform(_features(fitted), fitted.table)[labelled]
-    y_fit = fitted.table["emotion"].iloc[labelled].to_numpy(dtype=str)
-    x_held = normaliser.transform(_features(held), held.table)[scored]
-    for name, make in BASELINES.items():
+    rows = labelled_rows(fitted, context.classes), labelled_rows(held, context.classes, on_grid=True)
+    for name in ("majority", "SVM-RBF", "extra trees"):
         started = time.perf_counter()
-        model = make(context.seed).fit(x_fit, y_fit)
-        probabilities = _class_scores(model, x_held, context.classes)
+        made = predict_baseline(
+            name, fitted, held, *rows, classes=context.classes, normalisation=context.config.normalisation,
+            seed=context.seed, search=False,
+        )  # fmt: skip
         family = "majority" if name == "majority" else "classical"
-        yield MethodOutput(name, family, time.perf_counter() - started, probabilities)
-
-
-def _features(inputs: SignalInputs) -> np.ndarray:
-    return inputs.features.to_numpy(dtype=np.float32)
-
-
-def _class_scores(model: Any, x: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Probabilities in the order of `classes`; a model without them votes for its prediction."""
-    if hasattr(model, "predict_proba"):
-        found, scores = model.classes_, model.predict_proba(x)
-    else:
-        found = model.classes_
-        scores = (model.predict(x)[:, None] == found).astype(float)
-    result = np.zeros((len(x), len(classes)))
-    for column, name in enumerate(found):
-        result[:, classes.index(name)] = scores[:, column]
-    return result
+        yield MethodOutput(name, family, time.perf_counter() - started, made.values)
 
 
 def encoders(context: Context) -> Iterator[MethodOutput]:
     """Networks with a classification head on their own frames."""
-    for name, method in {"cnn": "CNN", "tcn": "TCN", "bilstm": "BiLSTM"}.items():
-        started = time.perf_counter()
-        settings = {
-            **context.config.tokenizer_settings.get("encoder", {}),
-            "network": name,
-            "quantizer": None,
-        }
-        settings |= {"quantizer_options": {}, "normalisation": context.config.normalisation}
-        encoder = SignalEncoder(EncoderConfig(**settings), context.classes, context.seed)
-        encoder.fit(*_train_and_validation(context, context.inputs), context.progress)
-        yield MethodOutput(method, "encoder", *_head(encoder, context, context.inputs, started))
+    common = {
+        **context.config.tokenizer_settings.get("encoder", {}),
+        "quantizer": None,
+        "quantizer_options": {},
+    }
+    for name in ("CNN", "TCN", "BiLSTM"):
+        yield run_encoder(context, name, {**common, "network": name.lower()})
 
 
 def _train_and_validation(context: Context, inputs: SignalInputs) -> tuple[SignalInputs, SignalInputs]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from data_builders.splits import Split
 from data_builders.store import SegmentStore
 
 if TYPE_CHECKING:
+    from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
 __all__ = ["AVERAGES", "ORDER", "gathered", "write_report"]
@@ -28,25 +29,64 @@ NORMALISED = {
 }
 
 
-def write_report(config: EvaluateConfig, store: SegmentStore, splits: list[Split], folder: Path) -> None:
-    """Gather the jobs' predictions of a folder and write ``report.json``, ``report.html`` and figures."""
-    predictions = gathered(folder, store.classes)
+def write_report(
+    predictions: pd.DataFrame,
+    config: EvaluateConfig | CompareConfig,
+    store: SegmentStore,
+    splits: list[Split],
+    folder: Path,
+    order: Sequence[str] = (),
+    about_data: Mapping[str, Any] | None = None,
+    about_split: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ``report.json``, ``report.html`` and figures from the answers of all jobs.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        What `prediction_table` gives, of all methods, folds and seeds.
+    config, store, splits
+        What they were made with.
+    folder : Path
+    order : sequence of str
+        Of the rows, by default `ORDER`; any others follow by name.
+    about_data, about_split : mapping, optional
+        More to say of the data and of the split.
+    """
     predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
-    results = {}
-    for method in _in_order(set(predictions["method"])):
-        rows = predictions[predictions["method"] == method]
-        seconds = rows.groupby(["fold", "seed"])["seconds"].first().mean()
-        kept = rows.drop(columns=["method", "family", "note", "seconds"]).dropna(axis=1, how="all")
-        family, note = rows[["family", "note"]].iloc[0]
-        beside = tuple(name for name in COMPARED.get(method, ()) if name in set(predictions["method"]))
-        results[method] = MethodResult(method, family, kept, float(seconds), note, beside)
+    names = _in_order(set(predictions["method"]), order or ORDER)
+    results = {name: _result(name, predictions, set(names), store.classes) for name in names}
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
     data["classes"] = list(store.classes)
     data["title"] = f"{store.about['dataset']}, {NORMALISED[config.normalisation]}"
-    about = {"protocol": splits[0].protocol, "subject_disjoint": splits[0].subject_disjoint,
-             "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": config.seeds,
-             "base_model": config.model_name_or_path}  # fmt: skip
-    build_report(results, data, about, folder)
+    split = {"protocol": splits[0].protocol, "subject_disjoint": splits[0].subject_disjoint,
+             "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": config.seeds}  # fmt: skip
+    build_report(results, {**data, **(about_data or {})}, {**split, **(about_split or {})}, folder)
+
+
+def _result(
+    method: str, predictions: pd.DataFrame, methods: set[str], classes: tuple[str, ...]
+) -> MethodResult:
+    rows = predictions[predictions["method"] == method]
+    jobs = rows.groupby(["fold", "seed"]).first()
+    answers = [f"p_{name}" for name in classes] + [n for n in RATED if n in rows]
+    absent = [name for name in answers if name in rows and rows[name].isna().all()]
+    kept = rows.drop(columns=[*ABOUT, *absent], errors="ignore")
+    beside = tuple(name for name in COMPARED.get(method, ()) if name in methods)
+    return MethodResult(
+        method, rows["family"].iloc[0], kept, float(jobs["seconds"].mean()), _note(jobs["note"]), beside
+    )
+
+
+def _note(notes: pd.Series) -> str:
+    """The note of all jobs, or the commonest ones with their shares."""
+    counts = notes.value_counts()
+    if len(counts) == 1:
+        return str(counts.index[0])
+    common = [
+        f"{note or 'nothing to note'} ({n} of {len(notes)} folds)" for note, n in counts.head(2).items()
+    ]
+    return "; ".join(common)
 
 
 COMPARED = {
@@ -56,8 +96,11 @@ COMPARED = {
 }
 """LLM rows get the paired difference to what reads the same source without an LLM."""
 
+ABOUT = ("method", "family", "note", "seconds", "parameters", "history")
+RATED = ("valence", "arousal", "transition")
+
+CEILING = "ceiling (oracle)"
 ORDER = (
-    "ceiling (oracle)",
     "majority",
     "SVM-RBF",
     "extra trees",
@@ -93,9 +136,10 @@ def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([*frames, *_averages(pd.concat(frames), classes)], ignore_index=True)
 
 
-def _in_order(found: set[str]) -> list[str]:
-    """Known rows in their order, then any others by name."""
-    return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+def _in_order(found: set[str], order: Sequence[str]) -> list[str]:
+    """The ceiling first, known rows in their order, then any others by name."""
+    order = [CEILING, *(name for name in order if name != CEILING)]
+    return [name for name in order if name in found] + sorted(found - set(order))
 
 
 def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
@@ -123,7 +167,7 @@ def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.Data
     posterior = reader.oracle(table)
     frame = rows.reset_index(drop=True).assign(
         prediction=np.asarray(store.classes)[posterior.argmax(1)],
-        method="ceiling (oracle)",
+        method=CEILING,
         family="ceiling",
         note="sees the simulation's true parameters",
         seconds=0.0,

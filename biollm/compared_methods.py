@@ -1,0 +1,192 @@
+"""The rows of `biollm compare`: how each is run, what it can read, and what its results depend on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biollm.baselines import BASELINES
+from biollm.classical_methods import COSTS, SEEDED, run_baseline, why_no_baseline
+from biollm.context import Context, MethodOutput
+from biollm.controls import noise_for_signal, shuffle_labels
+from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
+from data_builders.stage import content_hash
+from data_builders.store import SegmentStore
+from encoders.streams import StreamSpec
+from encoders.training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from biollm.comparing import CompareConfig
+
+__all__ = ["FAMILIES", "METHODS", "Method", "chosen_methods", "method_key"]
+
+FAMILIES = ("classical", "encoders", "controls")
+CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
+"""Family -> the method that its controls are run with."""
+
+ROOT = Path(__file__).parents[1]
+SHARED = (
+    "data_builders/normalisation.py", "encoders/inputs.py", "encoders/streams.py", "biollm/context.py",
+    "biollm/controls.py", "biollm/known_subjects.py",
+)  # fmt: skip
+CODE = {
+    "classical": ("encoders/features", "biollm/baselines", "biollm/classical_methods.py"),
+    "encoders": ("encoders", "data_builders/augmentation", "biollm/encoder_methods.py"),
+}
+"""Family -> modules and packages that its results come from, beside `SHARED`."""
+
+LIBRARIES = {"classical": ("numpy", "scikit-learn", "pyriemann"), "encoders": ("numpy", "torch")}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table.
+
+    Parameters
+    ----------
+    family : str
+        One of `FAMILIES`.
+    run : callable
+        Context -> `MethodOutput`.
+    settings : callable
+        Configuration -> what it is run with.
+    probe : callable
+        Configuration, store and streams -> why it cannot answer (empty if it can), and the seconds that a
+        fold may take.
+    once : bool
+        Whether it is run with the first seed only.
+    reads_signals : bool
+        Whether it reads the streams, and not only the features.
+    made_by : {"classical", "encoders"}
+        Whose code it runs.
+    """
+
+    family: str
+    run: Callable[[Context], MethodOutput]
+    settings: Callable[[CompareConfig], Any]
+    probe: Callable[[CompareConfig, SegmentStore, Sequence[StreamSpec]], tuple[str, float]]
+    once: bool
+    reads_signals: bool
+    made_by: str
+
+
+def baseline(name: str) -> Method:
+    """The row of a classical baseline."""
+
+    def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
+        reason = why_no_baseline(name, streams, config.targets or ())
+        return reason, COSTS.get(name, 2.0) * len(config.targets or ()) * len(store) / 1500
+
+    def run(context: Context) -> MethodOutput:
+        return run_baseline(context, name)
+
+    once, covariances = name not in SEEDED, BASELINES[name].reads == "covariances"
+    return Method("classical", run, lambda config: name, probe, once, covariances, "classical")
+
+
+def encoder(name: str) -> Method:
+    """The row of an encoder."""
+
+    def settings(config: CompareConfig) -> dict[str, Any]:
+        return encoder_settings(ROWS[name], config.encoder_settings, config.preset)
+
+    def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
+        made = settings(config)
+        reason, seconds = probe_encoder(made, streams, config.targets or (), store.classes)
+        epochs = TrainingConfig(**made["training"]).epochs
+        return reason, 3 * seconds * len(store) * epochs  # backwards costs about twice what forwards does
+
+    def run(context: Context) -> MethodOutput:
+        return run_encoder(context, name, settings(context.config))
+
+    return Method("encoders", run, settings, probe, False, True, "encoders")
+
+
+def shuffled(context: Context) -> Context:
+    """With the labels of all subjects that are trained on in random order."""
+    rows = context.rows("train", "validation")
+    return replace(context, inputs=shuffle_labels(context.inputs, rows, context.classes, context.seed))
+
+
+def noise(context: Context) -> Context:
+    """With noise for the signals, in training and test."""
+    return replace(context, inputs=noise_for_signal(context.inputs, context.seed))
+
+
+CONTROLS = {"shuffled labels": shuffled, "noise for signal": noise}
+
+
+def control(name: str, how: str) -> Method:
+    """A method on inputs from which nothing can be learned."""
+    method = METHODS[name]
+
+    def run(context: Context) -> MethodOutput:
+        output = method.run(CONTROLS[how](context))
+        return replace(output, method=f"{name}, {how}", family="control", note="must be at chance")
+
+    return replace(
+        method, family="controls", run=run, settings=lambda config: [how, method.settings(config)], once=True
+    )
+
+
+METHODS: dict[str, Method] = {
+    **{name: baseline(name) for name in BASELINES},
+    **{name: encoder(name) for name in ROWS},
+}
+"""Name of a row -> how it is made, in the order of the table."""
+
+METHODS |= {f"{name}, {how}": control(name, how) for name in CONTROLLED.values() for how in CONTROLS}
+
+
+def chosen_methods(names: Sequence[str]) -> list[str]:
+    """Rows of some names and families, with the controls of each family that a row is of.
+
+    Raises
+    ------
+    ValueError
+        If names are unknown; the message lists the known ones.
+    """
+    unknown = [name for name in names if name not in (*METHODS, *FAMILIES, "all")]
+    if unknown or not names:
+        raise ValueError(
+            f"methods are {list(names)}, unknown are {unknown}; allowed are 'all', the families "
+            f"{list(FAMILIES)}, and {list(METHODS)}."
+        )
+    wanted = {name for name, made in METHODS.items() if {"all", name, made.family} & set(names)}
+    families = {METHODS[name].family for name in wanted}
+    return [
+        name
+        for name, made in METHODS.items()
+        if name in wanted or (made.family == "controls" and made.made_by in families)
+    ]
+
+
+def method_key(name: str, config: CompareConfig) -> str:
+    """Hash of what a row's results depend on beside the data: settings, code and libraries."""
+    made = METHODS[name]
+    versions = [metadata.version(library) for library in LIBRARIES[made.made_by]]
+    return content_hash([name, made.settings(config), code_hash(*SHARED, *CODE[made.made_by]), versions])
+
+
+@lru_cache
+def code_hash(*places: str) -> str:
+    """Hash of what modules and packages do: comments, docstrings and layout change nothing."""
+    files = {
+        path
+        for place in places
+        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+    }
+    return content_hash([[str(path.relative_to(ROOT)), _statements(path)] for path in sorted(files)])
+
+
+def _statements(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)

@@ -1,0 +1,236 @@
+"""Stage ``compare``: baselines and encoders on the same folds and seeds, in parallel, resumable."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from biollm.compared_methods import METHODS, chosen_methods, method_key
+from biollm.context import Context, checked_splits, prediction_table
+from biollm.evaluation import render_table
+from biollm.jobs import Job, run_jobs
+from biollm.known_subjects import normalised_before
+from biollm.report_rows import write_report
+from data_builders.normalisation import NORMALISATIONS
+from data_builders.options import as_mapping
+from data_builders.recording import LABELS
+from data_builders.splits import Split
+from data_builders.stage import content_hash, run_stage
+from data_builders.store import SegmentStore
+from encoders.input_cache import store_inputs
+from encoders.inputs import SignalInputs, streams_of
+from encoders.signal_encoder import EncoderConfig
+
+__all__ = ["CompareConfig", "compare"]
+
+SET_ELSEWHERE = {"network", "network_options", "quantizer", "quantizer_options", "targets", "normalisation"}
+"""Fields of `EncoderConfig` that the rows and other options set."""
+
+
+@dataclass
+class CompareConfig:
+    """Baselines, encoders and controls on one protocol, subject-disjoint by default."""
+
+    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
+    out: str = field(
+        default="runs/comparison",
+        metadata={
+            "help": "folder to write the report to; finished jobs are kept in the one beside it, OUT.jobs"
+        },
+    )
+    methods: list[str] = field(
+        default_factory=lambda: ["all"],
+        metadata={"help": "all, or names of rows and families: classical, encoders, controls"},
+    )
+    protocol: str = field(
+        default="gkf5",
+        metadata={"help": "gkfN, holdout, loso, losoN, leave-stimulus, ...: see 'biollm split'"},
+    )
+    split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling"})
+    targets: list[str] | None = field(
+        default=None,
+        metadata={"help": "emotion, valence, arousal, transition; by default all that the store has"},
+    )
+    normalisation: str = field(
+        default="subject", metadata={"help": "subject or recording (transductive), baseline (causal) or none"}
+    )
+    features: str = field(default="standard", metadata={"help": "hand-made features: standard or full"})
+    frame_seconds: dict | str | None = field(
+        default=None,
+        metadata={
+            "help": "length of the networks' frames in s by stream, with 'default' for the rest; 2 s each"
+        },
+    )
+    preset: str = field(
+        default="full", metadata={"help": "full, or quick: networks are trained for a third of the epochs"}
+    )
+    encoder: dict | str | None = field(
+        default=None, metadata={"help": "dim, training, ... of EncoderConfig, for all networks"}
+    )
+    part: str = field(
+        default="test", metadata={"help": "part that is scored; validation while choosing settings"}
+    )
+    jobs: int = field(
+        default=1, metadata={"help": "processes; each works on one method, fold and seed at a time"}
+    )
+
+    def __post_init__(self) -> None:
+        self.encoder, self.frame_seconds = as_mapping(self.encoder), as_mapping(self.frame_seconds)
+        problems = [
+            f"{name} {sorted(wrong)} unknown, allowed are {list(allowed)}"
+            for name, given, allowed in (
+                ("targets", self.targets or (), LABELS),
+                ("normalisation", [self.normalisation], NORMALISATIONS),
+                ("features", [self.features], ("standard", "full")),
+                ("preset", [self.preset], ("quick", "full")),
+                ("part", [self.part], ("validation", "test")),
+                (
+                    "encoder",
+                    self.encoder,
+                    [f.name for f in fields(EncoderConfig) if f.name not in SET_ELSEWHERE],
+                ),
+            )
+            if (wrong := set(given) - set(allowed))
+        ]
+        if problems:
+            raise ValueError("CompareConfig: " + "; ".join(problems) + ".")
+        chosen_methods(self.methods)
+
+    @property
+    def encoder_settings(self) -> dict:
+        """Fields of `EncoderConfig` that are set for all networks."""
+        return as_mapping(self.encoder)
+
+
+def compare(config: CompareConfig, progress: bool = True) -> Path:
+    """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures.
+
+    The answers of each job are kept in ``OUT.jobs``, under the hash of all that they depend on: data,
+    split, settings, and the code that made them. So a stopped run goes on, rows can be added to a finished
+    table, and nothing stale is read. The folder may be deleted at any time.
+    """
+    store = SegmentStore(config.store)
+    config = replace(config, targets=_targets(config, store))
+    splits = checked_splits(store, config.split, config.protocol)
+    costs, absent = _applicable(config, store)
+    kept = Path(f"{config.out}.jobs")
+    jobs = list(_jobs(config, store, splits, costs, kept, progress))
+    settings = asdict(config) | {"out": None, "jobs": None}
+    inputs = {"config": settings, "jobs": [job.target.name for job in jobs], "absent": absent}
+
+    def work(partial: Path) -> None:
+        _inputs(config, store, config.jobs)
+        run_jobs(jobs, config.jobs, "compare", progress)
+        for split in splits:
+            split.save(partial / f"split-{split.fold}.json")
+        predictions = pd.concat([pd.read_parquet(job.target) for job in jobs], ignore_index=True)
+        about = {"targets": config.targets, "features": config.features, "preset": config.preset}
+        about |= {"not_applicable": [f"{name}: {reason}" for name, reason in absent.items()]}
+        write_report(predictions, config, store, splits, partial, list(METHODS), about)
+
+    out = run_stage("compare", config.out, inputs, work)
+    if progress:
+        print(_summary(out))
+    return out
+
+
+def _summary(out: Path) -> str:
+    report = json.loads((out / "report.json").read_text())
+    absent = [f"Not applicable: {line}" for line in report["data"]["not_applicable"]]
+    return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
+
+
+def _targets(config: CompareConfig, store: SegmentStore) -> list[str]:
+    """Targets with at least two labels that differ.
+
+    Raises
+    ------
+    ValueError
+        If the store has none, or lacks one that was asked for.
+    """
+    labels = store.table[store.table["emotion"].isin(store.classes) | store.table["emotion"].isna()]
+    usable = [name for name in LABELS if labels[name].nunique() > 1]
+    missing = [name for name in config.targets or () if name not in usable]
+    if missing or not usable:
+        raise ValueError(
+            f"{config.store}: has no different labels for {missing or list(LABELS)}; targets that it can be "
+            f"compared on are {usable}."
+        )
+    return [name for name in usable if not config.targets or name in config.targets]
+
+
+def _applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
+    """Rows that can read the store, with the seconds of a fold; and why the others cannot."""
+    streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
+    probed = {name: METHODS[name].probe(config, store, streams) for name in chosen_methods(config.methods)}
+    absent = {name: reason for name, (reason, _) in probed.items() if reason}
+    if len(absent) == len(probed):
+        lines = "".join(f"\n- {name}: {reason}" for name, reason in absent.items())
+        raise ValueError(f"{config.store}: none of the methods is applicable.{lines}")
+    return {name: seconds for name, (reason, seconds) in probed.items() if not reason}, absent
+
+
+def _frame_seconds(config: CompareConfig) -> dict | float:
+    return as_mapping(config.frame_seconds) or 2.0
+
+
+def _inputs(config: CompareConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
+    """Streams and features, computed once for all jobs, which map them into memory."""
+    folder = Path(f"{config.out}.jobs") / f"inputs-{content_hash([store.key, config.frame_seconds])}"
+    return store_inputs(store, _frame_seconds(config), folder, jobs, features=config.features)
+
+
+def _jobs(
+    config: CompareConfig,
+    store: SegmentStore,
+    splits: list[Split],
+    costs: dict[str, float],
+    kept: Path,
+    progress: bool,
+) -> Iterator[Job]:
+    """One method on one fold with one seed each, its file named after all that it depends on."""
+    data = [store.key, store.about["content"], config.frame_seconds, config.features, config.normalisation,
+            config.part, config.targets]  # fmt: skip
+    for name, cost in costs.items():
+        own = method_key(name, config)
+        for seed in config.seeds[:1] if METHODS[name].once else config.seeds:
+            for split in splits:
+                key = content_hash([own, data, split.hash, split.unit, split.fold, seed])
+                file = f"{re.sub('[^a-z0-9]+', '-', name.lower())}-fold{split.fold}-seed{seed}-{key}"
+                workplace, shown = kept / "work" / file, progress and config.jobs == 1
+                arguments = (name, split, seed, config, store.key, workplace, shown)
+                what = f"{name}, fold {split.fold}, seed {seed}"
+                yield Job(what, kept / f"{file}.parquet", run_method, arguments, cost)
+
+
+def run_method(
+    name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
+) -> pd.DataFrame:
+    """The predictions of one method on one fold with one seed."""
+    store, inputs = _opened(key, config.store, config.out, json.dumps(config.frame_seconds), config.features)
+    if not METHODS[name].reads_signals:
+        inputs = replace(inputs, streams={})
+    if not split.subject_disjoint:
+        inputs = normalised_before(inputs, split, config.normalisation)
+        config = replace(config, normalisation="none")
+    context = Context(inputs, split, store, config, seed, workplace, progress, tuple(config.targets or ()))
+    table = prediction_table(METHODS[name].run(context), context)
+    shutil.rmtree(workplace, ignore_errors=True)  # checkpoints of a training that is over
+    return table
+
+
+@lru_cache(maxsize=1)
+def _opened(
+    key: str, folder: str, out: str, frame_seconds: str, features: str
+) -> tuple[SegmentStore, SignalInputs]:
+    """A store with this key and its inputs, opened once in each process."""
+    store = SegmentStore(folder)
+    return store, _inputs(CompareConfig(folder, out, frame_seconds=frame_seconds, features=features), store)

@@ -1,0 +1,111 @@
+"""Rows of the encoders: one network for all targets, stopped by the validation subjects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from biollm.context import Context, MethodOutput
+from encoders.inputs import SignalInputs
+from encoders.presets import PRESETS
+from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.streams import StreamSpec
+
+__all__ = ["ROWS", "encoder_answers", "encoder_settings", "probe_encoder", "run_encoder"]
+
+NAMES = {
+    "cnn": "CNN",
+    "tcn": "TCN",
+    "lstm": "LSTM",
+    "bilstm": "BiLSTM",
+    "gru": "GRU",
+    "bigru": "BiGRU",
+    "emg_cnn": "EMG-CNN",
+    "feature_gru": "FeatureGRU",
+    "eegnet": "EEGNet",
+    "shallow_convnet": "ShallowConvNet",
+    "transformer": "Transformer",
+    "gru_xnet": "GRU-XNet",
+    "ca_rnn": "CA-RNN",
+    "cbs_attention": "CBS-attention",
+    "accurate_eeg_lstm": "AccurateEEG LSTM",
+    "accurate_eeg_bilstm": "AccurateEEG BiLSTM",
+    "connectivity": "Connectivity",
+}
+ROWS = {NAMES.get(preset, preset.replace("_", " ")): preset for preset in PRESETS}
+"""Name of a row -> its preset."""
+
+QUICK = 3
+"""A quick training has this part of the epochs."""
+
+
+def encoder_settings(preset: str, changes: Mapping[str, Any], length: str) -> dict[str, Any]:
+    """Fields of `EncoderConfig` of a row, without a quantizer.
+
+    Parameters
+    ----------
+    preset : str
+        One of `encoders.presets.PRESETS`.
+    changes : mapping
+        Fields that are set for all rows; of `training`, only those that it names.
+    length : {"quick", "full"}
+        Full is the training as it is set; quick has a third of its epochs.
+    """
+    own = PRESETS[preset]
+    training = {**own.get("training", {}), **changes.get("training", {})}
+    if length == "quick":
+        from encoders.training_config import TrainingConfig
+
+        training["epochs"] = max(1, TrainingConfig(**training).epochs // QUICK)
+    # A row is its network: what sets all rows must not replace it.
+    return {**changes, **own, "training": training, "quantizer": None, "quantizer_options": {}}
+
+
+def run_encoder(context: Context, name: str, settings: Mapping[str, Any]) -> MethodOutput:
+    """Train a network on the train part and ask it; a stopped training goes on in the job's folder."""
+    started = time.perf_counter()
+    config = EncoderConfig(
+        **{**settings, "normalisation": context.config.normalisation, "targets": list(context.targets)}
+    )
+    encoder = SignalEncoder(config, context.classes, context.seed)
+    train, validation = (context.inputs[context.rows(part)] for part in ("train", "validation"))
+    encoder.fit(train, validation, context.progress, context.workplace / name)
+    values = encoder_answers(encoder, context, context.inputs)
+    seconds = time.perf_counter() - started
+    probabilities = values.pop("emotion", None)
+    output = MethodOutput(name, "encoder", seconds, probabilities, values=values, history=encoder.history_)
+    output.parameters = sum(p.numel() for p in encoder.network_.parameters())
+    return output
+
+
+def encoder_answers(encoder: SignalEncoder, context: Context, inputs: SignalInputs) -> dict[str, Any]:
+    """What an encoder's heads say of the scored rows, by target."""
+    held = inputs[context.rows(context.config.part)]
+    return encoder.predict(held, labelled_rows(held, context.classes, on_grid=True, targets=context.targets))
+
+
+def probe_encoder(
+    settings: Mapping[str, Any],
+    stream_specs: Sequence[StreamSpec],
+    targets: Sequence[str],
+    classes: tuple[str, ...],
+) -> tuple[str, float]:
+    """Why a network cannot read these streams (empty if it can), and seconds that it takes for a window."""
+    import torch
+
+    if settings["network"] == "feature_gru" and any(s.modalities != ("features",) for s in stream_specs):
+        return "reads precomputed features; the store holds signals", 0.0
+    config = EncoderConfig(**{**settings, "targets": list(targets)})
+    x = {s.name: torch.zeros(N_PROBED, s.n_channels, s.n_samples) for s in stream_specs}
+    try:
+        network = SignalEncoder(config, classes).build(list(stream_specs)).eval()
+        started = time.perf_counter()
+        with torch.no_grad():
+            network(x)
+    except ValueError as error:  # a network refuses streams that it is not made for
+        return str(error), 0.0
+    return "", (time.perf_counter() - started) / N_PROBED
+
+
+N_PROBED = 4
