@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
-from encoders.features.numerics import centred, filtered, ratio
+from encoders.features.numerics import band_passed, centred, ratio
 
 __all__ = [
     "autoregression",
@@ -22,10 +22,7 @@ __all__ = [
 
 WINDOW = 1.0  # s, of the spectra for coherence; halves overlap
 ORDER = 8  # samples into the past, of the autoregression
-HIGHEST = 0.49  # of the sampling rate: a band that ends at its half is passed up to here
-SMALLEST = (
-    1e-10  # of the largest variance; directions below hold only rounding, as after an average reference
-)
+SMALLEST = 1e-10  # of the largest variance; below it is only rounding, as after an average reference
 
 
 def phase_locking(data: np.ndarray, sampling_rate: float, band: tuple[float, float]) -> np.ndarray:
@@ -55,9 +52,8 @@ def phase_locking(data: np.ndarray, sampling_rate: float, band: tuple[float, flo
     analytic signal after a zero-phase Butterworth filter. Volume conduction raises it (see the module).
     """
     _check_band(sampling_rate, band)
-    edges = [band[0], min(band[1], HIGHEST * sampling_rate)]
-    analytic = signal.hilbert(filtered(_without_gaps(data), sampling_rate, edges, "bandpass"))
-    phase = ratio(analytic, np.abs(analytic))
+    analytic = signal.hilbert(band_passed(_without_gaps(data), sampling_rate, band))
+    phase = analytic * ratio(np.ones(()), np.abs(analytic))
     return np.abs(phase @ phase.conj().swapaxes(-1, -2)) / data.shape[-1]
 
 

@@ -33,7 +33,7 @@ from encoders.features.entropy import (
     sample_entropy,
     spectral_entropy,
 )
-from encoders.features.numerics import blocks, centred, filtered, log_positive, ratio
+from encoders.features.numerics import band_passed, blocks, centred, log_positive, ratio
 
 __all__ = ["FULL_BANDS", "full_eeg_features", "minimum_seconds"]
 
@@ -138,12 +138,13 @@ def _measure(data: np.ndarray, sampling_rate: float) -> Features:
         names = [*SPECTRUM, *(f"de_{band}" for band in bands), *ENTROPIES]
         return dict.fromkeys(names, np.full(data.shape[:-1], np.nan))
     slow, slow_rate = _slowed(data, sampling_rate)
-    broad = _passed(slow, slow_rate, BROAD_BAND)
+    broad = band_passed(slow, slow_rate, BROAD_BAND)
     pieces = blocks(broad, _piece(broad.shape[-1], slow_rate))
     return {
         **_spectral(data, sampling_rate),
         **{
-            f"de_{name}": differential_entropy(_passed(slow, slow_rate, band)) for name, band in bands.items()
+            f"de_{name}": differential_entropy(band_passed(slow, slow_rate, band))
+            for name, band in bands.items()
         },
         "sample_entropy": sample_entropy(pieces).mean(-1),
         "permutation_entropy": permutation_entropy(broad),
@@ -164,11 +165,6 @@ def _spectral(data: np.ndarray, sampling_rate: float) -> Features:
         "activity": log_positive(broad.sum(-1) * (frequencies[1] - frequencies[0])),
         "spectral_entropy": spectral_entropy(broad),
     }
-
-
-def _passed(data: np.ndarray, sampling_rate: float, band: tuple[float, float]) -> np.ndarray:
-    # A Butterworth filter cannot end at half the sampling rate, where a band may.
-    return filtered(data, sampling_rate, [band[0], min(band[1], 0.49 * sampling_rate)], "bandpass")
 
 
 def _piece(n_samples: int, sampling_rate: float) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import signal
 
 __all__ = [
+    "band_passed",
     "blocks",
     "burg",
     "centred",
@@ -38,6 +39,11 @@ def filtered(data: np.ndarray, sampling_rate: float, cutoff: float | list[float]
     sections = signal.butter(2, cutoff, btype=kind, fs=sampling_rate, output="sos")
     padding = min(3 * (2 * len(sections) + 1), data.shape[-1] - 1)
     return signal.sosfiltfilt(sections, data, axis=-1, padlen=padding)
+
+
+def band_passed(data: np.ndarray, sampling_rate: float, band: tuple[float, float]) -> np.ndarray:
+    """`filtered` to a band in Hz, up to 0.49 of the sampling rate: no filter ends at its half."""
+    return filtered(data, sampling_rate, [band[0], min(band[1], 0.49 * sampling_rate)], "bandpass")
 
 
 def rms(data: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from data_builders.segments import Segments, SignalSpec
 from encoders.features.cardiac import ecg_features, full_ecg_features, full_pulse_features, pulse_features
 from encoders.features.channels import Features
 from encoders.features.eeg import eeg_features
+from encoders.features.eeg_full import full_eeg_features
 from encoders.features.emg import emg_features, full_emg_features
 from encoders.features.gsr import full_gsr_features, gsr_features
 from encoders.features.peripheral import (
@@ -40,6 +41,7 @@ FEATURES: dict[str, Extractor] = {
 }
 FULL: dict[str, Extractor] = {
     "emg": full_emg_features,
+    "eeg": full_eeg_features,
     "ecg": full_ecg_features,
     "gsr": full_gsr_features,
     "bvp": full_pulse_features,
