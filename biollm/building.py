@@ -13,7 +13,7 @@ from data_builders.conversations import emotion_conversations
 from data_builders.engines import ENGINES
 from data_builders.leaks import check_leaks
 from data_builders.options import as_mapping
-from data_builders.places import remove_folder, working_folder
+from data_builders.places import working_folder
 from data_builders.sharegpt import (
     Roles,
     read_sharegpt,
@@ -25,7 +25,8 @@ from data_builders.sharegpt import (
 from data_builders.splits import Split, subject_holdout
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
-from encoders.inputs import SignalInputs, store_inputs
+from encoders.input_cache import store_inputs
+from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from prompts import load_task
@@ -43,7 +44,6 @@ __all__ = [
 CONVERSATIONS = "train"
 CARD = "card.json"
 SPLIT = "split.json"
-INPUTS = "inputs"
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
 
@@ -77,7 +77,7 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
 
     def work(partial: Path) -> None:
         settings = SignalTokenizerConfig(**as_mapping(config.tokenizer))
-        signals = store_inputs(store, settings.frame_seconds, partial / INPUTS, config.jobs)
+        signals = store_inputs(store, settings.frame_seconds, config.jobs)
         tokenizer = SignalTokenizer(settings, store.classes, config.seed)
         tokenizer.fit(
             signals[split.mask(store.table, "train")],
@@ -86,7 +86,6 @@ def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
         )
         tokenizer.save_pretrained(partial / "signal_tokenizer")
         split.save(partial / SPLIT)
-        remove_folder(partial / INPUTS)
 
     return run_stage("train-encoder", config.out, inputs, work)
 
@@ -147,10 +146,9 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
         where = config.jobs, config.engine, config.ray_address
-        signals = store_inputs(store, tokenizer.config.frame_seconds, partial / INPUTS, *where)
+        signals = store_inputs(store, tokenizer.config.frame_seconds, *where)
         with working_folder(partial) as here:
             write_conversations(here, signals, tokenizer, split, store.card(), config, progress)
-        remove_folder(partial / INPUTS)
 
     return run_stage("build", config.out, inputs, work)
 

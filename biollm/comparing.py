@@ -184,8 +184,7 @@ def _frame_seconds(config: CompareConfig) -> dict | float:
 
 def _inputs(config: CompareConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
     """Streams and features, computed once for all jobs, which map them into memory."""
-    folder = Path(f"{config.out}.jobs") / f"inputs-{content_hash([store.key, config.frame_seconds])}"
-    return store_inputs(store, _frame_seconds(config), folder, jobs, features=config.features)
+    return store_inputs(store, _frame_seconds(config), jobs, features=config.features)
 
 
 def _jobs(

@@ -1,14 +1,18 @@
-"""Streams and features of a whole store, chunk by chunk."""
+"""Streams and features of a whole store: in chunks, once, and never those of other code or another store."""
 
 from __future__ import annotations
+
+import shutil
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from data_builders.store import SegmentStore
-from encoders import inputs as module
-from encoders.inputs import signal_inputs, store_inputs
+from encoders import input_cache as module
+from encoders.input_cache import inputs_folder, store_inputs
+from encoders.inputs import signal_inputs
 
 
 @pytest.fixture
@@ -16,52 +20,156 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 7)
 
 
-def test_chunks_give_what_the_whole_store_gives(store, tmp_path, small_chunks):
+@pytest.fixture
+def own_store(store, tmp_path) -> SegmentStore:
+    """A copy of the store that no other test has computed the inputs of."""
+    return SegmentStore(shutil.copytree(store, tmp_path / "store"))
+
+
+@pytest.fixture
+def computed(monkeypatch) -> list[int]:
+    """Counts of segments whose features are computed from here on, in this process."""
+    seen: list[int] = []
+    extract = module.extract_features
+
+    def watched(segments, features):
+        seen.append(len(segments))
+        return extract(segments, features)
+
+    monkeypatch.setattr(module, "extract_features", watched)
+    return seen
+
+
+def test_chunks_give_what_the_whole_store_gives(own_store, small_chunks):
     """To rounding: a filter's sums may be ordered otherwise for other numbers of rows."""
-    opened = SegmentStore(store)
-    assert len(opened) % 7
-    found, whole = store_inputs(opened, 2.0, tmp_path / "inputs"), signal_inputs(opened.segments(), 2.0)
+    assert len(own_store) % 7
+    found, whole = store_inputs(own_store, 2.0), signal_inputs(own_store.segments(), 2.0)
     pd.testing.assert_frame_equal(found.table, whole.table)
     pd.testing.assert_frame_equal(found.features, whole.features, rtol=1e-6)
+    assert found.stream_specs == whole.stream_specs
     assert found.streams.keys() == whole.streams.keys()
     for name, data in whole.streams.items():
         assert isinstance(found.streams[name], np.memmap)
         np.testing.assert_allclose(found.streams[name], data, rtol=1e-5, atol=1e-5)
-    assert not list((tmp_path / "inputs").glob("parts*"))
+    assert sorted(path.suffix for path in inputs_folder(own_store).iterdir()) == [".npy", ".parquet"]
 
 
-def test_an_interrupted_computation_goes_on(store, tmp_path, small_chunks, monkeypatch):
-    opened, seen = SegmentStore(store), []
-    compute = signal_inputs
+def test_what_is_there_is_not_computed_again_whatever_the_frames(own_store, computed):
+    one = store_inputs(own_store, 2.0)
+    other = store_inputs(SegmentStore(own_store.location), {"default": 5.0})
+    assert sum(computed) == len(own_store)
+    pd.testing.assert_frame_equal(one.features, other.features)
+    assert [spec.n_frames for spec in one.stream_specs] == [5]
+    assert [spec.n_frames for spec in other.stream_specs] == [2]
 
-    def watched(segments, *settings):
+
+def test_an_interrupted_computation_goes_on(own_store, small_chunks, monkeypatch):
+    seen: list[int] = []
+    compute = module.extract_features
+
+    def watched(segments, features):
         seen.append(len(segments))
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return compute(segments, *settings)
+        return compute(segments, features)
 
-    monkeypatch.setattr(module, "signal_inputs", watched)
+    monkeypatch.setattr(module, "extract_features", watched)
     with pytest.raises(KeyboardInterrupt):
-        store_inputs(opened, 2.0, tmp_path / "inputs")
-    found = store_inputs(opened, 2.0, tmp_path / "inputs")
-    assert sum(seen) == len(opened) + seen[2]
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "CHUNK", 7)
-    again = store_inputs(opened, 2.0, tmp_path / "again")
-    pd.testing.assert_frame_equal(found.features, again.features)
+        store_inputs(own_store)
+    found = store_inputs(own_store)
+    assert sum(seen) == len(own_store) + seen[2]
+    whole = signal_inputs(own_store.segments())
+    pd.testing.assert_frame_equal(found.features, whole.features, rtol=1e-6)
 
 
-def test_two_processes_compute_the_same(store, tmp_path, small_chunks):
-    opened = SegmentStore(store)
-    one, two = (store_inputs(opened, 2.0, tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2))
+def test_two_workers_compute_the_same(own_store, small_chunks):
+    two = store_inputs(own_store, jobs=2)
+    streams = {name: data.copy() for name, data in two.streams.items()}
+    shutil.rmtree(inputs_folder(own_store))
+    one = store_inputs(own_store)
     pd.testing.assert_frame_equal(one.features, two.features)
     for name, data in one.streams.items():
-        np.testing.assert_array_equal(data, two.streams[name])
+        np.testing.assert_array_equal(data, streams[name])
 
 
-def test_one_folder_holds_both_sets_of_features_apart(store, tmp_path):
-    opened, folder = SegmentStore(store), tmp_path / "inputs"
+def test_each_set_of_features_has_its_file_and_both_have_the_same_streams(own_store, monkeypatch):
+    made: list[list[str]] = []
+    compute = module.stream_arrays
+
+    def watched(segments, specs):
+        made.append([spec.name for spec in specs])
+        return compute(segments, specs)
+
+    monkeypatch.setattr(module, "CHUNK", len(own_store))
+    monkeypatch.setattr(module, "stream_arrays", watched)
     for features in ("full", "standard", "full"):
-        found = store_inputs(opened, 2.0, folder, features=features)
-        expected = signal_inputs(opened.segments(), 2.0, features)
+        found = store_inputs(own_store, features=features)
+        expected = signal_inputs(own_store.segments(), 2.0, features)
         pd.testing.assert_frame_equal(found.features, expected.features, rtol=1e-6)
+    assert made == [["peripheral"], []]
+
+
+@pytest.mark.parametrize("change", ["code", "key", "content"])
+def test_other_code_or_another_store_is_computed_and_replaces_what_was_there(
+    own_store, computed, monkeypatch, change
+):
+    store_inputs(own_store)
+    before = inputs_folder(own_store)
+    if change == "code":
+        monkeypatch.setattr(module, "CODE", "edited")
+    elif change == "key":
+        own_store.key = "prepared otherwise"
+    else:
+        own_store.about["content"] = "other recordings"
+    store_inputs(own_store)
+    assert sum(computed) == 2 * len(own_store)
+    folders = [path.name for path in before.parent.iterdir() if path.is_dir()]
+    assert folders == [inputs_folder(own_store).name] != [before.name]
+
+
+def test_two_processes_that_want_the_same_get_it_and_compute_it_once(own_store):
+    """The lock is held until both wait for it; the file that the second finds is the first's."""
+    from filelock import FileLock
+
+    place = inputs_folder(own_store)
+    place.mkdir(parents=True)
+    with get_context("spawn").Pool(2) as pool:
+        with FileLock(place.parent / "lock"):
+            waiting = [pool.apply_async(_features_and_file, (str(own_store.location),)) for _ in range(2)]
+            for result in waiting:
+                result.wait(2)
+            assert not any(place.iterdir())
+        (one, of_one), (two, of_two) = (result.get(60) for result in waiting)
+    assert of_one == of_two
+    pd.testing.assert_frame_equal(one, two)
+
+
+def _features_and_file(location: str) -> tuple[pd.DataFrame, tuple[int, int]]:
+    opened = SegmentStore(location)
+    features = store_inputs(opened).features
+    stat = (inputs_folder(opened) / "features_standard.parquet").stat()
+    return features, (stat.st_ino, stat.st_mtime_ns)
+
+
+def test_inputs_beside_recordings_are_no_recordings(own_store, tmp_path):
+    from data_builders.places import tree_stats
+
+    before = tree_stats(tmp_path)
+    store_inputs(own_store)
+    assert tree_stats(tmp_path) == before == []
+
+
+def test_inputs_of_a_store_at_a_url_lie_beside_it_there(own_store, tmp_path, monkeypatch, computed):
+    pytest.importorskip("upath")
+    import fsspec
+
+    monkeypatch.setenv("BIOLLM_CACHE", str(tmp_path / "cache"))
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{own_store.location}/", "/cached/store", recursive=True)
+    remote = SegmentStore("memory://cached/store")
+    found = store_inputs(remote)
+    store_inputs(remote)
+    assert sum(computed) == len(remote)
+    assert {name.split("/")[2] for name in memory.find("/cached")} == {"store", "store.inputs"}
+    pd.testing.assert_frame_equal(found.features, store_inputs(own_store).features)
+    memory.rm("/cached", recursive=True)

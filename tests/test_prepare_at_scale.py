@@ -320,7 +320,7 @@ def test_a_ray_cluster_that_loses_a_worker_makes_the_same_store(cluster, recordi
 
 def test_ray_builds_the_same_conversations(cluster, store, conversations, make_base, tmp_path, monkeypatch):
     """In chunks of 64 segments, here and there."""
-    monkeypatch.setattr("encoders.inputs.CHUNK", 64)
+    monkeypatch.setattr("encoders.input_cache.CHUNK", 64)
     settings = {"store": str(store), "signal_tokenizer": str(conversations.parent / "signal_tokenizer")}
     settings |= {"n_conversations": 400, "model_name_or_path": make_base()}
     here = build(BuildConfig(**settings, out=str(tmp_path / "here")), progress=False)
