@@ -36,6 +36,7 @@ HRV = ("heart_rate", "mean_rr", "sdnn", "rmssd", "pnn50")
 BANDS = {"lf": (0.04, 0.15), "hf": (0.15, 0.4)}  # Hz (Task Force 1996)
 TACHOGRAM_RATE = 4.0  # Hz
 WELCH = 120.0  # s
+LEAST_POWER = 0.01  # ms²; less is rounding, of which a ratio means nothing
 MINIMUM = {
     "heart_rate": 10.0,
     "mean_rr": 10.0,
@@ -202,8 +203,9 @@ def hrv_spectrum(intervals: np.ndarray, times: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``lf`` and ``hf`` in ms², ``lf_hf``: from the cubic spline through the intervals at 4 Hz, its line
-        taken out, by Welch spectra of 120 s Hann windows. All NaN under 4 intervals.
+        ``lf`` and ``hf`` in ms², ``lf_hf`` (NaN where ``hf`` is below 0.01 ms²): from the cubic spline
+        through the intervals at 4 Hz, its line taken out, by Welch spectra of 120 s Hann windows. All NaN
+        under 4 intervals.
     """
     valid = np.isfinite(intervals)
     if valid.sum() < 4:
@@ -217,7 +219,7 @@ def hrv_spectrum(intervals: np.ndarray, times: np.ndarray) -> dict[str, float]:
         name: density[(frequencies >= low) & (frequencies < high)].sum() * frequencies[1]
         for name, (low, high) in BANDS.items()
     }
-    return power | {"lf_hf": power["lf"] / power["hf"] if power["hf"] > 0 else np.nan}
+    return power | {"lf_hf": power["lf"] / power["hf"] if power["hf"] > LEAST_POWER else np.nan}
 
 
 def _in_time(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[str, float]:

@@ -1,0 +1,83 @@
+"""python docs/write_features.py
+
+Writes docs/features.md from the rows of encoders/features/catalogue.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from encoders.features.catalogue import CATALOGUE
+from encoders.features.row import Row
+
+DOCS = Path(__file__).parent
+INTRODUCTION = """# Hand-made features
+
+What classical models and the bins of the signal tokenizer read. Written by `python docs/write_features.py`
+from the rows of `encoders/features/catalogue.py`; a test holds them against the columns.
+
+```python
+from encoders.features import extract_features, why_undefined
+
+extract_features(segments)            # the standard set: a row a segment, a column a feature
+extract_features(segments, "full")    # all of these tables
+why_undefined(segments)               # the reason for each NaN of the full set
+```
+
+A column is `<modality>_<name>`, with `_<channel>` behind it where a modality has several channels. EEG of
+more than 6 channels has regions in place of channels, and connectivity names both ends:
+`eeg_plv_alpha_<a>_and_<b>`, `eeg_pdc_alpha_<a>_to_<b>`. x is the signal of one channel, f its sampling rate.
+Each segment is measured by itself: nothing is fitted. A gap gives NaN.
+
+The full set is strict: a feature is NaN in windows below the shortest one of its row. In the standard set,
+with which the tables of docs/results.md were measured, the features of the heart have no shortest window but
+five beats, and responses of skin conductance are not refused in noise.
+
+`encoders.features.raw_and_features` gives EMG as an array (n_segments, n_samples, n_channels + 4): the
+channels, and RMS, mean absolute value, zero crossings and waveform length in a sliding window.
+"""
+TITLES = {
+    ("emg",): "EMG, above 20 Hz (or a tenth of the rate)",
+    ("eeg",): "EEG",
+    (
+        "ecg",
+        "ppg",
+        "bvp",
+    ): "ECG and pulse wave (PPG, BVP): RR are the intervals between R peaks or systolic peaks",
+    ("gsr",): "GSR (skin conductance), averaged down to about 8 Hz",
+    ("respiration",): "Respiration",
+    ("acceleration",): "Acceleration",
+    ("temperature", "heart_rate", "spo2", "eog"): "Temperature, heart rate as a series, SpO2, EOG",
+    ("features",): "Features that a data set gives in place of signals",
+}
+NOTES = {
+    "gsr": "Where five times `scr_noise` exceed 0.02 µS, and at rates below 3 Hz, responses and "
+    "`phasic_area` are NaN in the full set: noise would decide what is a response.",
+    "ecg": "R peaks by NeuroKit2 (Makowski et al. 2021) after 0.5-40 Hz, systolic peaks after Elgendi et al. "
+    "2013 and 0.5-8 Hz, both placed between samples by a parabola. Shortest windows: HF 1 min and LF 2 min "
+    "after the Task Force 1996; rate, RMSSD and pNN50 after Baek et al. 2015; SDNN 60 s, the shortest in use "
+    "(Shaffer and Ginsberg 2017).",
+}
+HEAD = "| name | unit | formula | set | shortest window | source |\n|---|---|---|---|---:|---|"
+
+
+def line(row: Row) -> str:
+    names = ", ".join(f"`{name}`" for name in row.names)
+    minimum = f"{row.minimum:g} s" if row.minimum else ""
+    cells = (names, row.unit, row.formula, row.set, minimum, row.source)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def section(modalities: tuple[str, ...], title: str) -> str:
+    lines = [f"## {title}", "", HEAD, *map(line, CATALOGUE[modalities[0]])]
+    notes = [NOTES[name] for name in modalities if name in NOTES]
+    return "\n".join([*lines, *(f"\n{note}" for note in notes)])
+
+
+def text() -> str:
+    sections = [section(modalities, title) for modalities, title in TITLES.items()]
+    return "\n\n".join([INTRODUCTION.rstrip(), *sections]) + "\n"
+
+
+if __name__ == "__main__":
+    (DOCS / "features.md").write_text(text())
