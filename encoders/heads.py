@@ -61,18 +61,17 @@ class Heads(nn.Module):
         self.outputs = nn.ModuleDict({target: nn.Linear(dim, size) for target, size in targets.items()})
         self.targets = dict(targets)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return what the heads read, (batch, n), and their outputs by target."""
-        embedding = self.fusion(x)
-        dropped = self.dropout(embedding)
-        return embedding, {target: head(dropped) for target, head in self.outputs.items()}
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Outputs by target, (batch, n), of vectors (batch, dim)."""
+        x = self.dropout(self.fusion(x))
+        return {target: head(x) for target, head in self.outputs.items()}
 
     def evidence(self, x: torch.Tensor) -> torch.Tensor:
         """Change of all outputs from zeros to each row of `x`, (n, n_outputs), classes centred."""
         training = self.training
         self.eval()
-        zero = self(torch.zeros_like(x[:1]))[1]
-        change = {target: value - zero[target] for target, value in self(x)[1].items()}
+        zero = self(torch.zeros_like(x[:1]))
+        change = {target: value - zero[target] for target, value in self(x).items()}
         self.train(training)
         if "emotion" in change:
             change["emotion"] = change["emotion"] - change["emotion"].mean(dim=1, keepdim=True)

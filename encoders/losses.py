@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, recall_score
 from torch.nn import functional
 
 from encoders.model import ModelOutput
+from encoders.objectives import OBJECTIVES, Objective, contrastive_loss
 from encoders.training_config import TrainingConfig
 
 __all__ = ["LOSSES", "balanced_shares", "class_weights", "training_loss", "validation_scores"]
@@ -85,9 +86,21 @@ def balanced_shares(y: Tensors, datasets: np.ndarray | None, balance: str) -> to
     return _balancing(groups, int(groups.max()) + 1)[groups]
 
 
-def training_loss(output: ModelOutput, y: Tensors, weights: Tensors, config: TrainingConfig) -> torch.Tensor:
-    """Sum over the targets of their mean loss over the known labels, and the quantizers' losses."""
+def training_loss(
+    output: ModelOutput,
+    y: Tensors,
+    weights: Tensors,
+    config: TrainingConfig,
+    objective: Objective = OBJECTIVES["supervised"],
+) -> torch.Tensor:
+    """Sum over the targets of their mean loss over the known labels, and the losses without labels."""
     total = output.loss
+    if objective.contrastive:
+        if "emotion" not in y:
+            raise ValueError(
+                "the contrastive objective needs the target 'emotion'; add it or choose another."
+            )
+        total = objective.contrastive * contrastive_loss(output.embedding, y["emotion"]) + total
     for target, logits in output.outputs.items():
         known = ~y[target].isnan()
         if known.any():
@@ -95,7 +108,8 @@ def training_loss(output: ModelOutput, y: Tensors, weights: Tensors, config: Tra
             loss = LOSSES[target](logits.float()[known], truth, config.label_smoothing)
             if target in weights:
                 loss = weights[target][truth.long()] * loss
-            total = config.loss_weights.get(target, 1.0) * loss.mean() + total
+            weight = (objective.supervised or 1.0) * config.loss_weights.get(target, 1.0)
+            total = weight * loss.mean() + total
     return total
 
 

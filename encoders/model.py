@@ -10,6 +10,7 @@ from torch import nn
 
 from encoders.heads import Heads
 from encoders.networks import ENCODERS
+from encoders.objectives import SpectrumDecoder, find_objective
 from encoders.pooling import POOLINGS
 from encoders.quantizers import QUANTIZERS
 from encoders.streams import StreamSpec
@@ -27,12 +28,12 @@ class ModelOutput(NamedTuple):
     outputs : dict of str to Tensor, shape (batch, n)
         By target: logits of the classes for ``emotion``, a value for ``valence`` and ``arousal``, a logit
         for ``transition``.
-    codes : dict of str to Tensor of int64, shape (batch, n_frames)
+    codes : dict of str to Tensor of int64, shape (batch, n_codes)
         By stream; empty without quantizers.
     loss : scalar Tensor
-        Sum of the quantizers' losses.
+        Sum of the losses that need no label: the quantizers' and the reconstruction's.
     embedding : Tensor, shape (batch, n)
-        What the heads read.
+        The pooled streams behind each other, which the heads read.
     """
 
     outputs: dict[str, torch.Tensor]
@@ -66,6 +67,8 @@ class SignalModel(nn.Module):
         Widths of dense layers between the joined streams and the heads.
     dropout : float
         Before each dense layer and the heads.
+    objective : str or mapping
+        Name in `OBJECTIVES`, or weights of its losses.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class SignalModel(nn.Module):
         dim: int | Mapping[str, int] = 64,
         fusion: Sequence[int] = (),
         dropout: float = 0.3,
+        objective: str | Mapping[str, float] = "supervised",
     ):
         super().__init__()
         if not streams:
@@ -107,6 +111,12 @@ class SignalModel(nn.Module):
         make_pooling = _choose("pooling", pooling, POOLINGS)
         self.poolings = nn.ModuleDict({name: make_pooling(dims[name]) for name in names})
         self.heads = Heads(sum(dims.values()), targets, fusion, dropout)
+        self.objective = find_objective(objective)
+        self.decoders = nn.ModuleDict()
+        if self.objective.reconstruction:
+            self.decoders.update(
+                {s.name: SpectrumDecoder(dims[s.name], s.n_channels, s.frame_stride) for s in streams}
+            )
 
     @property
     def targets(self) -> dict[str, int]:
@@ -135,8 +145,11 @@ class SignalModel(nn.Module):
             if name in self.quantizers:
                 frames, codes[name], loss = self.quantizers[name](frames)
                 losses.append(loss)
+            if name in self.decoders:
+                losses.append(self.objective.reconstruction * self.decoders[name](frames, x[name]))
             pooled.append(self.poolings[name](frames))
-        embedding, outputs = self.heads(torch.cat(pooled, dim=1))
+        embedding = torch.cat(pooled, dim=1)
+        outputs = self.heads(embedding if self.objective.supervised else embedding.detach())
         loss = torch.stack(losses).sum() if losses else embedding.new_zeros(())
         return ModelOutput(outputs, codes, loss, embedding)
 
@@ -148,7 +161,7 @@ class SignalModel(nn.Module):
         return {name: encoder(x[name]) for name, encoder in self.encoders.items()}
 
     def codes(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return each stream's codes, int64 of shape (batch, n_frames).
+        """Return each stream's codes, int64 of shape (batch, n_codes).
 
         Raises
         ------

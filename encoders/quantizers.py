@@ -1,85 +1,73 @@
-"""From numbers to codes: quantile bins for features, learned codebooks for frames of a network."""
+"""Learned codebooks: from a network's frames to codes and back.
+
+All keep one contract: ``Quantizer(dim, **options)``; ``forward(frames)`` gives quantized frames, codes and a
+loss; ``decode(codes)`` gives what each code adds to its frame, and ``frames(codes)`` the quantized frames of
+segments; `codebook_size` codes, of which each frame has `codes_per_frame`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any
 
 import numpy as np
 import torch
 import vector_quantize_pytorch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-__all__ = ["FSQ", "QUANTIZERS", "VQ", "QuantileBins"]
+__all__ = ["FSQ", "QUANTIZERS", "VQ", "KMeansVQ", "Quantizer", "ResidualVQ"]
 
 
-class QuantileBins(TransformerMixin, BaseEstimator):
-    """Bins that hold equally many training values, for each feature on its own.
-
-    Parameters
-    ----------
-    n_bins : int
-        Bins a feature; a feature with many equal values gets fewer, since equal edges fall together.
+class Quantizer(nn.Module):
+    """Base of the quantizers.
 
     Attributes
     ----------
-    edges_ : list of ndarray
-        Inner edges of each feature, ascending; a value on an edge belongs to the bin above it.
-    n_bins_ : ndarray, shape (n_features,)
-        Bins of each feature.
+    codebook_size, codebook_dim : int
+    codes_per_frame : int
     """
 
-    def __init__(self, n_bins: int = 16):
-        self.n_bins = n_bins
+    codebook_size: int
+    codebook_dim: int
+    codes_per_frame: int = 1
 
-    def fit(self, values: np.ndarray, y: object = None) -> Self:
-        """Find the edges on training `values`, shape (n_segments, n_features); NaN is left out."""
-        if self.n_bins < 2:
-            raise ValueError(f"n_bins is {self.n_bins}; allowed are whole numbers from 2.")
-        values = _matrix(values)
-        self.edges_ = [_quantile_edges(column[~np.isnan(column)], self.n_bins) for column in values.T]
-        self.n_bins_ = np.array([len(edges) + 1 for edges in self.edges_])
-        self.n_features_in_ = values.shape[1]
-        return self
+    @property
+    def codebook(self) -> torch.Tensor:
+        """The codes' vectors, shape (codebook_size, codebook_dim)."""
+        raise NotImplementedError
 
-    def transform(self, values: np.ndarray) -> np.ndarray:
-        """Return the bin of each value, int64 of the shape of `values`; -1 for NaN.
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What each code adds to its frame: the codes' shape with `dim` behind it."""
+        raise NotImplementedError
+
+    def frames(self, codes: torch.Tensor) -> torch.Tensor:
+        """Quantized frames, (batch, n_frames, dim), of codes (batch, n_frames * codes_per_frame)."""
+        return self.decode(codes).unflatten(1, (-1, self.codes_per_frame)).sum(dim=2)
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantize `frames`.
+
+        Parameters
+        ----------
+        frames : Tensor, shape (batch, n_frames, dim)
+
+        Returns
+        -------
+        quantized : Tensor, shape (batch, n_frames, dim)
+        codes : Tensor of int64, shape (batch, n_frames * codes_per_frame)
+            Those of a frame behind each other.
+        loss : scalar Tensor
 
         Raises
         ------
-        ValueError
-            If `values` has another number of features than in `fit`.
+        RuntimeError
+            If the codebook was never trained.
         """
-        check_is_fitted(self)
-        values = _matrix(values)
-        if values.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"values have {values.shape[1]} features; the bins were fitted on {self.n_features_in_}."
-            )
-        columns = zip(self.edges_, values.T, strict=True)
-        codes = np.stack([np.searchsorted(edges, column, side="right") for edges, column in columns], axis=1)
-        return np.where(np.isnan(values), -1, codes)
+        raise NotImplementedError
 
 
-def _matrix(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise ValueError(f"values have shape {values.shape}; allowed is (n_segments, n_features).")
-    return values
-
-
-def _quantile_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the inner edges, all of them values above the minimum, so that no bin is empty."""
-    if len(values) == 0:
-        return np.empty(0)
-    edges = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins, method="higher"))
-    return edges[edges > values.min()]
-
-
-class VQ(nn.Module):
-    """Learned codebook of directions, trained by moving averages, with dead codes replaced.
+class VQ(Quantizer):
+    """EMA VQ: a codebook of directions, trained by moving averages, with dead codes replaced.
 
     Frames are projected to `codebook_dim`, scaled to length 1, and replaced by the codebook's nearest row.
     The codebook is set by k-means on the first batch in training mode.
@@ -130,30 +118,14 @@ class VQ(nn.Module):
         return self.quantizer.get_output_from_indices(codes)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantize `frames`.
-
-        Parameters
-        ----------
-        frames : Tensor, shape (batch, n_frames, dim)
-
-        Returns
-        -------
-        quantized : Tensor, shape (batch, n_frames, dim)
-        codes : Tensor of int64, shape (batch, n_frames)
-        loss : scalar Tensor
-
-        Raises
-        ------
-        RuntimeError
-            If the codebook was never trained.
-        """
+        """Quantize `frames` (batch, n_frames, dim), see `Quantizer.forward`."""
         if not self.training and not self.quantizer._codebook.initted:
             raise RuntimeError("the VQ codebook was never trained; fit the network in training mode first.")
         quantized, codes, loss = self.quantizer(frames)
         return quantized, codes.long(), loss.sum()
 
 
-class FSQ(nn.Module):
+class FSQ(Quantizer):
     """Finite scalar quantization: each of a few dimensions is rounded to one of its levels.
 
     There is no codebook to train and no loss; the codes are all combinations of the levels.
@@ -184,9 +156,143 @@ class FSQ(nn.Module):
         return self.quantizer.indices_to_codes(codes)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantize `frames` (batch, n_frames, dim); return as `VQ.forward`, with a loss of zero."""
+        """Quantize `frames` (batch, n_frames, dim); with a loss of zero, see `Quantizer.forward`."""
         quantized, codes = self.quantizer(frames)
         return quantized, codes.long(), frames.new_zeros(())
 
 
-QUANTIZERS: dict[str, Callable[..., nn.Module]] = {"vq": VQ, "fsq": FSQ}
+class ResidualVQ(Quantizer):
+    """Several codebooks behind each other, each for what the ones before leave over of a frame.
+
+    A frame has one code a level; the codes of level k are those from ``k * codebook_size_per_level`` on, so
+    that tokens tell the level. The codebooks are trained by moving averages, as `VQ` but not on directions.
+    Source: Zeghidour et al. 2021, arXiv 2107.03312.
+
+    Parameters
+    ----------
+    dim : int
+        Size of the frames' vectors.
+    levels : int
+    codebook_size : int
+        Codes a level.
+    codebook_dim : int
+    decay, commitment, dead_below : float
+        As of `VQ`.
+    """
+
+    first: torch.Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        levels: int = 2,
+        codebook_size: int = 64,
+        codebook_dim: int = 16,
+        decay: float = 0.9,
+        commitment: float = 0.25,
+        dead_below: float = 2.0,
+    ):
+        super().__init__()
+        self.codes_per_frame = levels
+        self.codebook_size, self.codebook_dim = levels * codebook_size, codebook_dim
+        self.quantizer: Any = vector_quantize_pytorch.ResidualVQ(
+            dim=dim,
+            num_quantizers=levels,
+            codebook_size=codebook_size,
+            codebook_dim=codebook_dim,
+            kmeans_init=True,
+            decay=decay,
+            commitment_weight=commitment,
+            threshold_ema_dead_code=dead_below,
+        )
+        self.register_buffer("first", torch.arange(levels) * codebook_size, persistent=False)
+
+    @property
+    def codebook(self) -> torch.Tensor:
+        """The codes' vectors, shape (codebook_size, codebook_dim), level after level."""
+        return self.quantizer.codebooks.flatten(0, 1)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What each code adds to its frame; the levels share the projection's bias evenly."""
+        project = self.quantizer.project_out
+        if not isinstance(project, nn.Linear):
+            return self.codebook[codes]
+        return self.codebook[codes] @ project.weight.T + project.bias / self.codes_per_frame
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantize `frames` (batch, n_frames, dim), see `Quantizer.forward`."""
+        first = self.quantizer.layers[0]._codebook
+        if not self.training and not first.initted:
+            raise RuntimeError("the codebooks were never trained; fit the network in training mode first.")
+        quantized, codes, losses = self.quantizer(frames)
+        return quantized, (codes.long() + self.first).flatten(1), losses.sum()
+
+
+class KMeansVQ(Quantizer):
+    """Codebook found by k-means on the frames of a network that was trained without one (as of HuBERT).
+
+    While the network is trained the frames pass unchanged; `fit` is called on the training segments'
+    frames afterwards, and the heads then read the codes' vectors, which they were not trained on.
+    Source: Hsu et al. 2021, arXiv 2106.07447.
+
+    Parameters
+    ----------
+    dim : int
+        Size of the frames' vectors.
+    codebook_size : int
+    """
+
+    centres: torch.Tensor
+    fitted: torch.Tensor
+
+    def __init__(self, dim: int, codebook_size: int = 64):
+        super().__init__()
+        self.codebook_size, self.codebook_dim = codebook_size, dim
+        self.register_buffer("centres", torch.zeros(codebook_size, dim))
+        self.register_buffer("fitted", torch.tensor(False))
+
+    @torch.no_grad()
+    def fit(self, frames: torch.Tensor, seed: int = 0) -> None:
+        """Find the codebook on frames (batch, n_frames, dim).
+
+        Raises
+        ------
+        ValueError
+            If there are fewer frames than codes.
+        """
+        from sklearn.cluster import MiniBatchKMeans
+
+        rows = frames.flatten(0, 1).cpu().numpy()
+        if len(rows) < self.codebook_size:
+            raise ValueError(
+                f"k-means has {len(rows)} frames for a codebook of {self.codebook_size}; allowed are as many "
+                "frames or more. Take a smaller codebook or more segments."
+            )
+        found = MiniBatchKMeans(self.codebook_size, batch_size=4096, n_init=3, random_state=seed).fit(rows)
+        self.centres.copy_(torch.as_tensor(found.cluster_centers_))
+        self.fitted.fill_(True)
+
+    @property
+    def codebook(self) -> torch.Tensor:
+        """The codes' vectors, shape (codebook_size, dim)."""
+        return self.centres
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What the network reads for `codes`: their shape with `dim` behind it."""
+        return self.centres[codes]
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantize `frames` (batch, n_frames, dim), once fitted; see `Quantizer.forward`."""
+        if not self.fitted:
+            codes = torch.zeros(frames.shape[:2], dtype=torch.long, device=frames.device)
+            return frames, codes, frames.new_zeros(())
+        codes = torch.cdist(frames, self.centres[None].to(frames.dtype)).argmin(dim=-1)
+        return self.decode(codes).to(frames.dtype), codes, frames.new_zeros(())
+
+
+QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
+    "vq": VQ,
+    "rvq": ResidualVQ,
+    "kmeans": KMeansVQ,
+    "fsq": FSQ,
+}

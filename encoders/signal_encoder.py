@@ -26,8 +26,9 @@ class EncoderConfig:
 
     network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
     network_options: dict = field(default_factory=dict)  # of the network's class
-    quantizer: str | None = "vq"  # vq, fsq, ..., or None for heads on the frames themselves
+    quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, or None for heads on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
+    objective: str | dict = "supervised"  # or reconstruction, both, contrastive, or weights of the three
     targets: list[str] = field(default_factory=lambda: ["emotion"])  # and valence, arousal, transition
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
     dim: int | dict = 64  # size of a frame's vector
@@ -109,7 +110,18 @@ class SignalEncoder:
             None if folder is None else Path(folder),
             progress,
         )
+        self._fit_codebooks(train, rows)
         return self
+
+    def _fit_codebooks(self, train: SignalInputs, rows: np.ndarray) -> None:
+        """Find the codebooks of quantizers that are fitted after the network."""
+        from encoders.training import frames
+
+        late = [name for name, quantizer in self.network_.quantizers.items() if hasattr(quantizer, "fit")]
+        if late:
+            found = frames(self.network_, self.normalised(train, rows))
+            for name in late:
+                self.network_.quantizers[name].fit(found[name], self.seed)
 
     @staticmethod
     def _scale(train: SignalInputs, rows: np.ndarray, target: str) -> tuple[float, float]:
@@ -137,6 +149,7 @@ class SignalEncoder:
                 config.dim,
                 config.fusion,
                 config.dropout,
+                config.objective,
             )
 
     def normalised(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -194,6 +207,24 @@ class SignalEncoder:
             changed = {n: t.numpy() for n, t in augment(tensors, generator, config).items()}
             found.append(encode(self.network_, changed))
         return found
+
+    def codebook_report(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, dict[str, float]]:
+        """Usage, perplexity, reconstruction error and mutual information of the codes of some rows.
+
+        Returns
+        -------
+        dict of dict, by stream
+            See `encoders.code_statistics.code_statistics`.
+        """
+        from encoders.code_statistics import code_statistics
+        from encoders.training import frames
+
+        x = self.normalised(inputs, rows)
+        labels = inputs.table["emotion"].iloc[rows].to_numpy()
+        return {
+            name: code_statistics(self.network_.quantizers[name], found, labels)
+            for name, found in frames(self.network_, x).items()
+        }
 
     def _labels(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Labels of some rows by target, NaN where unknown; ratings scaled as the network is taught them."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import Segments
+from encoders.bins import QuantileBins
 from encoders.inputs import SignalInputs, signal_inputs
-from encoders.quantizers import QuantileBins
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
 from encoders.vocabulary import bin_token, bracket, code_token, ordinal_vectors, rotated

@@ -22,7 +22,7 @@ from encoders.training_config import MONITORS, TrainingConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Examples", "encode", "fit_model", "outputs"]
+__all__ = ["Examples", "encode", "fit_model", "frames", "outputs"]
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = dict[str, torch.Tensor]
@@ -210,7 +210,7 @@ class _Run:
         self.model.train()
         with self.accelerator.autocast():
             output = self.wrapped(augment(x, self.own, self.config))
-        loss = training_loss(output, y, self.weights, self.config)
+        loss = training_loss(output, y, self.weights, self.config, self.model.objective)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()}; check the signals for huge values, or lower "
@@ -368,3 +368,16 @@ def encode(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
     model.require_quantizers()
     found = _forward(model, _tensors(x, next(model.parameters()).device))
     return {name: torch.cat([o.codes[name] for o in found]).cpu().numpy() for name in model.quantizers}
+
+
+@torch.no_grad()
+def frames(model: SignalModel, x: Arrays, batch_size: int = 256) -> Tensors:
+    """Return the frames of normalised streams `x` before quantization: (n_segments, n_frames, dim) each."""
+    model.eval()
+    tensors = _tensors(x, next(model.parameters()).device)
+    n_segments = len(next(iter(tensors.values())))
+    found = [
+        model.frames({name: a[start : start + batch_size] for name, a in tensors.items()})
+        for start in range(0, n_segments, batch_size)
+    ]
+    return {name: torch.cat([part[name] for part in found]) for name in model.encoders}

@@ -7,7 +7,8 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from encoders.quantizers import QUANTIZERS, VQ, QuantileBins
+from encoders.bins import QuantileBins
+from encoders.quantizers import QUANTIZERS, VQ, KMeansVQ, ResidualVQ
 
 DIM = 12
 
@@ -22,6 +23,8 @@ def trained(name, frames, **options):
     quantizer.train()
     for _ in range(5):
         quantizer(frames)
+    if isinstance(quantizer, KMeansVQ):
+        quantizer.fit(frames.detach())
     return quantizer.eval()
 
 
@@ -85,13 +88,13 @@ def test_codes_lead_back_to_the_quantized_frames(name, frames):
     quantizer = trained(name, frames)
     quantized, codes, loss = quantizer(frames)
     assert quantized.shape == frames.shape
-    assert codes.shape == frames.shape[:2]
+    assert codes.shape == (len(frames), frames.shape[1] * quantizer.codes_per_frame)
     assert codes.dtype == torch.int64
     assert loss.ndim == 0
     assert 0 <= codes.min() <= codes.max() < quantizer.codebook_size
     assert quantizer.codebook.shape == (quantizer.codebook_size, quantizer.codebook_dim)
-    rows = quantizer.quantizer.project_out(quantizer.codebook[codes])
-    torch.testing.assert_close(rows, quantized)  # same numbers, same float32 operations
+    # The same numbers, up to the order in which float32 adds the levels of a residual codebook up.
+    torch.testing.assert_close(quantizer.frames(codes), quantized)
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)
@@ -104,6 +107,8 @@ def test_codes_of_a_segment_do_not_depend_on_its_batch(name, frames):
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_gradient_passes_through(name, frames):
     quantizer = trained(name, frames).train()
+    if name == "kmeans":
+        quantizer = QUANTIZERS[name](DIM).train()  # whose frames pass unchanged until it is fitted
     frames = frames.clone().requires_grad_()
     quantizer(frames)[0].pow(2).sum().backward()
     assert (frames.grad.abs().sum(dim=-1) > 0).float().mean() > 0.99
@@ -139,9 +144,33 @@ def test_vq_in_eval_mode_leaves_the_codebook_alone(frames):
     assert all(torch.equal(value, before[name]) for name, value in quantizer.state_dict().items())
 
 
-def test_an_untrained_vq_says_so(frames):
+@pytest.mark.parametrize("make", [VQ, ResidualVQ])
+def test_an_untrained_vq_says_so(frames, make):
     with pytest.raises(RuntimeError, match="never trained"):
-        VQ(DIM).eval()(frames)
+        make(DIM).eval()(frames)
+
+
+def test_each_level_of_a_residual_codebook_comes_closer(frames):
+    """Levels have codes of their own, and the sum over more of them leaves less of the frames over."""
+    quantizer = trained("rvq", frames, levels=3, codebook_size=16, codebook_dim=DIM)
+    _, codes, _ = quantizer(frames)
+    by_level = codes.unflatten(1, (-1, 3))
+    assert [int(by_level[..., k].min()) // 16 for k in range(3)] == [0, 1, 2]
+    assert [int(by_level[..., k].max()) // 16 for k in range(3)] == [0, 1, 2]
+    parts = quantizer.decode(codes).unflatten(1, (-1, 3)).cumsum(dim=2)
+    left = [(frames - parts[:, :, k]).pow(2).mean() for k in range(3)]
+    assert left[0] > left[1] > left[2]
+
+
+def test_k_means_finds_planted_clusters():
+    centres = 10 * torch.eye(DIM)[:8]
+    frames = centres[torch.randint(8, (60, 15))] + 0.1 * torch.randn(60, 15, DIM)
+    quantizer = trained("kmeans", frames, codebook_size=8)
+    distances = torch.cdist(centres, quantizer.codebook).min(dim=1).values
+    # The mean of about 110 points of spread 0.1 in 12 dimensions is 0.1 * sqrt(12 / 110) = 0.03 away.
+    assert distances.max() < 0.1
+    with pytest.raises(ValueError, match="900 frames for a codebook of 1000"):
+        KMeansVQ(DIM, 1000).fit(frames)
 
 
 def test_fsq_levels_are_checked():

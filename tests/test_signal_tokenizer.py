@@ -22,6 +22,8 @@ CLASSES = ("calm", "tense")
 TRAIN, VALIDATION, TEST = ("P0", "P1", "P2"), ("P3",), ("P4", "P5")
 KINDS = {
     "vq": {"quantizer": "vq", "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}},
+    "rvq": {"quantizer": "rvq", "quantizer_options": {"levels": 2, "codebook_size": 8, "codebook_dim": 4}},
+    "kmeans": {"quantizer": "kmeans", "quantizer_options": {"codebook_size": 8}},
     "fsq": {"quantizer": "fsq", "quantizer_options": {"levels": [3, 3]}},
 }
 FIRST = np.arange(5)
@@ -63,7 +65,7 @@ def fitted(inputs) -> dict[str, SignalTokenizer]:
     return {kind: fit(inputs, kind) for kind in KINDS}
 
 
-@pytest.fixture(scope="module", params=["vq-codes", "fsq-codes", "vq-bins", "vq-floats"])
+@pytest.fixture(scope="module", params=[*(f"{kind}-codes" for kind in KINDS), "vq-bins", "vq-floats"])
 def case(request, fitted) -> tuple[SignalTokenizer, str]:
     """A tokenizer and a source of text."""
     kind, source = request.param.split("-")
@@ -113,7 +115,7 @@ def test_all_tokens_are_unique_and_readable(fitted):
         tokens = [token for source in tokenizer.sources for token in tokenizer.tokens(source)]
         assert len(set(tokens)) == len(tokens)
         assert all(TOKEN.fullmatch(token) for token in tokens)
-        size = {"vq": 8, "fsq": 9}[kind]
+        size = {"vq": 8, "rvq": 16, "kmeans": 8, "fsq": 9}[kind]
         for stream in ("emg", "peripheral"):
             assert {f"<|{stream}|>", f"<|/{stream}|>", f"<|{stream}_{kind}_{size - 1:04d}|>"} <= set(tokens)
         assert f"<|emg_{kind}_{size:04d}|>" not in tokens
@@ -125,6 +127,13 @@ def test_codes_stand_in_their_streams_brackets_one_a_frame(fitted, inputs):
     stream = r"<\|{0}\|>(<\|{0}_vq_\d{{4}}\|>){{5}}<\|/{0}\|>"
     pattern = re.compile(stream.format("emg") + stream.format("peripheral"))
     assert all(pattern.fullmatch(text) for text in fitted["vq"].encode(inputs))
+
+
+def test_a_residual_codebook_writes_a_code_a_level(fitted, inputs):
+    """Two tokens a frame, first of the codes 0 to 7, then of 8 to 15."""
+    pair = r"(<\|emg_rvq_000[0-7]\|><\|emg_rvq_00(08|09|1[0-5])\|>)"
+    pattern = re.compile(r"<\|emg\|>" + pair + r"{5}<\|/emg\|>")
+    assert all(pattern.match(text) for text in fitted["rvq"].encode(inputs))
 
 
 def test_vectors_are_one_a_token_and_all_different(fitted):
@@ -330,17 +339,11 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
         SignalTokenizer.from_pretrained(tmp_path)
 
 
-def test_inputs_come_back_from_their_folder(inputs, tmp_path):
-    for name, data in inputs.streams.items():
-        np.save(tmp_path / f"stream_{name}.npy", data)
-    inputs.features.to_parquet(tmp_path / "features.parquet")
-    loaded = SignalInputs.load(tmp_path, inputs.table, inputs.stream_specs)
-    pd.testing.assert_frame_equal(loaded.features, inputs.features)
+def test_inputs_are_chosen_by_positions_or_a_mask(inputs):
     rows = np.array([5, 2, 9])
     mask = np.isin(np.arange(len(inputs)), rows)
     for name, data in inputs.streams.items():
-        np.testing.assert_array_equal(loaded.streams[name], data)
-        np.testing.assert_array_equal(loaded[rows].streams[name], data[rows])
+        np.testing.assert_array_equal(inputs[rows].streams[name], data[rows])
         np.testing.assert_array_equal(inputs[mask].streams[name], data[[2, 5, 9]])
     assert inputs[rows].table["segment"].tolist() == inputs.table["segment"].iloc[rows].tolist()
     assert inputs[rows].features.index.tolist() == [0, 1, 2]

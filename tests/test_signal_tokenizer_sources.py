@@ -72,7 +72,7 @@ def test_evidence_of_codes_is_what_the_head_adds_up(fitted):
     values = network.quantizers[stream].decode(torch.arange(8))
     with torch.no_grad():
         # Attention over one frame is 1, so the pooled vector is the frame's.
-        logits = network.eval().heads(network.poolings[stream](values[:, None, :]))[1]["emotion"]
+        logits = network.eval().heads(network.poolings[stream](values[:, None, :]))["emotion"]
     logits = logits - network.heads.outputs["emotion"].bias
     torch.testing.assert_close(evidence, logits - logits.mean(dim=1, keepdim=True))
 

@@ -14,12 +14,13 @@ __all__ = ["LSTMBranch"]
 
 
 class LSTMBranch(nn.Module):
-    """LSTMs of falling width over a few means a frame, and dense layers on the last of each frame.
+    """LSTMs of falling width over means of a few samples, and dense layers on the last of each frame.
 
     After the AMIGOS project's multimodal network, whose EEG branch has LSTMs of 64 and 32 units and dense
     layers of 48 and 24, its ECG and GSR branches 32, 16, 20 and 12. It says neither how the signals reach
     the LSTM nor at which rate: here each step is a channel's mean over a part of the frame, which has no
-    weights, so that the LSTM's input is the channels, as the counts of that project want it. A frame sees
+    weights, so that the LSTM's input is the channels, as the counts of that project want it: with frames of
+    a second what is faster than 16 Hz is lost to it, but for what the streams' amplitude copies keep. A frame sees
     all samples before its end and none after.
 
     Parameters
@@ -46,7 +47,7 @@ class LSTMBranch(nn.Module):
         dim: int = 24,
         recurrent: Sequence[int] = (64, 32),
         dense: Sequence[int] = (48,),
-        steps: int = 4,
+        steps: int = 32,
         dropout: float = 0.2,
     ):
         super().__init__()

@@ -1,0 +1,72 @@
+"""How well a codebook is used, and what its codes keep of the frames and know of the labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from encoders.quantizers import Quantizer
+
+__all__ = ["code_statistics", "mutual_information"]
+
+
+@torch.no_grad()
+def code_statistics(quantizer: Quantizer, frames: torch.Tensor, labels: np.ndarray) -> dict[str, float]:
+    """Measure a codebook on segments that it was not trained on.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+        Fitted, in eval mode.
+    frames : Tensor, shape (n_segments, n_frames, dim)
+    labels : ndarray, shape (n_segments,)
+        None or NaN where unknown.
+
+    Returns
+    -------
+    dict of str to float
+        ``usage``, share of the codes that occur; ``perplexity``, two to the entropy of the codes, which is
+        the codebook's size where all occur alike; ``reconstruction_error``, of the quantized frames as a
+        share of the frames' variance; ``mutual_information`` between a single code and its segment's
+        label in bits, and ``label_entropy``, the most that it could be.
+    """
+    quantized, codes, _ = quantizer(frames)
+    counts = np.bincount(codes.flatten().cpu().numpy(), minlength=quantizer.codebook_size)
+    spread = (frames - frames.mean(dim=(0, 1))).pow(2).sum()
+    known = pd.notna(labels)
+    of_segments = codes.cpu().numpy()[known]
+    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), of_segments.shape[1])
+    return {
+        "usage": float((counts > 0).mean()),
+        "perplexity": float(2 ** _entropy(counts)),
+        "reconstruction_error": float((frames - quantized).pow(2).sum() / spread) if spread > 0 else 0.0,
+        "mutual_information": mutual_information(of_segments.ravel(), repeated),
+        "label_entropy": _entropy(np.unique(repeated, return_counts=True)[1]),
+    }
+
+
+def mutual_information(codes: np.ndarray, labels: np.ndarray) -> float:
+    """Mutual information of two discrete variables in bits, corrected for the size of the sample.
+
+    Counting overstates it by about ``(k_codes - 1) (k_labels - 1) / (2 n ln 2)``, which is taken off (Miller
+    1955, Note on the bias of information estimates); independent variables scatter around 0.
+
+    Parameters
+    ----------
+    codes, labels : ndarray, shape (n,)
+    """
+    if not len(codes):
+        return float("nan")
+    found, code = np.unique(codes, return_inverse=True)
+    names, label = np.unique(labels, return_inverse=True)
+    joint = np.zeros((len(found), len(names)))
+    np.add.at(joint, (code, label), 1)
+    plain = _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint.ravel())
+    return plain - (len(found) - 1) * (len(names) - 1) / (2 * len(codes) * np.log(2))
+
+
+def _entropy(counts: np.ndarray) -> float:
+    """Entropy in bits of the distribution that counts stand for."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
