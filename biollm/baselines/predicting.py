@@ -151,13 +151,16 @@ def _search(
     from sklearn.model_selection import GridSearchCV, GroupKFold
 
     score = "neg_mean_absolute_error" if is_regressor(model) else "balanced_accuracy"
-    search = GridSearchCV(
-        model, grid, scoring=score, cv=GroupKFold(n_folds), refit=False, error_score="raise"
-    )
+    inner = list(GroupKFold(n_folds).split(x, y, groups))
+    fewest = min(len(train) for train, _ in inner)
+    for key in (key for key in grid if key.endswith("n_neighbors")):
+        # A fold cannot have more neighbours than it has rows.
+        grid = grid | {key: [n for n in grid[key] if n <= fewest] or [fewest]}
+    search = GridSearchCV(model, grid, scoring=score, cv=inner, refit=False, error_score="raise")
     with warnings.catch_warnings():
         # A rare class may be missing from a fold: the mean is then over the classes that it has.
         warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
-        search.fit(x, y, groups=groups)
+        search.fit(x, y)
     return search.best_params_
 
 
