@@ -26,6 +26,12 @@ SEEDED = ("random forest", "extra trees")
 """Baselines that draw random numbers: the others give the same answers under every seed."""
 
 
+TWINS = {"logistic regression": "ridge", "tangent space": "tangent space, ridge"}
+"""Row of a classifier -> the regression that answers for ratings in its row, where both are asked for."""
+
+RATINGS = ("valence", "arousal")
+
+
 def run_baseline(context: Context, name: str) -> MethodOutput:
     """Fit a baseline for each target that it has an answer for, and ask it."""
     started = time.perf_counter()
@@ -35,16 +41,14 @@ def run_baseline(context: Context, name: str) -> MethodOutput:
     fitted, held = inputs[context.rows(*context.fitted_parts)], inputs[context.rows(context.config.part)]
     rows_held = labelled_rows(held, context.classes, on_grid=True, targets=context.targets)
     values, notes = {}, []
-    for target in context.targets:
-        if why_not_applicable(name, inputs.stream_specs, target) is None:
-            made = predict_baseline(
-                name, fitted, held, labelled_rows(fitted, context.classes, targets=[target]), rows_held,
-                target, context.classes, context.config.normalisation, context.seed,
-            )  # fmt: skip
-            values[target] = made.values
-            notes += (
-                [made.note if len(context.targets) == 1 else f"{target}: {made.note}"] if made.note else []
-            )
+    for target, model in _models(name, inputs.stream_specs, context.targets).items():
+        made = predict_baseline(
+            model, fitted, held, labelled_rows(fitted, context.classes, targets=[target]), rows_held,
+            target, context.classes, context.config.normalisation, context.seed,
+        )  # fmt: skip
+        values[target] = made.values
+        about = [target] * (len(context.targets) > 1) + [model] * (model != name)
+        notes += [": ".join([*about, made.note])] if made.note else []
     family = "majority" if name == "majority" else "classical"
     probabilities = values.pop("emotion", None)
     seconds = time.perf_counter() - started
@@ -53,5 +57,23 @@ def run_baseline(context: Context, name: str) -> MethodOutput:
 
 def why_no_baseline(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> str:
     """Why a baseline has no row of its own; empty if it answers for any target."""
+    row = next(
+        (row for row, twin in TWINS.items() if twin == name and not set(targets) <= set(RATINGS)), None
+    )
+    if row and set(targets) & set(RATINGS):
+        return f"answers for ratings in the row {row!r}"
+    if _models(name, stream_specs, targets):
+        return ""
     reasons = [why_not_applicable(name, stream_specs, target) for target in targets]
-    return "" if None in reasons else "; ".join(dict.fromkeys(filter(None, reasons)))
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
+
+
+def _models(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> dict[str, str]:
+    """Target -> the baseline that answers for it in a row."""
+    mixed = not set(targets) <= set(RATINGS)
+    known = [name, TWINS[name]] if name in TWINS and mixed else [name]
+    found = {
+        target: [model for model in known if why_not_applicable(model, stream_specs, target) is None]
+        for target in targets
+    }
+    return {target: models[0] for target, models in found.items() if models}

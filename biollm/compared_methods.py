@@ -31,14 +31,14 @@ CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
 
 ROOT = Path(__file__).parents[1]
 SHARED = (
-    "data_builders/normalisation.py", "encoders/inputs.py", "encoders/streams.py", "biollm/context.py",
-    "biollm/controls.py", "biollm/known_subjects.py",
+    "data_builders/normalisation.py", "encoders/inputs.py", "biollm/context.py", "biollm/controls.py",
+    "biollm/known_subjects.py",
 )  # fmt: skip
 CODE = {
-    "classical": ("encoders/features", "biollm/baselines", "biollm/classical_methods.py"),
+    "classical": ("biollm/baselines", "biollm/classical_methods.py"),
     "encoders": ("encoders", "data_builders/augmentation", "biollm/encoder_methods.py"),
 }
-"""Family -> modules and packages that its results come from, beside `SHARED`."""
+"""Family -> modules and packages that its results come from, beside `SHARED` and what computes the inputs."""
 
 LIBRARIES = {"classical": ("numpy", "scikit-learn", "pyriemann"), "encoders": ("numpy", "torch")}
 

@@ -24,7 +24,7 @@ from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
-from encoders.input_cache import store_inputs
+from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import SignalInputs, streams_of
 from encoders.signal_encoder import EncoderConfig
 
@@ -196,7 +196,8 @@ def _jobs(
     progress: bool,
 ) -> Iterator[Job]:
     """One method on one fold with one seed each, its file named after all that it depends on."""
-    data = [store.key, store.about["content"], config.frame_seconds, config.features, config.normalisation,
+    # The folder of the inputs is named after the store and the code that computes them.
+    data = [inputs_folder(store).name, config.frame_seconds, config.features, config.normalisation,
             config.part, config.targets]  # fmt: skip
     for name, cost in costs.items():
         own = method_key(name, config)
@@ -214,7 +215,7 @@ def run_method(
     name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
 ) -> pd.DataFrame:
     """The predictions of one method on one fold with one seed."""
-    store, inputs = _opened(key, config.store, config.out, json.dumps(config.frame_seconds), config.features)
+    store, inputs = _opened(key, config.store, json.dumps(config.frame_seconds), config.features)
     if not METHODS[name].reads_signals:
         inputs = replace(inputs, streams={})
     if not split.subject_disjoint:
@@ -227,9 +228,7 @@ def run_method(
 
 
 @lru_cache(maxsize=1)
-def _opened(
-    key: str, folder: str, out: str, frame_seconds: str, features: str
-) -> tuple[SegmentStore, SignalInputs]:
+def _opened(key: str, folder: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
     """A store with this key and its inputs, opened once in each process."""
     store = SegmentStore(folder)
-    return store, _inputs(CompareConfig(folder, out, frame_seconds=frame_seconds, features=features), store)
+    return store, _inputs(CompareConfig(folder, frame_seconds=frame_seconds, features=features), store)

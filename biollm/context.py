@@ -108,7 +108,7 @@ def checked_splits(
 def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
     """A method's answers as a prediction set (see `biollm.evaluation.metrics`), with what is known of it.
 
-    Without an answer for the emotions there is no prediction; `history` is JSON text.
+    A rating that a method has no answer for is NaN; ``history`` is JSON text.
     """
     table, classes = context.inputs.table.iloc[context.scored].reset_index(drop=True), context.classes
     known = {
@@ -116,8 +116,6 @@ def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
         "subject": table["subject"],
         "fold": context.split.fold,
         "seed": context.seed,
-        "truth": table["emotion"],
-        "prediction": None if output.probabilities is None and not output.answers else output.labels(classes),
         "method": output.method,
         "family": output.family,
         "note": output.note,
@@ -126,7 +124,9 @@ def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
         "history": json.dumps(output.history),
     }
     for target in context.targets:
-        if target != "emotion":
+        if target == "emotion":
+            known |= {"truth": table["emotion"], "prediction": output.labels(classes)}
+        else:
             known |= {f"{target}_truth": table[target].astype(float), target: output.values.get(target)}
     frame = pd.DataFrame(known)
     if output.probabilities is not None:

@@ -32,6 +32,10 @@ NAMES = {
     "accurate_eeg_lstm": "AccurateEEG LSTM",
     "accurate_eeg_bilstm": "AccurateEEG BiLSTM",
     "connectivity": "Connectivity",
+    **{
+        f"multimodal_lstm_{size}": f"Multimodal LSTM, {size}"
+        for size in ("maximum", "loso", "moderate", "lightweight")
+    },
 }
 ROWS = {NAMES.get(preset, preset.replace("_", " ")): preset for preset in PRESETS}
 """Name of a row -> its preset."""

@@ -57,7 +57,7 @@ def write_report(
     names = _in_order(set(predictions["method"]), order or ORDER)
     results = {name: _result(name, predictions, set(names), store.classes) for name in names}
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
-    data["classes"] = list(store.classes)
+    data["classes"] = list(store.classes) if "truth" in predictions else []
     data["title"] = f"{store.about['dataset']}, {NORMALISED[config.normalisation]}"
     split = {"protocol": splits[0].protocol, "subject_disjoint": splits[0].subject_disjoint,
              "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": config.seeds}  # fmt: skip
@@ -159,10 +159,11 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
 
 def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """What an oracle reaches that sees the simulation's true parameters; nothing for real data."""
-    if not hasattr(find_reader(store.about["dataset"]), "oracle"):
+    if "truth" not in predictions or not hasattr(find_reader(store.about["dataset"]), "oracle"):
         return
     reader: Any = make_reader(store.about["dataset"], store.about["root"], store.about["reader_options"])
     rows = predictions[predictions["method"] == predictions["method"].iloc[0]]
+    rows = rows.drop(columns=[name for name in RATED if name in rows])
     table = rows[["segment"]].merge(store.table, on="segment")
     posterior = reader.oracle(table)
     frame = rows.reset_index(drop=True).assign(
