@@ -12,10 +12,15 @@ from functools import partial
 
 from torch import nn
 
+from encoders.networks.accurate_eeg import AccurateEEG
+from encoders.networks.ca_rnn import CARNN
+from encoders.networks.cbs_attention import CBSAttention
 from encoders.networks.cnn import CNN
+from encoders.networks.connectivity import Connectivity
 from encoders.networks.eegnet import EEGNet
 from encoders.networks.emg_cnn import EMGCNN
 from encoders.networks.feature_gru import FeatureGRU
+from encoders.networks.gru_xnet import GRUXNet
 from encoders.networks.lstm_branch import LSTMBranch
 from encoders.networks.recurrent import Recurrent
 from encoders.networks.shallow_convnet import ShallowConvNet
@@ -24,12 +29,17 @@ from encoders.networks.tcn_stream import TCNStream
 from encoders.networks.transformer import Transformer
 
 __all__ = [
+    "CARNN",
     "CNN",
     "EMGCNN",
     "ENCODERS",
     "TCN",
+    "AccurateEEG",
+    "CBSAttention",
+    "Connectivity",
     "EEGNet",
     "FeatureGRU",
+    "GRUXNet",
     "LSTMBranch",
     "Recurrent",
     "ShallowConvNet",
@@ -50,4 +60,11 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "shallow_convnet": ShallowConvNet,
     "transformer": Transformer,
     "lstm_branch": LSTMBranch,
+    "gru_xnet": GRUXNet,
+    "gru_xnet_dynamic": partial(GRUXNet, mode="dynamic"),
+    "ca_rnn": CARNN,
+    "cbs_attention": CBSAttention,
+    "accurate_eeg_lstm": AccurateEEG,
+    "accurate_eeg_bilstm": partial(AccurateEEG, bidirectional=True),
+    "connectivity": Connectivity,
 }
