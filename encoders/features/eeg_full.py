@@ -35,13 +35,16 @@ from encoders.features.entropy import (
 )
 from encoders.features.numerics import band_passed, blocks, centred, log_positive, ratio
 
-__all__ = ["FULL_BANDS", "full_eeg_features", "minimum_seconds"]
+__all__ = ["FULL_BANDS", "SHORTEST", "SHORTEST_COUPLING", "full_eeg_features"]
 
 FULL_BANDS = {"delta": (1.0, 4.0), **BANDS}  # Hz
 LOWEST_RATE = 20.0  # Hz
 SLOW_RATE = 100.0  # Hz; faster signals are decimated to between this and its double
+SHORTEST = 2.0  # s; two periods of 1 Hz
+SHORTEST_COUPLING = 4.0  # s; four periods of 1 Hz for phase locking, and seven windows for coherence
+FIT_SAMPLES = 10  # for each coefficient of a channel in an autoregression
+ENTROPY_SAMPLES = 200  # for sample entropy (Yentes et al. 2013, Ann. Biomed. Eng. 41)
 PIECE = 10.0  # s; sample entropy is the mean over pieces of up to this length
-SAMPLES = 10  # for each unknown of an autoregression
 SPECTRUM = ("delta", "delta_relative", "activity", "spectral_entropy")
 ENTROPIES = ("sample_entropy", "permutation_entropy")
 
@@ -65,7 +68,8 @@ def full_eeg_features(data: np.ndarray, sampling_rate: float, channel_names: Seq
         from 1 to 45 Hz. For each pair of channels, or of regions where there are more than 6 channels
         (others then have none): ``plv_<band>_<a>_and_<b>`` and ``coherence_<band>_<a>_and_<b>``, the mean
         over the pairs of their channels, and ``pdc_<band>_<a>_to_<b>``, between the mean signals of the
-        regions, in standard deviations; all 0 to 1. NaN in segments shorter than `minimum_seconds`.
+        regions, in standard deviations; all 0 to 1. NaN in segments under 2 s, connectivity under 4 s;
+        sample entropy under 200 samples, and directions under 80 samples a channel or region.
 
     Raises
     ------
@@ -91,33 +95,6 @@ def full_eeg_features(data: np.ndarray, sampling_rate: float, channel_names: Seq
     return (features | _connectivity(data, sampling_rate, nodes)) if len(nodes) > 1 else features
 
 
-def minimum_seconds(sampling_rate: float, n_nodes: int) -> dict[str, tuple[float, str]]:
-    """Shortest segment for each kind of the full set's features, and why; below it they are NaN.
-
-    Parameters
-    ----------
-    sampling_rate : float, in Hz, of the recording
-    n_nodes : int
-        Channels or regions between which connectivity is measured.
-
-    Returns
-    -------
-    dict of str to (float, str)
-        Seconds and reason of ``power`` (delta, activity and all entropies), ``coupling`` (phase locking and
-        coherence) and ``direction`` (partial directed coherence).
-    """
-    unknowns = ORDER * n_nodes
-    samples = SAMPLES * unknowns + ORDER
-    return {
-        "power": (2.0, "delta needs two periods of 1 Hz, sample entropy 200 samples"),
-        "coupling": (4.0, "phase locking needs four periods of 1 Hz, coherence several windows of 1 s"),
-        "direction": (
-            samples * _step(sampling_rate) / sampling_rate,
-            f"an autoregression needs {SAMPLES} samples for each of {unknowns} coefficients",
-        ),
-    }
-
-
 def _step(sampling_rate: float) -> int:
     return max(1, int(sampling_rate / SLOW_RATE))
 
@@ -134,19 +111,18 @@ def _bands(sampling_rate: float) -> dict[str, tuple[float, float]]:
 
 def _measure(data: np.ndarray, sampling_rate: float) -> Features:
     bands = _bands(sampling_rate)
-    if data.shape[-1] < minimum_seconds(sampling_rate, 1)["power"][0] * sampling_rate:
+    if data.shape[-1] < SHORTEST * sampling_rate:
         names = [*SPECTRUM, *(f"de_{band}" for band in bands), *ENTROPIES]
         return dict.fromkeys(names, np.full(data.shape[:-1], np.nan))
     slow, slow_rate = _slowed(data, sampling_rate)
     broad = band_passed(slow, slow_rate, BROAD_BAND)
-    pieces = blocks(broad, _piece(broad.shape[-1], slow_rate))
     return {
         **_spectral(data, sampling_rate),
         **{
             f"de_{name}": differential_entropy(band_passed(slow, slow_rate, band))
             for name, band in bands.items()
         },
-        "sample_entropy": sample_entropy(pieces).mean(-1),
+        "sample_entropy": _mean_sample_entropy(broad, slow_rate),
         "permutation_entropy": permutation_entropy(broad),
     }
 
@@ -167,9 +143,13 @@ def _spectral(data: np.ndarray, sampling_rate: float) -> Features:
     }
 
 
-def _piece(n_samples: int, sampling_rate: float) -> int:
-    """Samples of the equal pieces of up to 10 s into which a segment is cut."""
-    return n_samples // int(np.ceil(n_samples / (PIECE * sampling_rate)))
+def _mean_sample_entropy(data: np.ndarray, sampling_rate: float) -> np.ndarray:
+    """Over equal pieces of up to 10 s."""
+    n_samples = data.shape[-1]
+    if n_samples < ENTROPY_SAMPLES:
+        return np.full(data.shape[:-1], np.nan)
+    n_pieces = int(np.ceil(n_samples / (PIECE * sampling_rate)))
+    return sample_entropy(blocks(data, n_samples // n_pieces)).mean(-1)
 
 
 def _nodes(keys: Sequence[str]) -> dict[str, list[int]]:
@@ -182,32 +162,30 @@ def _nodes(keys: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _connectivity(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]]) -> Features:
-    # A gap becomes a constant, of which the connectivity is NaN.
-    data = np.where(np.isfinite(data).all(-1, keepdims=True), data, 0.0)
-    seconds = data.shape[-1] / sampling_rate
-    needed = minimum_seconds(sampling_rate, len(nodes))
-    slow, slow_rate = _slowed(data, sampling_rate)
-    coupling = _coupling(slow, slow_rate, nodes, seconds >= needed["coupling"][0])
-    return coupling | _direction(slow, slow_rate, nodes, seconds >= needed["direction"][0])
+    finite = np.isfinite(data).all(-1, keepdims=True)
+    usable = finite & (np.ptp(np.where(finite, data, 0.0), axis=-1, keepdims=True) > 0)
+    # All of a channel: one that is dead must not pass as a part of its region's mean.
+    slow, slow_rate = _slowed(np.where(usable, data, np.nan), sampling_rate)
+    return _coupling(slow, slow_rate, nodes) | _direction(slow, slow_rate, nodes)
 
 
-def _coupling(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]], defined: bool) -> Features:
-    features = {}
+def _coupling(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]]) -> Features:
+    features: Features = {}
+    enough = data.shape[-1] >= SHORTEST_COUPLING * sampling_rate
     missing = np.full((*data.shape[:2], data.shape[1]), np.nan)
     for measure, function in {"plv": phase_locking, "coherence": coherence}.items():
         for name, band in _bands(sampling_rate).items():
-            values = function(data, sampling_rate, band) if defined else missing
+            values = function(data, sampling_rate, band) if enough else missing
             for (one, ours), (other, theirs) in combinations(nodes.items(), 2):
                 features[f"{measure}_{name}_{one}_and_{other}"] = values[:, ours][:, :, theirs].mean((1, 2))
     return features
 
 
-def _direction(
-    data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]], defined: bool
-) -> Features:
+def _direction(data: np.ndarray, sampling_rate: float, nodes: dict[str, list[int]]) -> Features:
     features: Features = {}
+    enough = data.shape[-1] >= FIT_SAMPLES * ORDER * len(nodes)
     means = np.stack([data[:, members].mean(1) for members in nodes.values()], axis=1)
-    coefficients = autoregression(ratio(means, means.std(-1, keepdims=True))) if defined else None
+    coefficients = autoregression(ratio(means, means.std(-1, keepdims=True))) if enough else None
     missing = np.full((len(data), len(nodes), len(nodes)), np.nan)
     for name, band in _bands(sampling_rate).items():
         values = missing if coefficients is None else directed_coherence(coefficients, sampling_rate, band)
