@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 from scipy import signal, stats
 
 from data_builders.segments import Segments, SignalSpec
-from encoders.features import extract_features
+from encoders.features import extract_features, why_undefined
 from encoders.features.connectivity import coherence, partial_directed_coherence, phase_locking
 from encoders.features.eeg import eeg_features
 from encoders.features.eeg_full import FULL_BANDS, full_eeg_features
@@ -23,6 +24,7 @@ from encoders.features.entropy import (
     spectral_entropy,
 )
 
+SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 EPOC = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
 REGIONS = ("frontal_left", "frontal_right", "temporal", "parietal", "occipital")
 RATE = 128.0
@@ -37,6 +39,11 @@ def sine(frequency: float, sampling_rate: float = RATE, seconds: float = 10) -> 
     return np.sin(2 * np.pi * frequency * np.arange(round(seconds * sampling_rate)) / sampling_rate)[
         None, None
     ]
+
+
+def cut(values: np.ndarray, n_samples: int = 1250) -> np.ndarray:
+    """Segments of a recording of one channel, shape (n_segments, 1, n_samples)."""
+    return values[: len(values) // n_samples * n_samples].reshape(-1, 1, n_samples)
 
 
 def series() -> dict[str, np.ndarray]:
@@ -274,6 +281,26 @@ def test_a_dead_electrode_is_not_hidden_in_its_region():
     values = full_eeg_features(data, RATE, EPOC)
     lost = {name for name, value in values.items() if np.isnan(value).all()}
     assert lost == {name for name in values if "occipital" in name or name.startswith("pdc")}
+
+
+def test_short_segments_say_why_they_have_no_value():
+    spec = {"eeg": SignalSpec(RATE, EPOC, "µV")}
+    data = noise(1, 14, 450)  # 3.5 s: enough for 400 samples of the autoregression, not for locking
+    reasons = why_undefined(Segments({"eeg": data}, pd.DataFrame({"segment": ["a"]}), spec)).iloc[0]
+    assert "is below 4 s" in reasons["eeg_plv_delta_temporal_and_parietal"]
+    assert reasons["eeg_sample_entropy_temporal"] == reasons["eeg_pdc_delta_temporal_to_parietal"] == ""
+
+
+def test_closed_eyes_have_more_alpha_and_no_blinks():
+    """Berger's effect in a recording of one person at 125 Hz; the blinks of open eyes are delta."""
+    files = [SAMPLES / f"biosppy_eeg_{eyes}.txt" for eyes in ("ec", "eo")]
+    if not all(path.exists() for path in files):
+        pytest.skip("the EEG of BioSPPy is not at shared/data/samples")
+    closed, opened = (full_eeg_features(cut(np.loadtxt(path)), 125.0, ["EEG"]) for path in files)
+    for name, sign in {"de_alpha_eeg": 1, "delta_eeg": -1, "de_delta_eeg": -1}.items():
+        # a rank test over 30 and 24 segments, of the strongest effects in EEG
+        test = stats.mannwhitneyu(sign * closed[name], sign * opened[name], alternative="greater")
+        assert test.pvalue < 1e-3, name
 
 
 def test_rates_that_hold_no_eeg_are_refused():

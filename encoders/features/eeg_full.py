@@ -35,7 +35,7 @@ from encoders.features.entropy import (
 )
 from encoders.features.numerics import band_passed, blocks, centred, log_positive, ratio
 
-__all__ = ["FULL_BANDS", "SHORTEST", "SHORTEST_COUPLING", "full_eeg_features"]
+__all__ = ["ENTROPY_SAMPLES", "FULL_BANDS", "SHORTEST", "SHORTEST_COUPLING", "full_eeg_features"]
 
 FULL_BANDS = {"delta": (1.0, 4.0), **BANDS}  # Hz
 LOWEST_RATE = 20.0  # Hz
