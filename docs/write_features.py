@@ -51,8 +51,8 @@ TITLES = {
     ("features",): "Features that a data set gives in place of signals",
 }
 NOTES = {
-    "gsr": "Where five times `scr_noise` exceed 0.02 µS, and at rates below 3 Hz, responses and "
-    "`phasic_area` are NaN in the full set: noise would decide what is a response.",
+    "gsr": "Where `scr_noise` exceeds 0.0028 µS, and at rates below 3 Hz, responses and `phasic_area` are "
+    "NaN in the full set: a rise of 0.02 µS is then within five standard deviations of a noise difference.",
     "ecg": "R peaks by NeuroKit2 (Makowski et al. 2021) after 0.5-40 Hz, systolic peaks after Elgendi et al. "
     "2013 and 0.5-8 Hz, both placed between samples by a parabola. Shortest windows: HF 1 min and LF 2 min "
     "after the Task Force 1996; rate, RMSSD and pNN50 after Baek et al. 2015; SDNN 60 s, the shortest in use "

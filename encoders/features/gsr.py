@@ -17,6 +17,7 @@ LOW_PASS = 1.0  # Hz
 LOWEST_RATE = 3.0  # Hz, for responses
 CRITERION = 0.02  # µS, the least amplitude
 NOISE = 5.0  # and the least amplitude over the standard deviation of the noise
+MOST_NOISE = CRITERION / (NOISE * 2**0.5)  # µS; a peak minus a trough has the noise of both
 RISE = (0.5, 6.0)  # s
 MEDIAN_TO_SD = 1.4826  # standard deviation of a Gaussian over its median absolute value
 RESPONSES = ("scr_rate", "scr_amplitude", "scr_rise_time", "phasic_area")
@@ -62,9 +63,10 @@ def full_gsr_features(data: np.ndarray, sampling_rate: float, channel_names: Seq
     -------
     dict of str to ndarray, shape (n_segments,), for each channel
         Those of `gsr_features`; ``tonic_level``, mean of the running median, in µS; ``scr_count``, the
-        responses in the window; ``scr_noise``, standard deviation of the noise below 1 Hz in µS. Where
-        five of these exceed 0.02 µS noise would decide what is a response: all that is said
-        of responses and ``phasic_area`` are NaN there, as they are below 3 Hz.
+        responses in the window; ``scr_noise``, standard deviation of the noise below 1 Hz in µS. Above
+        0.0028 µS rises of 0.02 µS are within five standard deviations of a difference of noise, which
+        would decide what is a response: all that is said of responses and ``phasic_area`` are NaN
+        there, as they are below 3 Hz.
 
     Notes
     -----
@@ -129,7 +131,7 @@ def _measure_all(data: np.ndarray, sampling_rate: float) -> Features:
     features["tonic_level"] = _tonic(data, sampling_rate).mean(-1)
     features["scr_count"] = features["scr_rate"] * data.shape[-1] / sampling_rate / 60
     noise = _noise(data, sampling_rate)
-    hidden = ~(NOISE * noise <= CRITERION)  # NaN, a rate that is too low, hides them too
+    hidden = ~(noise <= MOST_NOISE)  # NaN, a rate that is too low, hides them too
     refused = {name: np.where(hidden, np.nan, features[name]) for name in (*RESPONSES, "scr_count")}
     return features | refused | {"scr_noise": noise}
 

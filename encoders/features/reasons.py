@@ -8,7 +8,7 @@ import pandas as pd
 from data_builders.segments import Segments, SignalSpec
 from encoders.features.catalogue import row_of
 from encoders.features.channels import channel_keys
-from encoders.features.gsr import CRITERION, NOISE
+from encoders.features.gsr import CRITERION, MOST_NOISE
 from encoders.features.row import Row
 from encoders.features.table import CONDUCTANCE, FEATURES, extract_features
 
@@ -65,8 +65,10 @@ def _limits(found: np.ndarray, row: Row, spec: SignalSpec, seconds: float) -> No
 
 def _noise(found: np.ndarray, row: Row, values: pd.DataFrame, feature: str) -> None:
     noise = values[f"gsr_scr_noise{feature.removeprefix(row.name)}"].to_numpy()
-    for segment in np.flatnonzero(noise * NOISE > CRITERION):
-        found[segment] = f"noise of {noise[segment]:.2g} µS hides responses of {CRITERION:g} µS"
+    for segment in np.flatnonzero(noise > MOST_NOISE):
+        found[segment] = (
+            f"noise of {noise[segment]:.2g} µS (allowed: {MOST_NOISE:.2g}) hides responses of {CRITERION} µS"
+        )
 
 
 def _gap(feature: str, spec: SignalSpec, gaps: np.ndarray) -> np.ndarray:

@@ -1,0 +1,156 @@
+"""Features of ECG and pulse waves against NeuroKit2, closed forms and the reference beats of MIT-BIH."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_signals import ecg_like, sine
+
+from encoders.features.cardiac import (
+    MINIMUM,
+    ecg_features,
+    full_ecg_features,
+    full_pulse_features,
+    hrv,
+    hrv_spectrum,
+    pulse_features,
+)
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
+
+
+def modulated(frequency: float, amplitude: float, seconds: float) -> np.ndarray:
+    """Times of beats (s) 0.8 s apart, longer and shorter by `amplitude` (s) at `frequency` (Hz)."""
+    beats = [0.5]
+    while beats[-1] < seconds:
+        beats.append(beats[-1] + 0.8 + amplitude * np.sin(2 * np.pi * frequency * beats[-1]))
+    return np.array(beats[:-1])
+
+
+def test_hrv_matches_neurokit():
+    import neurokit2
+
+    peaks = np.cumsum(800 + 60 * np.random.default_rng(0).normal(size=100)).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = neurokit2.hrv_time(peaks, sampling_rate=1000)
+    values = hrv(np.diff(peaks).astype(float))
+    for ours, theirs in {"mean_rr": "HRV_MeanNN", "sdnn": "HRV_SDNN", "rmssd": "HRV_RMSSD"}.items():
+        assert values[ours] == pytest.approx(reference[theirs][0], rel=1e-9)
+    assert values["pnn50"] == pytest.approx(100 * (np.abs(np.diff(peaks, 2)) > 50).mean())
+
+
+def test_hrv_leaves_out_a_marked_interval_with_both_its_differences():
+    assert hrv(np.array([800.0, 810, np.nan, 700, 690]))["rmssd"] == pytest.approx(10)
+
+
+@pytest.mark.parametrize("sampling_rate", [128.0, 360.0])
+def test_ecg_finds_the_variability_of_synthetic_beats(sampling_rate):
+    intervals = 0.8 + 0.01 * np.random.default_rng(1).normal(size=36)
+    beats = 0.5 + np.concatenate([[0.0], np.cumsum(intervals)])
+    values = ecg_features(ecg_like(beats, sampling_rate, 30), sampling_rate, ["II"])
+    expected = hrv(1000 * np.diff(beats[beats < 29.8]))
+    for name in ("heart_rate", "mean_rr", "sdnn", "rmssd"):
+        # peaks on whole samples of 7.8 ms would add 1 ms or more to RMSSD
+        assert values[name][0] == pytest.approx(expected[name], abs=0.4), name
+
+
+def test_ecg_is_nan_where_there_are_no_beats():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(20, 1, 2560))
+    assert np.isnan(ecg_features(noise, 128.0, ["II"])["heart_rate"]).mean() >= 0.9
+    short = ecg_like(np.array([0.5, 1.3, 2.1]), 128.0, 2.5)
+    assert np.isnan(ecg_features(short, 128.0, ["II"])["rmssd"]).all()
+    with pytest.raises(ValueError, match=r"8\.0 Hz; beats need 20 Hz"):
+        ecg_features(rng.normal(size=(1, 1, 240)), 8.0, ["II"])
+
+
+def test_ecg_heart_rate_matches_reference_beats_of_mit_bih():
+    if not (SAMPLES / "mitdb_100.dat").exists():
+        pytest.skip("MIT-BIH record 100 is not at shared/data/samples")
+    import wfdb
+
+    record = wfdb.rdrecord(str(SAMPLES / "mitdb_100"), channels=[0], sampto=360 * 300)
+    beats = wfdb.rdann(str(SAMPLES / "mitdb_100"), "atr", sampto=360 * 300)
+    beats = beats.sample[np.isin(beats.symbol, ["N", "A", "V"])] / 360
+    segments = record.p_signal[:, 0].reshape(10, 1, 360 * 30)
+    rates = ecg_features(segments, 360.0, ["MLII"])["heart_rate"]
+    for row, rate in enumerate(rates):
+        inside = beats[(beats >= 30 * row) & (beats < 30 * (row + 1))]
+        assert rate == pytest.approx(60 / np.diff(inside).mean(), abs=1)
+
+
+def test_pulse_rate_of_a_synthetic_wave():
+    assert pulse_features(sine(1.25, 64), 64.0, ["bvp"])["heart_rate"] == pytest.approx([75], abs=0.5)
+
+
+@pytest.mark.parametrize(("frequency", "band", "other"), [(0.1, "lf", "hf"), (0.25, "hf", "lf")])
+def test_spectrum_of_a_planted_rhythm_has_its_power_in_its_band(frequency, band, other):
+    beats = modulated(frequency, 0.03, 300)
+    values = hrv_spectrum(1000 * np.diff(beats), beats[1:])
+    # A²/2; the spline rounds off 1 % of a rhythm of five beats, the Hann window leaks less
+    assert values[band] == pytest.approx(30**2 / 2, rel=0.02)
+    assert values[other] < 0.01 * values[band]
+
+
+def test_spectrum_agrees_with_neurokit():
+    import neurokit2
+
+    rng = np.random.default_rng(0)
+    low, high = modulated(0.1, 0.03, 300), modulated(0.25, 0.02, 300)
+    count = min(len(low), len(high)) - 1
+    intervals = np.diff(low)[:count] + np.diff(high)[:count] - 0.8 + 0.005 * rng.normal(size=count)
+    beats = np.concatenate([[0.5], 0.5 + np.cumsum(intervals)])
+    peaks = np.round(1000 * beats).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = neurokit2.hrv_frequency(peaks, 1000, normalize=False, interpolation_rate=4)
+    values = hrv_spectrum(np.diff(peaks).astype(float), peaks[1:] / 1000)
+    # it interpolates by another spline, smooths, and sums its bins by Simpson's rule
+    assert values["lf"] == pytest.approx(reference["HRV_LF"][0], rel=0.05)
+    assert values["hf"] == pytest.approx(reference["HRV_HF"][0], rel=0.05)
+    assert values["lf_hf"] == pytest.approx(reference["HRV_LFHF"][0], rel=0.1)
+
+
+def test_spectrum_bridges_marked_intervals():
+    """One in ten beats lost moves the power of a slow rhythm by little."""
+    beats = modulated(0.1, 0.03, 300)
+    intervals = 1000 * np.diff(beats)
+    intervals[5::10] = np.nan
+    assert hrv_spectrum(intervals, beats[1:])["lf"] == pytest.approx(30**2 / 2, rel=0.05)
+    intervals[3:] = np.nan
+    assert np.isnan(list(hrv_spectrum(intervals, beats[1:]).values())).all()
+
+
+@pytest.mark.parametrize("features", [full_ecg_features, full_pulse_features])
+def test_spectrum_is_found_in_the_signal(features):
+    beats = modulated(0.1, 0.03, 150)
+    if features is full_ecg_features:
+        data = ecg_like(beats, 128.0, 150)
+    else:
+        time = np.arange(150 * 128) / 128
+        data = np.exp(-(((time - beats[:, None]) / 0.1) ** 2) / 2).sum(0)[None, None]
+    # the peaks are placed between samples, which leaves less than 1 ms
+    assert features(data, 128.0, ["a"])["lf"][0] == pytest.approx(30**2 / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("seconds", [9, 10, 29, 30, 59, 60, 119, 120])
+def test_each_feature_of_the_heart_has_a_shortest_window(seconds):
+    data = ecg_like(modulated(0.2, 0.03, seconds), 128.0, seconds)
+    full, standard = (features(data, 128.0, ["II"]) for features in (full_ecg_features, ecg_features))
+    for name, minimum in MINIMUM.items():
+        assert np.isfinite(full[name][0]) == (seconds >= minimum), name
+        if name in standard and seconds >= minimum:
+            assert full[name][0] == standard[name][0]
+    assert np.isfinite([value[0] for value in standard.values()]).all()
+
+
+def test_beats_like_a_clock_have_no_ratio_of_bands():
+    """Beats on whole samples: what is left of both bands is rounding."""
+    data = ecg_like(np.arange(0.5, 129.5, 0.75), 128.0, 130)
+    values = full_ecg_features(data, 128.0, ["II"])
+    assert values["lf"][0] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(values["lf_hf"][0])
