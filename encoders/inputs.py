@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,10 @@ from data_builders.segments import Segments, SignalSpec
 from encoders.features import extract_features
 from encoders.streams import StreamSpec, default_streams, stream_arrays
 
-__all__ = ["SignalInputs", "signal_inputs", "streams_of"]
+__all__ = ["MEASURED", "SignalInputs", "signal_inputs", "streams_of", "with_feature_stream"]
+
+MEASURED = "measured"
+"""Name of the stream that holds hand-made features."""
 
 
 @dataclass
@@ -43,6 +46,21 @@ class SignalInputs:
         streams = {name: data[rows] for name, data in self.streams.items()}
         table, features = (frame.iloc[rows].reset_index(drop=True) for frame in (self.table, self.features))
         return SignalInputs(streams, features, table, self.stream_specs)
+
+
+def with_feature_stream(inputs: SignalInputs, signals: bool = True) -> SignalInputs:
+    """The inputs with their hand-made features as a further stream, ``measured``, of one sample.
+
+    Parameters
+    ----------
+    signals : bool
+        Whether the other streams stay.
+    """
+    values = inputs.features.to_numpy(np.float32)[:, :, None]
+    duration = float(inputs.table["duration"].iloc[0])
+    spec = StreamSpec(MEASURED, (MEASURED,), 1 / duration, tuple(inputs.features.columns), 1, 1)
+    streams = {**(inputs.streams if signals else {}), MEASURED: values}
+    return replace(inputs, streams=streams, stream_specs=[*(inputs.stream_specs if signals else []), spec])
 
 
 def streams_of(

@@ -48,10 +48,13 @@ def multimodal_lstm(scale: float) -> Fields:
 
 
 PRESETS: dict[str, Fields] = {
-    **{name: {"network": name} for name in ENCODERS if name != "lstm_branch"},
+    **{name: {"network": name} for name in ENCODERS if name not in ("lstm_branch", "mlp")},
+    "mlp": {"network": "mlp", "reads": "features"},
+    "cnn_and_features": {"network": {"measured": "mlp", "default": "cnn"}, "reads": "both"},
+    "tcn_and_features": {"network": {"measured": "mlp", "default": "tcn"}, "reads": "both"},
     "multimodal_lstm_maximum": multimodal_lstm(1.0),
     "multimodal_lstm_loso": multimodal_lstm(0.5),
     "multimodal_lstm_moderate": multimodal_lstm(0.26),
     "multimodal_lstm_lightweight": multimodal_lstm(0.2),
 }
-"""Every network with its defaults, and the systems that are more than a network."""
+"""Every network with its defaults, networks that read hand-made features too, and the AMIGOS project's."""

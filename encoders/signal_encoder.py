@@ -10,22 +10,24 @@ from typing import Any
 import numpy as np
 
 from data_builders.normalisation import Normaliser
-from encoders.inputs import SignalInputs
+from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
 
 __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
 
 RATINGS = ("valence", "arousal")
+READS = ("signals", "features", "both")
 
 
 @dataclass
 class EncoderConfig:
-    """An encoder network, how its frames are quantized, what it is taught, and how.
+    """An encoder network, what it reads, how its frames are quantized, what it is taught, and how.
 
     `network`, `network_options` and `dim` may be mappings by stream, with ``default`` for the rest.
     """
 
     network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
     network_options: dict = field(default_factory=dict)  # of the network's class
+    reads: str = "signals"  # signals, features (hand-made, as a stream of one sample), or both
     quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, or None for heads on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
     objective: str | dict = "supervised"  # or reconstruction, both, contrastive, or weights of the three
@@ -36,6 +38,10 @@ class EncoderConfig:
     dropout: float = 0.3  # before each dense layer and the heads
     pooling: str = "attention"  # attention, mean or last
     training: dict = field(default_factory=dict)  # of TrainingConfig
+
+    def __post_init__(self) -> None:
+        if self.reads not in READS:
+            raise ValueError(f"EncoderConfig: reads is {self.reads!r}; allowed are {list(READS)}.")
 
 
 def labelled_rows(
@@ -62,6 +68,8 @@ class SignalEncoder:
 
     Attributes
     ----------
+    stream_specs_ : list of StreamSpec
+        What the network reads.
     network_ : SignalModel
     normalisers_ : dict of str to Normaliser, by stream
     ratings_ : dict of str to (mean, standard deviation)
@@ -93,14 +101,15 @@ class SignalEncoder:
         from encoders.training import Examples, fit_model
         from encoders.training_config import TrainingConfig
 
+        self.stream_specs_ = self._read(train).stream_specs
         self.normalisers_ = {
             name: Normaliser(self.config.normalisation).fit(data, train.table)
-            for name, data in train.streams.items()
+            for name, data in self._read(train).streams.items()
         }
         rows = labelled_rows(train, self.classes, targets=self.config.targets)
         held = labelled_rows(validation, self.classes, on_grid=True, targets=self.config.targets)
         self.ratings_ = {t: self._scale(train, rows, t) for t in self.config.targets if t in RATINGS}
-        self.network_ = self.build(train.stream_specs)
+        self.network_ = self.build(self.stream_specs_)
         datasets = train.table["dataset"].to_numpy()[rows]
         self.history_ = fit_model(
             self.network_,
@@ -154,10 +163,20 @@ class SignalEncoder:
 
     def normalised(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Normalised streams of some rows; `inputs` must hold all windows of its subjects."""
-        return {
-            name: normaliser.transform(inputs.streams[name], inputs.table)[rows]
+        streams = self._read(inputs).streams
+        found = {
+            name: normaliser.transform(streams[name], inputs.table)[rows]
             for name, normaliser in self.normalisers_.items()
         }
+        if MEASURED in found:
+            # An undefined feature is taken for the mean, which is 0 here.
+            found[MEASURED] = np.nan_to_num(found[MEASURED])
+        return found
+
+    def _read(self, inputs: SignalInputs) -> SignalInputs:
+        if self.config.reads == "signals":
+            return inputs
+        return with_feature_stream(inputs, signals=self.config.reads == "both")
 
     def predict(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
         """What the heads say of some rows.

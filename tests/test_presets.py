@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from data_builders.normalisation import Normaliser
+from encoders.inputs import SignalInputs, with_feature_stream
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.streams import StreamSpec
@@ -49,3 +53,26 @@ def test_every_preset_reads_three_streams_for_three_targets(name):
         TARGETS, (2, 1)
     )
     assert torch.isfinite(output.embedding).all()
+
+
+def test_measured_features_are_a_stream_of_one_sample():
+    """Read alone or beside the signals; undefined ones are taken for the mean, 0 after normalisation."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"segment": list("abcd"), "subject": ["S"] * 4, "duration": 10.0, "reference": False}
+    )
+    spec = StreamSpec("gsr", ("gsr",), 8.0, ("gsr",), 80, 16)
+    features = pd.DataFrame({"gsr_level": [1.0, 2.0, np.nan, 3.0], "gsr_slope": [0.0, 1.0, 0.0, 1.0]})
+    inputs = SignalInputs({"gsr": rng.normal(size=(4, 1, 80))}, features, table, [spec])
+    both, alone = (with_feature_stream(inputs, signals) for signals in (True, False))
+    assert [s.name for s in both.stream_specs] == ["gsr", "measured"]
+    assert [s.name for s in alone.stream_specs] == ["measured"]
+    assert both.streams["measured"].shape == (4, 2, 1)
+    encoder = SignalEncoder(EncoderConfig(reads="both", normalisation="subject"), ("calm", "tense"))
+    encoder.normalisers_ = {
+        name: Normaliser("subject").fit(data, table) for name, data in both.streams.items()
+    }
+    found = encoder.normalised(inputs, np.arange(4))["measured"][:, 0, 0]
+    np.testing.assert_allclose(found, [-np.sqrt(1.5), 0, 0, np.sqrt(1.5)], atol=1e-6)
+    with pytest.raises(ValueError, match=r"reads is 'all'; allowed are \['signals'"):
+        EncoderConfig(reads="all")

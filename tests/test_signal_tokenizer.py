@@ -24,6 +24,12 @@ KINDS = {
     "vq": {"quantizer": "vq", "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}},
     "rvq": {"quantizer": "rvq", "quantizer_options": {"levels": 2, "codebook_size": 8, "codebook_dim": 4}},
     "kmeans": {"quantizer": "kmeans", "quantizer_options": {"codebook_size": 8}},
+    "both": {
+        "network": {"measured": "mlp", "default": "cnn"},
+        "reads": "both",
+        "quantizer": "rvq",
+        "quantizer_options": {"levels": 2, "codebook_size": 4, "codebook_dim": 4},
+    },
     "fsq": {"quantizer": "fsq", "quantizer_options": {"levels": [3, 3]}},
 }
 FIRST = np.arange(5)
@@ -115,7 +121,7 @@ def test_all_tokens_are_unique_and_readable(fitted):
         tokens = [token for source in tokenizer.sources for token in tokenizer.tokens(source)]
         assert len(set(tokens)) == len(tokens)
         assert all(TOKEN.fullmatch(token) for token in tokens)
-        size = {"vq": 8, "rvq": 16, "kmeans": 8, "fsq": 9}[kind]
+        size, kind = {"vq": 8, "rvq": 16, "kmeans": 8, "fsq": 9, "both": 8}[kind], KINDS[kind]["quantizer"]
         for stream in ("emg", "peripheral"):
             assert {f"<|{stream}|>", f"<|/{stream}|>", f"<|{stream}_{kind}_{size - 1:04d}|>"} <= set(tokens)
         assert f"<|emg_{kind}_{size:04d}|>" not in tokens

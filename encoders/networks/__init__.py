@@ -22,6 +22,7 @@ from encoders.networks.emg_cnn import EMGCNN
 from encoders.networks.feature_gru import FeatureGRU
 from encoders.networks.gru_xnet import GRUXNet
 from encoders.networks.lstm_branch import LSTMBranch
+from encoders.networks.mlp import MLP
 from encoders.networks.recurrent import Recurrent
 from encoders.networks.shallow_convnet import ShallowConvNet
 from encoders.networks.tcn import TCN
@@ -33,6 +34,7 @@ __all__ = [
     "CNN",
     "EMGCNN",
     "ENCODERS",
+    "MLP",
     "TCN",
     "AccurateEEG",
     "CBSAttention",
@@ -60,6 +62,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "shallow_convnet": ShallowConvNet,
     "transformer": Transformer,
     "lstm_branch": LSTMBranch,
+    "mlp": MLP,
     "gru_xnet": GRUXNet,
     "gru_xnet_dynamic": partial(GRUXNet, mode="dynamic"),
     "ca_rnn": CARNN,
