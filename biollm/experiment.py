@@ -34,7 +34,7 @@ class EvaluateConfig:
     store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
     out: str = field(default="runs/evaluation", metadata={"help": "folder to write the report to"})
     protocol: str = field(
-        default="gkf5", metadata={"help": "gkfN, holdout, loso, stimulus, ...: see 'biollm split --help'"}
+        default="gkf5", metadata={"help": "gkfN, holdout, loso, losoN, leave-stimulus, ...: see 'biollm split --help'"}
     )
     split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
     artefact: str | None = field(
@@ -167,13 +167,16 @@ def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: b
 def _inputs(config: EvaluateConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
     """Streams and features, computed once for all jobs, which map them into memory."""
     frame_seconds = config.tokenizer_settings.get("frame_seconds", 2.0)
-    return store_inputs(store, frame_seconds, jobs)
+    features = config.tokenizer_settings.get("features", "standard")
+    return store_inputs(store, frame_seconds, jobs, features=features)
 
 
 def run_group(
     group: str, fold: int, seed: int, config: EvaluateConfig, folder: Path, progress: bool
 ) -> pd.DataFrame:
     """The predictions of one group on one fold with one seed."""
+    if config.jobs > 1:
+        _hide_inner_bars()
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{fold}.json")
     inputs = _inputs(config, store)
@@ -185,3 +188,12 @@ def run_group(
     context = Context(inputs, split, store, config, seed, workplace, progress)
     outputs = GROUPS[group].methods(context)
     return pd.concat([prediction_table(output, context) for output in outputs], ignore_index=True)
+
+
+def _hide_inner_bars() -> None:
+    """Leave the progress bar of the processes' parent alone."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()

@@ -177,7 +177,7 @@ def _warn_of_stimuli(table: pd.DataFrame, part: pd.Series) -> None:
     if shared:
         warnings.warn(
             f"train and test share {len(shared)} stimuli, and each stimulus has one label: a model may "
-            "recognise the stimulus. Compare with the protocol 'stimulus'.",
+            "recognise the stimulus. Compare with the protocol 'leave-stimulus'.",
             StimulusWarning,
             stacklevel=3,
         )

@@ -136,7 +136,7 @@ def test_five_thousand_windows_that_leak_everywhere_are_counted():
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("protocol", ["gkf3", "session", "stimulus3", "trial3", "blocks3"])
+@pytest.mark.parametrize("protocol", ["gkf3", "leave-session", "stimulus3", "trial3", "blocks3"])
 def test_the_check_agrees_with_comparing_all_pairs_of_a_split_that_was_tampered_with(protocol, seed):
     rng = np.random.default_rng(seed)
     table = random_table(seed)

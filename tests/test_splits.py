@@ -175,7 +175,8 @@ def test_hashes_of_a_larger_table_are_the_stored_ones():
 
 
 PROTOCOLS = [
-    "holdout", "holdout-2", "gkf3", "loso", "loso-first2", "loso-random3", "stimulus", "stimulus3", "session",
+    "holdout", "holdout-2", "gkf3", "loso", "loso-first2", "loso3", "leave-stimulus", "stimulus3",
+    "leave-session",
     "trial3", "trial5", "blocks4", "shuffled4",
 ]  # fmt: skip
 
@@ -335,7 +336,7 @@ def test_loso_tests_the_first_by_number_or_random_ones():
     first = [min(of_part(table, split, "test")) for split in make_splits(table, "loso-first4")]
     assert first == ["S0", "S1", "S2", "S3"]
     drawn = {
-        tuple(min(of_part(table, split, "test")) for split in make_splits(table, "loso-random4", seed))
+        tuple(min(of_part(table, split, "test")) for split in make_splits(table, "loso4", seed))
         for seed in range(4)
     }
     assert len(drawn) == 4
@@ -394,11 +395,12 @@ def test_a_folder_gives_its_splits_by_fold(tmp_path):
     [
         ("gkf", "protocol is 'gkf'; allowed are"),
         ("loso-last3", "protocol is 'loso-last3'"),
+        ("loso11", "for 11 of 10 subjects"),
         ("holdout-9", "10 subjects are too few for train, validation and 9 test subjects"),
         ("holdout-0", "0 test subjects"),
         ("loso-first11", "for 11 of 10 subjects"),
-        ("session", "10 sessions of 10 subjects"),
-        ("stimulus", "60 segments without 'stimulus'"),
+        ("leave-session", "10 sessions of 10 subjects"),
+        ("leave-stimulus", "60 segments without 'stimulus'"),
         ("trial1", "allowed are 2 folds or more"),
         ("blocks2", "cannot make 2 contiguous blocks"),
         ("blocks7", "cannot make 7 contiguous blocks"),

@@ -37,8 +37,8 @@ def test_the_same_inputs_are_not_split_again_and_others_are(store, tmp_path):
     [
         ({"protocol": "random"}, "protocol is 'random'; allowed are"),
         ({"protocol": "gkf9"}, "8 subjects cannot make 9 folds"),
-        ({"protocol": "session"}, "8 sessions of 8 subjects"),
-        ({"protocol": "stimulus"}, "segments without 'stimulus'"),
+        ({"protocol": "leave-session"}, "8 sessions of 8 subjects"),
+        ({"protocol": "leave-stimulus"}, "segments without 'stimulus'"),
     ],
 )
 def test_what_cannot_be_split_is_an_error_and_nothing_is_written(store, tmp_path, change, message):

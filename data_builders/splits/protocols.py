@@ -7,11 +7,11 @@ name                test part of a fold                               new subjec
 ``holdout-N``       N subjects, one fold (AMIGOS' 30-7: N = 7)        yes
 ``gkfN``            each subject once, in N folds                     yes
 ``loso``            each subject in a fold of its own                 yes
+``losoN``           N drawn subjects, each in a fold of its own       yes
 ``loso-firstN``     the first N subjects, each in a fold of its own   yes
-``loso-randomN``    N drawn subjects, each in a fold of its own       yes
-``stimulus``        each stimulus in a fold of its own                no
+``leave-stimulus``  each stimulus in a fold of its own                no
 ``stimulusN``       each stimulus once, in N folds                    no
-``session``         the k-th session of each subject                  no
+``leave-session``   the k-th session of each subject                  no
 ``trialN``          each subject's trials once, in N folds            no
 ``blocksN``         the k-th of N stretches of each subject's time    no
 ``shuffledN``       windows at random: leaks, and is marked so        no
@@ -44,11 +44,11 @@ PROTOCOLS: dict[str, Callable[..., Splitter]] = {
     "holdout-N": lambda seed, n: SubjectHoldout(seed, n),
     "gkfN": lambda seed, n: SubjectKFold(seed, n),
     "loso": lambda seed: LeaveOneSubjectOut(seed),
+    "losoN": lambda seed, n: LeaveOneSubjectOut(seed, "random", n),
     "loso-firstN": lambda seed, n: LeaveOneSubjectOut(seed, "first", n),
-    "loso-randomN": lambda seed, n: LeaveOneSubjectOut(seed, "random", n),
-    "stimulus": lambda seed: StimulusKFold(seed),
+    "leave-stimulus": lambda seed: StimulusKFold(seed),
     "stimulusN": lambda seed, n: StimulusKFold(seed, n),
-    "session": lambda seed: LeaveOneSessionOut(seed),
+    "leave-session": lambda seed: LeaveOneSessionOut(seed),
     "trialN": lambda seed, n: TrialKFold(seed, n),
     "blocksN": lambda seed, n: BlockKFold(seed, n),
     "shuffledN": lambda seed, n: ShuffledKFold(seed, n),
