@@ -11,10 +11,14 @@ from encoders.networks import ENCODERS
 
 SHAPES = [(7, 240, 16), (62, 200, 50), (3, 1000, 500), (2, 101, 7), (1, 50, 1)]
 """Channels, samples, samples a frame."""
-CAUSAL = ("tcn", "lstm", "gru")
+CAUSAL = ("tcn", "lstm", "gru", "lstm_branch")
 ANY_CHANNELS = ("gru_xnet_dynamic",)
 """Networks whose weights serve any montage."""
-OPTIONS: dict[str, dict] = {"feature_gru": {"hidden": 16}, "transformer": {"heads": 2}}
+OPTIONS: dict[str, dict] = {
+    "feature_gru": {"hidden": 16},
+    "transformer": {"heads": 2},
+    "lstm_branch": {"steps": 4},
+}
 """Smaller than the defaults where those are slow."""
 
 
@@ -101,15 +105,13 @@ def test_training_in_bfloat16_gives_finite_gradients(name):
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_compiled_trains_and_reads_like_eager(name):
-    """With the backend that traces forward and backward: inductor would build C++ for minutes."""
+    """With inductor's operators, but run by torch: inductor itself would build C++ for minutes."""
     network = without_dropout(make(name))
-    x = torch.randn(4, 3, 160)
+    x = torch.randn(4, 3, 48)
     torch._dynamo.reset()
-    compiled = torch.compile(copy.deepcopy(network), backend="aot_eager")
-    wanted, got = gradients(network, x), gradients(compiled, x)
+    compiled = torch.compile(copy.deepcopy(network), backend="aot_eager_decomp_partition")
     # Decomposed operators may sum in another order; a norm's division makes the most of it.
-    for key, gradient in wanted.items():
-        torch.testing.assert_close(got[f"_orig_mod.{key}"], gradient, atol=1e-5, rtol=1e-3, msg=key)
+    torch.testing.assert_close(gradients(compiled, x), gradients(network, x), atol=1e-5, rtol=1e-3)
     network.eval(), compiled.eval()
     with torch.no_grad():
         torch.testing.assert_close(compiled(x), network(x), atol=1e-5, rtol=1e-4)
@@ -120,6 +122,8 @@ def without_dropout(network: torch.nn.Module) -> torch.nn.Module:
     for module in network.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):  # attention and recurrent layers
+            module.dropout = 0.0
         if isinstance(module, (torch.nn.MultiheadAttention, torch.nn.RNNBase)):
             module.dropout = 0.0
     return network
@@ -129,7 +133,7 @@ def gradients(network: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tens
     """Gradients of every parameter in training mode; fixed weights, as a normalised sum has none."""
     frames = network(x)
     (frames * torch.linspace(-1, 1, frames.numel()).view_as(frames)).mean().backward()
-    return {key: p.grad for key, p in network.named_parameters()}
+    return {key.removeprefix("_orig_mod."): p.grad for key, p in network.named_parameters()}
 
 
 # torch puts the weights of recurrent layers back in place while it exports, and says so.
@@ -137,7 +141,7 @@ def gradients(network: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tens
 @pytest.mark.parametrize("name", ENCODERS)
 def test_exported_equals_eager_for_any_batch(name):
     network = make(name).eval()
-    x = torch.randn(5, 3, 160)
+    x = torch.randn(5, 3, 48)
     batch = torch.export.Dim("batch", min=1, max=64)
     exported = torch.export.export(network, (x[:2],), dynamic_shapes=({0: batch},)).module()
     for n in (1, 5):
