@@ -89,7 +89,7 @@ class ElectrodeCNN(nn.Module):
             halved = 2 if rows >= 2 else 1
             blocks.append(PooledConvolution(n_in, n_out, (halved, pooling), n_electrodes or 1))
             rows, n_in = rows // halved, n_out
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*blocks).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.n_features = rows * n_in
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,162 @@
+"""GRU-XNet: spectra against their definition, all electrodes at once against a loop, and any montage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from encoders.networks.electrodes import ElectrodeCNN, PooledConvolution
+from encoders.networks.gru_xnet import GRUXNet
+from encoders.networks.spectrogram import STFTS, LogSpectrogram, band_levels, stft_options
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def trained(module: torch.nn.Module) -> torch.nn.Module:
+    """Norms with statistics and weights of some training, negative ones among them."""
+    for norm in module.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2.0)
+            torch.nn.init.normal_(norm.weight)
+            torch.nn.init.normal_(norm.bias)
+    return module
+
+
+def test_columns_are_spectra_of_windows_around_their_part_of_the_frame():
+    spectrogram = LogSpectrogram(2, 64)  # hop 8, window 16
+    x = torch.randn(1, 2, 192)
+    out = spectrogram(x)
+    assert out.shape == (1, 2, 9, 24)
+    window = np.hanning(17)[:-1]  # periodic
+    for column in (1, 11, 22):
+        first = column * 8 - 4
+        spectrum = np.fft.rfft(x[0, 1, first : first + 16].numpy() * window)
+        power = np.abs(spectrum) ** 2 / (window**2).sum()
+        # float32 sums of 16 products.
+        np.testing.assert_allclose(out[0, 1, :, column], np.log(power + 1e-4), rtol=1e-4, atol=1e-4)
+
+
+def test_white_noise_has_power_one_in_every_bin():
+    power = LogSpectrogram(1, 64)(torch.randn(1, 1, 64 * 400)).exp()[0, 0]
+    # 3,200 half-overlapping windows: a mean of exponentials, of about 1 / sqrt(2000) spread; five of these.
+    np.testing.assert_allclose(power.mean(1), 1, atol=0.12)
+
+
+@pytest.mark.parametrize(("stride", "steps"), [(16, 8), (256, 8), (50, 10), (7, 7), (1, 1), (997, 1)])
+def test_columns_a_frame_are_the_divisor_nearest_to_eight(stride, steps):
+    spectrogram = LogSpectrogram(1, stride)
+    assert spectrogram.steps == steps
+    assert spectrogram(torch.zeros(1, 1, 3 * stride)).shape[3] == 3 * steps
+
+
+@pytest.mark.parametrize("dataset", STFTS)
+def test_windows_of_the_data_sets(dataset):
+    rate = 200.0 if dataset == "seed_iv" else 128.0
+    options = stft_options(dataset, rate)
+    # Half overlapping, as in the reference.
+    assert options["n_fft"] == 2 * options["hop"]
+    network = GRUXNet(4, round(8 * options["hop"]), dim=16, **options).eval()
+    assert network.frames.spectrogram.steps == 8
+    assert network(torch.randn(1, 4, 8 * options["hop"])).shape == (1, 1, 16)
+    with pytest.raises(ValueError, match="no STFT is known for 'dreams'"):
+        stft_options("dreams", rate)
+
+
+def test_bands_are_octaves():
+    """A sine of 10 Hz at 128 Hz lies in 8-16 Hz, the third octave below 64 Hz."""
+    time = torch.arange(1024) / 128
+    spectrogram = LogSpectrogram(1, 256)
+    levels = band_levels(spectrogram(torch.sin(2 * torch.pi * 10 * time)[None, None]), 4)
+    assert levels.shape == (1, 1, 4, 32)
+    assert (levels[0, 0, :, 4:-4].argmax(0) == 2).all()
+    # The octaves hold all bins once: their powers, weighted by their widths, add up.
+    noise = spectrogram(torch.randn(1, 1, 1024))
+    widths = torch.tensor([16, 8, 4, 5])[:, None]
+    total = (band_levels(noise, 4)[0, 0].exp() * widths).sum(0)
+    torch.testing.assert_close(total, noise[0, 0].exp().sum(0), rtol=1e-4, atol=1e-4)
+
+
+def looped(cnn: ElectrodeCNN, x: torch.Tensor) -> torch.Tensor:
+    """A Python loop over electrodes, each in plain operations with its part of the weights."""
+    groups = cnn.n_electrodes or 1
+    features = []
+    for electrode in range(x.shape[1]):
+        y = x[:, electrode : electrode + 1]
+        for block in cnn.blocks:
+            assert isinstance(block, PooledConvolution)
+            norm, part = block.norm, electrode % groups
+            own = [
+                values.chunk(groups)[part]
+                for values in (
+                    block.convolution.weight,
+                    norm.running_mean,
+                    norm.running_var,
+                    norm.weight,
+                    norm.bias,
+                )
+            ]
+            y = functional.conv2d(y, own[0], padding=1)
+            y = functional.batch_norm(
+                y, own[1].clone(), own[2].clone(), own[3], own[4], training=block.training
+            )
+            y = functional.max_pool2d(functional.relu(y), block.pooling)
+        features.append(y.flatten(1, 2))
+    return torch.stack(features, dim=1)
+
+
+@pytest.mark.parametrize(("shared", "train"), [(True, False), (False, False), (False, True)])
+def test_all_electrodes_at_once_equal_a_loop(shared, train):
+    cnn = trained(ElectrodeCNN(33, (2, 2, 2), (8, 16, 32), None if shared else 5)).train(train)
+    x = torch.randn(3, 5, 33, 16)
+    wanted = looped(cnn, x)
+    # Sums of at most 144 products in float32 in another order, over three layers.
+    torch.testing.assert_close(cnn(x), wanted, atol=1e-4, rtol=1e-4)
+    assert wanted.shape == (3, 5, cnn.n_features, 2)
+
+
+def test_shared_weights_learn_from_all_electrodes():
+    """In training the norm's statistics are over all electrodes, and so are the gradients."""
+    cnn = ElectrodeCNN(9, (2,), (4,)).train()
+    x = torch.randn(2, 3, 9, 8)
+    weight = cnn.blocks[0].convolution.weight
+    maps = functional.conv2d(x.reshape(6, 1, 9, 8), weight, padding=1)
+    wanted = functional.max_pool2d(functional.relu(functional.batch_norm(maps, None, None, training=True)), 2)
+    got = cnn(x)
+    torch.testing.assert_close(got, wanted.flatten(1, 2).reshape(got.shape), atol=1e-5, rtol=1e-5)
+    gradients = [torch.autograd.grad(out.square().mean(), weight)[0] for out in (got, wanted)]
+    torch.testing.assert_close(*gradients, atol=1e-6, rtol=1e-4)
+
+
+def test_dynamic_network_reads_any_electrodes_in_any_order():
+    network = trained(GRUXNet(14, 64, dim=16, mode="dynamic")).eval()
+    x = torch.randn(2, 32, 256)
+    frames = network(x)
+    assert frames.shape == (2, 4, 16)
+    assert network(x[:, :3]).shape == (2, 4, 16)
+    # Means over electrodes, summed in another order.
+    torch.testing.assert_close(network(x[:, torch.randperm(32)]), frames, atol=1e-5, rtol=1e-4)
+    # It is no mere mean that ignores them: other electrodes give other frames.
+    assert not torch.allclose(network(x[:, :16]), frames, atol=1e-3)
+
+
+def test_standard_network_knows_its_electrodes():
+    network = trained(GRUXNet(6, 64, dim=16)).eval()
+    x = torch.randn(2, 6, 256)
+    assert not torch.allclose(network(x.flip(1)), network(x), atol=1e-3)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match=r"hop is 5 .* frames of 64 samples"):
+        GRUXNet(3, 64, dim=16, hop=5)
+    with pytest.raises(ValueError, match="mode is 'static'"):
+        GRUXNet(3, 64, dim=16, mode="static")
+    with pytest.raises(ValueError, match="needs shared_weights=True"):
+        GRUXNet(3, 64, dim=16, mode="dynamic", shared_weights=False)
+    with pytest.raises(ValueError, match="dim is 18 with 4 heads"):
+        GRUXNet(3, 64, dim=18)
