@@ -122,13 +122,14 @@ def _smooth(data: np.ndarray, sampling_rate: float) -> np.ndarray:
 
 
 def _measure(data: np.ndarray, sampling_rate: float) -> Features:
-    return _describe(*_averaged(data, sampling_rate))
+    data, sampling_rate = _averaged(data, sampling_rate)
+    return _describe(data, sampling_rate, _tonic(data, sampling_rate))
 
 
 def _measure_all(data: np.ndarray, sampling_rate: float) -> Features:
     data, sampling_rate = _averaged(data, sampling_rate)
-    features = _describe(data, sampling_rate)
-    features["tonic_level"] = _tonic(data, sampling_rate).mean(-1)
+    tonic = _tonic(data, sampling_rate)
+    features = _describe(data, sampling_rate, tonic) | {"tonic_level": tonic.mean(-1)}
     features["scr_count"] = features["scr_rate"] * data.shape[-1] / sampling_rate / 60
     noise = _noise(data, sampling_rate)
     hidden = ~(noise <= MOST_NOISE)  # NaN, a rate that is too low, hides them too
@@ -150,7 +151,7 @@ def _noise(data: np.ndarray, sampling_rate: float) -> np.ndarray:
     return MEDIAN_TO_SD * above * np.sqrt(share / (1 - share))
 
 
-def _describe(data: np.ndarray, sampling_rate: float) -> Features:
+def _describe(data: np.ndarray, sampling_rate: float, tonic: np.ndarray) -> Features:
     features = {
         "level": data.mean(-1),
         "std": (data - data[..., :1]).std(-1),
@@ -163,7 +164,8 @@ def _describe(data: np.ndarray, sampling_rate: float) -> Features:
     if sampling_rate < LOWEST_RATE:
         missing = np.full(data.shape[:-1], np.nan)
         return features | dict.fromkeys(RESPONSES, missing)
-    return features | _responses(data, sampling_rate)
+    area = 60 * (data - tonic).clip(min=0).mean(-1)
+    return features | _responses(data, sampling_rate) | {"phasic_area": area}
 
 
 def _responses(data: np.ndarray, sampling_rate: float) -> Features:
@@ -178,7 +180,6 @@ def _responses(data: np.ndarray, sampling_rate: float) -> Features:
         "scr_rate": count / data.shape[-1] * sampling_rate * 60,
         "scr_amplitude": total / np.maximum(count, 1),
         "scr_rise_time": ratio(rise, count),
-        "phasic_area": 60 * (data - _tonic(data, sampling_rate)).clip(min=0).mean(-1),
     }
 
 

@@ -97,12 +97,11 @@ def crossings(data: np.ndarray, threshold: np.ndarray) -> np.ndarray:
     -------
     ndarray of int, shape (...)
     """
-    rows = data.reshape(-1, data.shape[-1])
-    limit = threshold.reshape(-1, 1)
-    row, sample = np.nonzero(np.abs(rows) > limit)
-    positive = rows[row, sample] > 0
-    changed = (positive[1:] != positive[:-1]) & (row[1:] == row[:-1])
-    return np.bincount(row[1:][changed], minlength=len(rows)).reshape(threshold.shape)
+    beyond = np.flatnonzero(np.abs(data) > threshold[..., None])
+    positive = data.reshape(-1)[beyond] > 0
+    change = np.flatnonzero(positive[1:] != positive[:-1])
+    row, row_before = (beyond[index] // data.shape[-1] for index in (change + 1, change))
+    return np.bincount(row[row == row_before], minlength=threshold.size).reshape(threshold.shape)
 
 
 def burg(data: np.ndarray, order: int) -> np.ndarray:
