@@ -34,7 +34,8 @@ class EvaluateConfig:
     store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
     out: str = field(default="runs/evaluation", metadata={"help": "folder to write the report to"})
     protocol: str = field(
-        default="gkf5", metadata={"help": "gkfN, holdout, loso, losoN, leave-stimulus, ...: see 'biollm split --help'"}
+        default="gkf5",
+        metadata={"help": "gkfN, holdout, loso, losoN, leave-stimulus, ...: see 'biollm split --help'"},
     )
     split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
     artefact: str | None = field(
