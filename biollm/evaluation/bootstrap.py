@@ -7,24 +7,17 @@ carry over to other people, not how much it varies from one training run to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from biollm.evaluation.metrics import (
-    METRICS,
-    Counts,
-    PredictionError,
-    check_predictions,
-    classes_of,
-    count_confusions,
-)
+from biollm.evaluation.predictions import PredictionError, check_predictions, classes_of
+from biollm.evaluation.tallies import Metric, Tallies, mean_known, mean_metric, tally
 
-__all__ = ["Difference", "bootstrap_ci", "bootstrap_values", "mean_metric", "paired_difference"]
+__all__ = ["Difference", "bootstrap_ci", "bootstrap_values", "interval", "paired_difference"]
 
-Metric = str | Callable[[np.ndarray], np.ndarray]
 PERCENTILES = (2.5, 97.5)
 
 
@@ -50,7 +43,8 @@ def bootstrap_ci(
     predictions : DataFrame
         A prediction set, see `biollm.evaluation.metrics`.
     metric : str or callable
-        A name in `METRICS`, or a function of confusion counts (..., n_classes, n_classes + 1) -> (...).
+        A name of `metric_names`, such as ``accuracy``, ``ccc`` (the mean over the ratings), ``valence_mae``
+        or ``transition_f1``, or a function of confusion counts (..., n_classes, n_classes + 1) -> (...).
     n_boot, seed : int
         Number of resamples and seed of their random numbers.
     classes : sequence of str, optional
@@ -61,7 +55,7 @@ def bootstrap_ci(
     low, high : float
         NaN if there are fewer than two subjects.
     """
-    return interval(bootstrap_values(_counts(predictions, classes), metric, n_boot, seed))
+    return interval(bootstrap_values(_tally(predictions, classes), metric, n_boot, seed))
 
 
 def paired_difference(
@@ -87,21 +81,23 @@ def paired_difference(
             f"the two prediction sets differ in {len(only)} segments, such as {sorted(map(str, only))[:3]}; "
             "a paired difference needs the same segments. Score both on the same split."
         )
-    return counted_difference(_counts(a, classes), _counts(b, classes), metric, n_boot, seed)
+    return tallied_difference(_tally(a, classes), _tally(b, classes), metric, n_boot, seed)[0]
 
 
-def counted_difference(a: Counts, b: Counts, metric: Metric, n_boot: int, seed: int) -> Difference:
-    """`paired_difference` of counts with the same subjects."""
+def tallied_difference(
+    a: Tallies, b: Tallies, metric: Metric, n_boot: int, seed: int
+) -> tuple[Difference, float]:
+    """`paired_difference` of tallies with the same subjects, and its two-sided bootstrap p value.
+
+    The p value is twice the smaller share of resamples whose difference is on one side of zero, with the
+    observed difference counted among them (Davison and Hinkley 1997); NaN with fewer than two subjects.
+    """
     resampled = bootstrap_values(a, metric, n_boot, seed) - bootstrap_values(b, metric, n_boot, seed)
-    return Difference(mean_metric(a, metric) - mean_metric(b, metric), *interval(resampled))
+    value = mean_metric(a, metric) - mean_metric(b, metric)
+    return Difference(value, *interval(resampled)), _p_value(resampled)
 
 
-def mean_metric(counts: Counts, metric: Metric) -> float:
-    """Metric of all subjects' answers together, averaged over seeds."""
-    return float(np.nanmean(_function(metric)(counts.confusions.sum(axis=1))))
-
-
-def bootstrap_values(counts: Counts, metric: Metric, n_boot: int, seed: int) -> np.ndarray:
+def bootstrap_values(tallies: Tallies, metric: Metric, n_boot: int, seed: int) -> np.ndarray:
     """Metric of each resample, averaged over seeds; equal subjects and `seed` give equal resamples.
 
     Returns
@@ -109,17 +105,16 @@ def bootstrap_values(counts: Counts, metric: Metric, n_boot: int, seed: int) -> 
     ndarray, shape (n_boot,)
         NaN if there are fewer than two subjects.
     """
-    n_subjects = len(counts.subjects)
+    n_subjects = len(tallies.subjects)
     if n_subjects < 2:
         return np.full(n_boot, np.nan)
     weights = np.random.default_rng(seed).multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), n_boot)
-    by_subject = counts.confusions.swapaxes(0, 1).reshape(n_subjects, -1)
-    n_seeds, _, *cells = counts.confusions.shape
-    values = _function(metric)((weights @ by_subject).reshape(n_boot, n_seeds, *cells))
+    sums, function = tallies.source(metric)
+    by_subject = sums.swapaxes(0, 1).reshape(n_subjects, -1)
+    n_seeds, _, *cells = sums.shape
+    values = function((weights @ by_subject).reshape(n_boot, n_seeds, *cells))
     # A seed that tested none of the resampled subjects says nothing about this resample.
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.divide(total, known.sum(axis=1), out=np.full(n_boot, np.nan), where=known.any(axis=1))
+    return mean_known(values, axis=1)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -131,17 +126,15 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _counts(predictions: pd.DataFrame, classes: Sequence[str] | None) -> Counts:
+def _p_value(resampled: np.ndarray) -> float:
+    known = resampled[~np.isnan(resampled)]
+    if not known.size:
+        return float("nan")
+    smaller = min((known <= 0).sum(), (known >= 0).sum())
+    return float(min(1.0, 2 * (smaller + 1) / (known.size + 1)))
+
+
+def _tally(predictions: pd.DataFrame, classes: Sequence[str] | None) -> Tallies:
     classes = classes_of(predictions) if classes is None else classes
     check_predictions(predictions, classes)
-    return count_confusions(predictions, classes)
-
-
-def _function(metric: Metric) -> Callable[[np.ndarray], np.ndarray]:
-    if callable(metric):
-        return metric
-    if metric not in METRICS:
-        raise ValueError(
-            f"metric is {metric!r}; allowed are {sorted(METRICS)} or a function of confusion counts."
-        )
-    return METRICS[metric]
+    return tally(predictions, classes)

@@ -1,9 +1,5 @@
 """Metrics of class predictions, computed from confusion counts; an answer that cannot be parsed is an error.
 
-A *prediction set* is a DataFrame with one row an answer and the columns ``segment``, ``subject``,
-``fold``, ``seed``, ``truth``, ``prediction`` (a class, or None where the answer could not be parsed)
-and, optionally, one ``p_<class>`` a class.
-
 Confusion counts have the shape (..., n_classes, n_classes + 1): rows are the truth, columns the
 prediction, and the last column counts the unparsable answers.
 """
@@ -19,22 +15,15 @@ import pandas as pd
 __all__ = [
     "METRICS",
     "Counts",
-    "PredictionError",
     "accuracy",
     "balanced_accuracy",
-    "check_predictions",
-    "classes_of",
     "count_confusions",
     "expected_calibration_error",
     "macro_f1",
+    "macro_precision",
     "per_class",
+    "seeds_and_subjects",
 ]
-
-COLUMNS = ("segment", "subject", "fold", "seed", "truth", "prediction")
-
-
-class PredictionError(ValueError):
-    """A prediction set that cannot be scored; the message lists all its problems."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +62,24 @@ def macro_f1(confusions: np.ndarray) -> np.ndarray:
     return _mean_over(_ratio(2 * _hits(confusions), support + predicted), support > 0)
 
 
+def macro_precision(confusions: np.ndarray) -> np.ndarray:
+    """Mean precision of the classes that the truth has, 0 for one that was never answered.
+
+    An unparsable answer is no class's, so that it lowers no precision. Shapes as in `macro_f1`.
+    """
+    predicted = confusions.sum(-2)[..., :-1]
+    precision = np.where(predicted > 0, _ratio(_hits(confusions), predicted), 0.0)
+    return _mean_over(precision, confusions.sum(-1) > 0)
+
+
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
     "accuracy": accuracy,
+    "macro_precision": macro_precision,
+    "macro_recall": balanced_accuracy,
 }
+"""Name -> function of confusion counts; macro recall is the other name of balanced accuracy."""
 
 
 def per_class(confusion: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -114,8 +116,8 @@ def expected_calibration_error(
 ) -> float | None:
     """Mean gap between confidence and accuracy over equally wide bins of confidence (Guo et al. 2017).
 
-    Confidence is the highest class probability; answers without probabilities are left out. Seeds are
-    averaged.
+    Confidence is the highest class probability; answers without probabilities and segments without a true
+    class are left out. Seeds are averaged.
 
     Returns
     -------
@@ -125,33 +127,13 @@ def expected_calibration_error(
     columns = [f"p_{name}" for name in classes]
     if not set(columns) <= set(predictions.columns):
         return None
-    known = predictions.dropna(subset=columns)
+    known = predictions.dropna(subset=[*columns, "truth"])
     errors = [_calibration_gap(group, columns, classes, n_bins) for _, group in known.groupby("seed")]
     return float(np.mean(errors)) if errors else None
 
 
-def classes_of(predictions: pd.DataFrame) -> tuple[str, ...]:
-    """The classes that the truth or the predictions name, sorted."""
-    named = pd.concat([predictions["truth"], predictions["prediction"]]).dropna()
-    return tuple(sorted(set(named)))
-
-
-def check_predictions(predictions: pd.DataFrame, classes: Sequence[str], where: str = "predictions") -> None:
-    """Fail with all problems of a prediction set at once.
-
-    Raises
-    ------
-    PredictionError
-        On missing columns, no rows, unknown classes, repeated segments, or probabilities that do not
-        sum to one.
-    """
-    problems = list(_problems(predictions, classes))
-    if problems:
-        raise PredictionError("\n".join(f"{where}: {problem}" for problem in problems))
-
-
 def count_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> Counts:
-    """Count the answers by seed, subject, truth and prediction.
+    """Count the answers by seed, subject, truth and prediction; segments without a true class are left out.
 
     Parameters
     ----------
@@ -160,52 +142,23 @@ def count_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> Count
     classes : sequence of str
     """
     index = pd.Index(classes)
-    seeds, seed_of = np.unique(predictions["seed"].to_numpy(), return_inverse=True)
-    subjects, subject_of = np.unique(predictions["subject"].astype(str).to_numpy(str), return_inverse=True)
+    (seeds, seed_of), (subjects, subject_of) = seeds_and_subjects(predictions)
     truth = index.get_indexer(predictions["truth"])
     answer = index.get_indexer(predictions["prediction"].where(predictions["prediction"].notna(), None))
     answer = np.where(answer < 0, len(index), answer)
     shape = (len(seeds), len(subjects), len(index), len(index) + 1)
-    cells = np.ravel_multi_index((seed_of, subject_of, truth, answer), shape)
+    # Subjects without any true class stay, with no counts, so that all metrics resample the same subjects.
+    known = predictions["truth"].notna().to_numpy()
+    place = tuple(numbers[known] for numbers in (seed_of, subject_of, truth, answer))
+    cells = np.ravel_multi_index(place, shape)
     confusions = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)
     return Counts(confusions, seeds, subjects, tuple(classes))
 
 
-def _problems(predictions: pd.DataFrame, classes: Sequence[str]):
-    missing = [name for name in COLUMNS if name not in predictions.columns]
-    if missing:
-        yield f"the columns {missing} are missing; needed are {list(COLUMNS)}."
-        return
-    if predictions.empty:
-        yield "has no rows; score at least one answer."
-    unknown = sorted({str(name) for name in predictions["truth"]} - set(classes))
-    if unknown:
-        yield f"column 'truth': got {unknown}; allowed are the classes {list(classes)}."
-    unknown = sorted({str(name) for name in predictions["prediction"].dropna()} - set(classes))
-    if unknown:
-        yield (
-            f"column 'prediction': got {unknown}; allowed are the classes {list(classes)}, and None for an "
-            "answer that cannot be parsed."
-        )
-    repeated = predictions.loc[predictions.duplicated(["seed", "fold", "segment"]), "segment"]
-    if len(repeated):
-        yield f"{len(repeated)} answers repeat a segment of their seed and fold, first {repeated.iloc[0]!r}."
-    yield from _probability_problems(predictions, classes)
-
-
-def _probability_problems(predictions: pd.DataFrame, classes: Sequence[str]):
-    columns = [f"p_{name}" for name in classes]
-    missing = [name for name in columns if name not in predictions.columns]
-    if len(missing) == len(columns):
-        return
-    if missing:
-        yield f"the columns {missing} are missing; give probabilities for all classes or for none."
-        return
-    sums = predictions[columns].dropna().sum(axis=1)
-    # Softmax in float16 over a dozen classes is off by less than this.
-    wrong = sums.index[(sums - 1).abs() > 0.01]
-    if len(wrong):
-        yield f"the probabilities of {len(wrong)} rows do not sum to 1, the first to {sums[wrong[0]]:.3f}."
+def seeds_and_subjects(predictions: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The seeds, sorted, and each answer's position among them; then the same of the subjects' names."""
+    columns = predictions["seed"].to_numpy(), predictions["subject"].astype(str).to_numpy(str)
+    return [np.unique(values, return_inverse=True) for values in columns]
 
 
 def _calibration_gap(

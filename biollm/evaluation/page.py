@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from biollm.evaluation.table import FAMILIES, format_interval, main_rows, split_warning, table_cells
+from biollm.evaluation.page_tables import detail_tables, main_table, paired_table
+from biollm.evaluation.table import METRIC_WORDS, format_interval, main_rows, primary_of, split_warning
 
 __all__ = ["render_page"]
 
+OTHER_FIGURES = ("comparison", "subjects", "learning_curves")
 STYLE = """
 :root { color-scheme: light; --ink: #1f2328; --muted: #59636e; --line: #d9dee3; --tint: #f5f7f9; }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: #fff;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 p { max-width: 44rem; margin: .5rem 0; }
@@ -40,7 +42,7 @@ tr.family th { font-size: .78rem; font-weight: 600; letter-spacing: .04em; text-
 td.best { font-weight: 700; }
 .note { display: block; color: var(--muted); font-size: .85rem; }
 figure { margin: 1rem 0; }
-img { max-width: 100%; height: auto; display: block; }
+img { max-width: min(100%, 58rem); height: auto; display: block; }
 .wide img { min-width: 34rem; }
 .grid { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(var(--cell), 100%), 1fr)); }
@@ -62,27 +64,25 @@ def render_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
     report : mapping
         What `biollm.evaluation.build_report` returns.
     figures : mapping of str to bytes
-        PNG files: ``comparison`` first, then one confusion matrix for each of `main_rows`, in order.
+        PNG files: ``comparison``, ``subjects``, ``learning_curves`` where there are histories, and any others
+        are the confusion matrices of `main_rows`, in order.
     """
     data = report["data"]
     title = str(data.get("title") or data.get("dataset") or data.get("name") or "biollm report")
-    comparison, *confusions = figures.values()
-    matrices = [
-        _figure(image, f"Confusion matrix of {row['method']}", _confusion_words(row))
-        for row, image in zip(main_rows(report), confusions, strict=True)
-    ]
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="muted">{escape(_subtitle(data))}</p>',
         *(f'<p class="warning">{escape(text)}</p>' for text in filter(None, [split_warning(report)])),
         *(f'<p class="finding">{escape(text)}</p>' for text in _findings(report)),
         "<h2>All methods on the same split</h2>",
-        _scroll(_main_table(report), "Table of all methods"),
-        _scroll(_figure(comparison, _comparison_words(report)), "Figure of all methods", "wide"),
-        *_paired_section(report),
-        "<h2>Recall by class</h2>",
-        _scroll(_recall_table(report), "Table of recall by class"),
-        *_matrix_section(matrices, len(data["classes"])),
+        _scroll(main_table(report), "Table of all methods"),
+        _scroll(_figure(figures["comparison"], _comparison_words(report)), "Figure of all methods", "wide"),
+        *_table_section("Paired differences", paired_table(report)),
+        "<h2>Subjects</h2>",
+        _scroll(_figure(figures["subjects"], _subject_words(report)), "Figure of the subjects", "wide"),
+        *(part for name, table in detail_tables(report) for part in _table_section(name, table)),
+        *_matrix_section(report, figures),
+        *_curve_section(report, figures),
         "<h2>Data</h2>",
         _definitions(data),
         "<h2>Split</h2>",
@@ -100,18 +100,19 @@ def render_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
 
 
 def _subtitle(data: Mapping[str, Any]) -> str:
-    about = f"{data['n_subjects']} subjects, {data['n_segments']} segments, {len(data['classes'])} classes"
-    return f"{about}: {', '.join(data['classes'])}"
+    about = f"{data['n_subjects']} subjects, {data['n_segments']} segments"
+    classes = f", {len(data['classes'])} classes: {', '.join(data['classes'])}"
+    return about + (classes if data["classes"] else "")
 
 
 def _findings(report: Mapping[str, Any]) -> list[str]:
     """The one number that decides: the best LLM row over the best baseline."""
-    rows = [row for row in report["results"] if row["family"] == "llm"]
-    best = max(rows, key=lambda row: row["balanced_accuracy"], default=None)
+    rows, primary = [row for row in report["results"] if row["family"] == "llm"], primary_of(report)
+    best = max(rows, key=lambda row: row[primary], default=None)
     if best is None:
         return []
     return [
-        f"Best LLM row, {best['method']}: balanced accuracy {best['balanced_accuracy']:.3f}, "
+        f"Best LLM row, {best['method']}: {METRIC_WORDS[primary]} {best[primary]:.3f}, "
         f"{pair['difference']:+.3f} ({_interval_words(pair['ci95'])}) "
         f"against the best baseline, {pair['against']}."
         for pair in best["paired"]
@@ -124,81 +125,31 @@ def _interval_words(ci95: list[float | None]) -> str:
     return f"95 % interval {text}" if text else "no interval: fewer than two subjects"
 
 
-def _main_table(report: Mapping[str, Any]) -> str:
-    headers, rows = table_cells(report)
-    compared = [r for r in report["results"] if r["family"] != "ceiling"]
-    best = max((r["balanced_accuracy"] for r in compared), default=None)
-    column = headers.index("balanced accuracy")
-    body: list[str] = []
-    family = None
-    for row, cells in zip(report["results"], rows, strict=True):
-        if row["family"] != family:
-            family = row["family"]
-            heading = escape(FAMILIES[family])
-            body.append(
-                f'<tr class="family"><th scope="rowgroup" colspan="{len(headers)}">{heading}</th></tr>'
-            )
-        is_best = row in compared and row["balanced_accuracy"] == best
-        values = [
-            f'<td class="best">{cell}</td>' if is_best and i == column else f"<td>{cell}</td>"
-            for i, cell in enumerate(map(escape, cells))
-        ]
-        body.append(f'<tr><th scope="row">{_name(row)}</th>{"".join(values[1:])}</tr>')
-    caption = (
-        "Mean over seeds. The interval is that of balanced accuracy, from a bootstrap over subjects. "
-        "Unparsable answers count as errors. ECE: expected calibration error. Bold: the best row."
-    )
-    return _table(caption, headers, body)
+def _table_section(heading: str, table: str) -> list[str]:
+    return [f"<h2>{heading}</h2>", _scroll(table, f"Table: {heading}")] if table else []
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    notes = [row["note"]] if row["note"] else []
-    if row["partial"]:
-        notes.append(f"partial: {row['n_segments']} segments of {row['n_subjects']} subjects")
-    return escape(row["method"]) + "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
-
-
-def _paired_section(report: Mapping[str, Any]) -> list[str]:
-    rows = [
-        f'<tr><th scope="row">{escape(row["method"])}</th><td>{escape(pair["against"])}</td>'
-        f"<td>{pair['difference']:+.3f}</td><td>{format_interval(pair['ci95'], signed=True) or '–'}</td></tr>"
-        for row in report["results"]
-        for pair in row["paired"]
+def _matrix_section(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[str]:
+    images = [image for name, image in figures.items() if name not in OTHER_FIGURES]
+    if not images:
+        return []
+    matrices = [
+        _figure(image, f"Confusion matrix of {row['method']}", _confusion_words(row))
+        for row, image in zip(main_rows(report), images, strict=True)
     ]
-    if not rows:
-        return []
-    caption = (
-        "Difference in balanced accuracy on the same resampled subjects; above zero, the first is better."
-    )
-    table = _table(caption, ["method", "against", "difference", "95 % interval"], rows)
-    return ["<h2>Paired differences</h2>", _scroll(table, "Table of paired differences")]
-
-
-def _matrix_section(matrices: list[str], n_classes: int) -> list[str]:
-    if not matrices:
-        return []
     # As wide as the numbers in the cells need to be read.
-    width = max(18, 3 * n_classes)
+    width = max(18, 3 * len(report["data"]["classes"]))
     grid = f'<div class="grid" style="--cell: {width}rem">{"".join(matrices)}</div>'
     return ["<h2>Confusion matrices</h2>", grid]
 
 
-def _recall_table(report: Mapping[str, Any]) -> str:
-    classes = report["data"]["classes"]
-    rows = []
-    for row in report["results"]:
-        recalls = [row["per_class"][name]["recall"] for name in classes]
-        cells = "".join(f"<td>{'–' if recall is None else format(recall, '.3f')}</td>" for recall in recalls)
-        rows.append(f'<tr><th scope="row">{escape(row["method"])}</th>{cells}</tr>')
-    return _table("Share of each true class that was answered rightly.", ["method", *classes], rows)
-
-
-def _table(caption: str, headers: Iterable[str], rows: Iterable[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headers)
-    return (
-        f"<table><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
+def _curve_section(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[str]:
+    if "learning_curves" not in figures:
+        return []
+    names = [row["method"] for row in report["results"] if row["history"]]
+    caption = "A curve ends where fewer than half of the trainings still run."
+    figure = _figure(figures["learning_curves"], f"Learning curves of {', '.join(names)}", caption)
+    return ["<h2>Learning curves</h2>", _scroll(figure, "Figure of the learning curves", "wide")]
 
 
 def _scroll(content: str, label: str, extra: str = "") -> str:
@@ -213,9 +164,13 @@ def _figure(image: bytes, words: str, caption: str = "") -> str:
 
 
 def _comparison_words(report: Mapping[str, Any]) -> str:
-    values = "; ".join(f"{row['method']} {row['balanced_accuracy']:.3f}" for row in report["results"])
-    chance = report["data"]["chance"]
-    return f"Bars of balanced accuracy with 95 % intervals and chance at {chance:.3f}: {values}"
+    primary, chance = primary_of(report), report["data"]["chance"]
+    values = "; ".join(f"{row['method']} {row[primary]:.3f}" for row in report["results"])
+    return f"Bars of {METRIC_WORDS[primary]} with 95 % intervals and chance at {chance:.3f}: {values}"
+
+
+def _subject_words(report: Mapping[str, Any]) -> str:
+    return f"A dot a subject for each method, at the subject's {METRIC_WORDS[primary_of(report)]}"
 
 
 def _confusion_words(row: Mapping[str, Any]) -> str:

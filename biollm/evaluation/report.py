@@ -9,65 +9,28 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from biollm.evaluation.bootstrap import bootstrap_values, counted_difference, interval, mean_metric
-from biollm.evaluation.figures import comparison_figure, confusion_figure, figure_png
-from biollm.evaluation.metrics import (
-    METRICS,
-    Counts,
-    PredictionError,
-    check_predictions,
-    classes_of,
-    count_confusions,
-    expected_calibration_error,
-    per_class,
-)
+from biollm.evaluation.drawing import figure_png
+from biollm.evaluation.figures import comparison_figure, confusion_figure, subjects_figure
+from biollm.evaluation.learning_curves import curves_figure
 from biollm.evaluation.page import render_page
-from biollm.evaluation.table import FAMILIES, main_rows, split_mark
+from biollm.evaluation.predictions import classes_of
+from biollm.evaluation.results import MethodResult, check_results, primary_metric, reference_result
+from biollm.evaluation.rows import method_rows
+from biollm.evaluation.table import main_rows, split_mark
 
-__all__ = ["MethodResult", "build_report", "write_report"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-BASELINES = ("classical", "encoder")
+__all__ = ["build_report", "write_report"]
+
 PACKAGES = ("biollm", "torch", "transformers", "trl", "peft", "bitsandbytes", "scikit-learn", "numpy")
-
-
-@dataclass(frozen=True)
-class MethodResult:
-    """The answers of one row of the table.
-
-    Parameters
-    ----------
-    method : str
-        The row's name, for example ``"LLM on VQ tokens, likelihood"``.
-    family : str
-        One of `FAMILIES`: majority, classical, encoder, llm, control, ceiling.
-    predictions : DataFrame
-        A prediction set, see `biollm.evaluation.metrics`.
-    seconds : float or None
-        What fitting and answering took.
-    note : str
-        What a reader must know, for example that a normalisation is transductive.
-    compare_to : tuple of str
-        Methods to give the paired difference to; LLM rows are also compared to the best baseline.
-    partial : bool
-        Declares that not every seed answered all segments; such a row is marked in the report and gets
-        no paired differences.
-    """
-
-    method: str
-    family: str
-    predictions: pd.DataFrame
-    seconds: float | None = None
-    note: str = ""
-    compare_to: tuple[str, ...] = ()
-    partial: bool = False
 
 
 def build_report(
@@ -85,8 +48,9 @@ def build_report(
     results : mapping of str to MethodResult
         In the order of the table; rows of one family are brought together.
     data : mapping
-        About the data; ``classes`` sets the classes and their order, ``title`` or ``dataset`` the title,
-        ``ceiling`` the best balanced accuracy that is possible.
+        About the data; ``classes`` sets the classes and their order (none: only ratings and transitions are
+        scored), ``title`` or ``dataset`` the title, ``ceiling`` the best that is possible in the metric
+        that the rows are ranked by.
     split : mapping
         About the split, for example its protocol and hash; with ``leaky`` true or ``subject_disjoint``
         false the page, the table and the figures' titles say so.
@@ -104,20 +68,54 @@ def build_report(
     ------
     PredictionError
         With all problems of all methods, such as answers to other segments than the others'.
+
+    Notes
+    -----
+    ``data`` gets ``classes``, ``n_subjects``, ``n_segments``, ``primary`` (the metric of the ranking:
+    balanced_accuracy; without classes ccc, or else transition_f1) and its ``chance``.
+
+    ``results`` has one row a method. A metric that cannot be computed from its answers is no key of it; a
+    value that is not known is null.
+
+    ==========================================  ======================================================
+    ``method, family, note, partial``           as in `MethodResult`
+    ``balanced_accuracy, macro_f1, accuracy,    of classes; pooled over subjects, mean over seeds
+    macro_precision, macro_recall``
+    ``ccc, mae, rmse``                          means over the ratings that are answered
+    ``valence_ccc, ..., arousal_rmse``          of each rating
+    ``transition_f1``                           at a probability of 0.5
+    ``transition_average_precision``            without intervals
+    ``intervals``                               metric -> 95 % interval over subjects
+    ``ci95``                                    that of the primary metric
+    ``ece, unparsable``                         calibration error, share of answers without a class
+    ``per_class, confusion``                    recall, precision, F1, support; counts over all seeds
+    ``seeds, <primary>_by_seed``                the primary metric of each seed
+    ``by_subject``                              subject -> primary metric, mean over seeds
+    ``folds``                                   ``fold, n_segments`` and all metrics of each fold
+    ``n_segments, n_subjects``                  that were answered
+    ``seconds, parameters``                     as in `MethodResult`
+    ``history``                                 see `mean_history`; null without histories
+    ``paired``                                  ``against, best_baseline, difference, ci95``: differences to
+                                                the methods that the row names, of LLM rows to the best
+                                                baseline
+    ``against_best``                            ``against, difference, ci95, p``: classical, encoder and LLM
+                                                rows against the best of them; null for that one
+    ==========================================  ======================================================
     """
     methods = sorted(results.values(), key=_family_order(results))
-    classes = tuple(data.get("classes") or sorted({c for m in methods for c in classes_of(m.predictions)}))
-    _check(methods, classes)
-    counts = {m.method: count_confusions(m.predictions, classes) for m in methods}
-    rows = [_row(m, counts[m.method], n_boot, seed) for m in methods]
-    _add_paired(rows, methods, counts, n_boot, seed)
-    reference = _reference(methods).predictions
+    named = sorted({c for m in methods for c in classes_of(m.predictions)})
+    classes = tuple(data.get("classes", named))
+    check_results(methods, classes)
+    primary = primary_metric(methods, classes)
+    answers = reference_result(methods).predictions
     about = {
         "classes": classes,
-        "chance": 1 / len(classes),
-        "n_subjects": reference["subject"].nunique(),
-        "n_segments": reference["segment"].nunique(),
+        "primary": primary,
+        "chance": _chance(primary, classes, answers),
+        "n_subjects": answers["subject"].nunique(),
+        "n_segments": answers["segment"].nunique(),
     }
+    rows = method_rows(methods, classes, primary, n_boot, seed)
     report = _plain(
         {"data": {**data, **about}, "split": dict(split), "results": rows, "versions": _versions()}
     )
@@ -129,117 +127,33 @@ def write_report(report: Mapping[str, Any], out_dir: str | Path) -> None:
     """Write a report's figures, page and JSON, each atomically and the JSON last."""
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"comparison": figure_png(comparison_figure(report))}
-    for row in main_rows(report):
-        name = "confusion_" + re.sub(r"[^a-z0-9]+", "_", row["method"].lower()).strip("_")[:80]
-        while name in figures:
-            name += "_"
-        figures[name] = figure_png(confusion_figure(row, report["data"]["classes"], split_mark(report)))
+    figures = {name: figure_png(figure) for name, figure in _figures(report)}
     _replace_folder(folder / "figures", {f"{name}.png": image for name, image in figures.items()})
     _replace_file(folder / "report.html", render_page(report, figures))
     _replace_file(folder / "report.json", json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def _row(result: MethodResult, counts: Counts, n_boot: int, seed: int) -> dict[str, Any]:
-    confusion = counts.confusions.sum(axis=(0, 1))
-    intervals = {name: interval(bootstrap_values(counts, name, n_boot, seed)) for name in METRICS}
-    by_seed = METRICS["balanced_accuracy"](counts.confusions.sum(axis=1))
-    return {
-        "method": result.method,
-        "family": result.family,
-        **{name: mean_metric(counts, name) for name in METRICS},
-        "ci95": intervals["balanced_accuracy"],
-        "seconds": result.seconds,
-        "intervals": intervals,
-        "ece": expected_calibration_error(result.predictions, counts.classes),
-        "unparsable": float(confusion[:, -1].sum() / confusion.sum()),
-        "seeds": counts.seeds,
-        "balanced_accuracy_by_seed": by_seed,
-        "n_segments": result.predictions["segment"].nunique(),
-        "n_subjects": len(counts.subjects),
-        "per_class": per_class(confusion, counts.classes),
-        "confusion": confusion.astype(int),
-        "note": result.note,
-        "partial": result.partial,
-        "paired": [],
-    }
+def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    yield "comparison", comparison_figure(report)
+    yield "subjects", subjects_figure(report)
+    trained = [row for row in report["results"] if row["history"]]
+    if trained:
+        yield "learning_curves", curves_figure(trained, split_mark(report))
+    taken: set[str] = set()
+    for row in main_rows(report) if report["data"]["classes"] else ():
+        name = "confusion_" + re.sub(r"[^a-z0-9]+", "_", row["method"].lower()).strip("_")[:80]
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        yield name, confusion_figure(row, report["data"]["classes"], split_mark(report))
 
 
-def _add_paired(
-    rows: list[dict[str, Any]],
-    methods: list[MethodResult],
-    counts: Mapping[str, Counts],
-    n_boot: int,
-    seed: int,
-) -> None:
-    whole = {m.method for m in methods if not m.partial}
-    baselines = [row for row in rows if row["family"] in BASELINES and row["method"] in whole]
-    best = max(baselines, key=lambda row: row["balanced_accuracy"], default=None)
-    for row, result in zip(rows, methods, strict=True):
-        against = list(result.compare_to)
-        if result.family == "llm" and best is not None and best["method"] not in against:
-            against.insert(0, best["method"])
-        for other in against if result.method in whole else ():
-            if other in whole:
-                args = counts[result.method], counts[other], "balanced_accuracy", n_boot, seed
-                value, low, high = counted_difference(*args)
-                is_best = best is not None and other == best["method"]
-                row["paired"].append(
-                    {"against": other, "best_baseline": is_best, "difference": value, "ci95": (low, high)}
-                )
-
-
-def _check(methods: list[MethodResult], classes: tuple[str, ...]) -> None:
-    problems: list[str] = [] if methods else ["there are no results; evaluate at least one method."]
-    names = [m.method for m in methods]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(
-            f"{name}: the name is given to {names.count(name)} methods; name each one differently."
-        )
-    for result in methods:
-        problems += _result_problems(result, names, classes)
-    if not problems:
-        reference = _reference(methods)
-        problems += [p for result in methods for p in _coverage_problems(result, reference)]
-    if problems:
-        raise PredictionError("\n".join(problems))
-
-
-def _result_problems(result: MethodResult, names: list[str], classes: tuple[str, ...]) -> Iterator[str]:
-    if result.family not in FAMILIES:
-        yield f"{result.method}: family is {result.family!r}; allowed are {list(FAMILIES)}."
-    unknown = [name for name in result.compare_to if name not in names]
-    if unknown:
-        yield f"{result.method}: compare_to names {unknown}; allowed are the methods {names}."
-    try:
-        check_predictions(result.predictions, classes, result.method)
-    except PredictionError as error:
-        yield str(error)
-
-
-def _coverage_problems(result: MethodResult, reference: MethodResult) -> Iterator[str]:
-    """Every row of the table must answer the same segments, with the same truth and subjects."""
-    keys = ["segment", "subject", "truth"]
-    wanted = pd.MultiIndex.from_frame(reference.predictions[keys].drop_duplicates())
-    for seed, answers in result.predictions.groupby("seed"):
-        got = pd.MultiIndex.from_frame(answers[keys].drop_duplicates())
-        strange, absent = got.difference(wanted), wanted.difference(got)
-        where = f"{result.method}, seed {seed}"
-        if len(strange):
-            yield (
-                f"{where}: {len(strange)} segments differ from those of {reference.method!r}, for example "
-                f"(segment, subject, truth) = {tuple(strange[0])}. Score all methods on the same split."
-            )
-        elif len(absent) and not result.partial:
-            yield (
-                f"{where}: {len(absent)} of {len(wanted)} segments have no answer, such as {absent[0][0]!r}. "
-                "Answer all, or declare the row with partial=True."
-            )
-
-
-def _reference(methods: list[MethodResult]) -> MethodResult:
-    """The first method that answered the most segments."""
-    return max(methods, key=lambda m: (not m.partial, m.predictions["segment"].nunique()))
+def _chance(primary: str, classes: tuple[str, ...], answers: pd.DataFrame) -> float:
+    """The primary metric of answers that know nothing; of transitions, of always saying yes."""
+    if primary == "transition_f1":
+        share = float(answers["transition_truth"].mean())
+        return 2 * share / (1 + share)
+    return 1 / len(classes) if classes else 0.0
 
 
 def _family_order(results: Mapping[str, MethodResult]) -> Any:

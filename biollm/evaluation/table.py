@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["FAMILIES", "main_rows", "render_table", "split_mark", "split_warning", "table_cells"]
+__all__ = [
+    "FAMILIES",
+    "METRIC_WORDS",
+    "main_rows",
+    "primary_of",
+    "render_table",
+    "split_mark",
+    "split_warning",
+    "table_cells",
+]
 
 # Family -> heading; a report's rows stand in this vocabulary.
 FAMILIES = {
@@ -16,16 +25,18 @@ FAMILIES = {
     "control": "Controls",
     "ceiling": "Ceiling",
 }
-HEADERS = (
-    "method",
-    "balanced accuracy",
-    "95 % interval",
-    "macro-F1",
-    "accuracy",
-    "ECE",
-    "unparsable",
-    "time",
-)
+# Metric -> its words; the first three are what a report's rows can be ranked by.
+METRIC_WORDS = {
+    "balanced_accuracy": "balanced accuracy",
+    "ccc": "CCC",
+    "transition_f1": "transition F1",
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "mae": "MAE",
+    "rmse": "RMSE",
+}
 N_MAIN_LLM = 3
 
 
@@ -44,9 +55,15 @@ def render_table(report: Mapping[str, Any]) -> str:
 
 def table_cells(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Column headers and the texts of each row; columns without any value are left out."""
-    rows = [_cells(row) for row in report["results"]]
-    filled = [i for i in range(len(HEADERS)) if any(cells[i] for cells in rows)]
-    return [HEADERS[i] for i in filled], [[cells[i] or "–" for i in filled] for cells in rows]
+    columns = _columns(report)
+    rows = [[cell(row) for cell in columns.values()] for row in report["results"]]
+    filled = [i for i in range(len(columns)) if any(cells[i] for cells in rows)]
+    return [list(columns)[i] for i in filled], [[cells[i] or "–" for i in filled] for cells in rows]
+
+
+def primary_of(report: Mapping[str, Any]) -> str:
+    """The metric that rows are ranked by; reports of before there were ratings know only one."""
+    return report["data"].get("primary", "balanced_accuracy")
 
 
 def main_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -54,7 +71,7 @@ def main_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     chosen: set[str] = set()
     for family, n_best in (("classical", 1), ("encoder", 1), ("llm", N_MAIN_LLM)):
         rows = [row for row in report["results"] if row["family"] == family]
-        rows.sort(key=lambda row: -row["balanced_accuracy"])
+        rows.sort(key=lambda row: -row[primary_of(report)])
         chosen.update(row["method"] for row in rows[:n_best])
     return [row for row in report["results"] if row["method"] in chosen]
 
@@ -101,17 +118,49 @@ def format_seconds(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    return [
-        row["method"],
-        f"{row['balanced_accuracy']:.3f}",
-        format_interval(row["ci95"]),
-        f"{row['macro_f1']:.3f}",
-        f"{row['accuracy']:.3f}",
-        "" if row["ece"] is None else f"{row['ece']:.3f}",
-        f"{row['unparsable']:.1%}" if row["unparsable"] else "",
-        format_seconds(row["seconds"]),
-    ]
+def format_count(number: int | None) -> str:
+    """``50,123``, from a million on ``1.24 M``, from a thousand millions on ``1.24 G``."""
+    if number is None:
+        return ""
+    if number < 1e6:
+        return f"{number:,}"
+    return f"{number / 1e6:.3g} M" if number < 1e9 else f"{number / 1e9:.3g} G"
+
+
+def format_value(value: float | None) -> str:
+    """Three decimals, or nothing if the value is not known."""
+    return "" if value is None else f"{value:.3f}"
+
+
+def _columns(report: Mapping[str, Any]) -> dict[str, Callable[[Mapping[str, Any]], str]]:
+    """Header -> text of a row; older reports lack the columns that came later."""
+    primary = primary_of(report)
+    beside = ["macro_f1", "accuracy", "ccc"] if primary == "balanced_accuracy" else ["mae", "rmse"]
+    others = [name for name in (*beside, "transition_f1") if name != primary]
+    # By keyword, since a function made in a loop would see only the last name.
+    scores = {METRIC_WORDS[name]: lambda row, name=name: format_value(row.get(name)) for name in others}
+    best = {row["against_best"]["against"] for row in report["results"] if row.get("against_best")}
+    return {
+        "method": lambda row: row["method"],
+        METRIC_WORDS[primary]: lambda row: format_value(row[primary]),
+        "95 % interval": lambda row: format_interval(row["ci95"]),
+        **scores,
+        "to best": lambda row: "best" if row["method"] in best else _to_best(row),
+        "ECE": lambda row: format_value(row["ece"]),
+        "unparsable": lambda row: f"{row['unparsable']:.1%}" if row["unparsable"] else "",
+        "parameters": lambda row: format_count(row.get("parameters")),
+        "time": lambda row: format_seconds(row["seconds"]),
+    }
+
+
+def _to_best(row: Mapping[str, Any]) -> str:
+    """The difference to the best row, with a star where its 95 % interval leaves out zero."""
+    pair = row.get("against_best")
+    if not pair:
+        return ""
+    low, high = pair["ci95"]
+    star = "*" if low is not None and low * high > 0 else ""
+    return f"{pair['difference']:+.3f}{star}"
 
 
 def _markdown_line(cells: list[str], widths: list[int]) -> str:
@@ -121,8 +170,14 @@ def _markdown_line(cells: list[str], widths: list[int]) -> str:
 
 
 def _legend(report: Mapping[str, Any]) -> str:
-    data = report["data"]
-    return (
-        f"{len(data['classes'])} classes (chance {data['chance']:.3f}), {data['n_subjects']} subjects, "
-        f"{data['n_segments']} segments. Intervals: balanced accuracy, bootstrap over subjects."
+    data, primary = report["data"], primary_of(report)
+    scored = f"{len(data['classes'])} classes" if data["classes"] else METRIC_WORDS[primary]
+    lines = (
+        f"{scored} (chance {data['chance']:.3f}), {data['n_subjects']} subjects, "
+        f"{data['n_segments']} segments. Intervals: {METRIC_WORDS[primary]}, bootstrap over subjects."
     )
+    if any(row.get("against_best") for row in report["results"]):
+        lines += (
+            " To best: difference to the best row on the same resamples, * where its interval excludes 0."
+        )
+    return lines
