@@ -122,8 +122,6 @@ def without_dropout(network: torch.nn.Module) -> torch.nn.Module:
     for module in network.modules():
         if isinstance(module, torch.nn.modules.dropout._DropoutNd):
             module.p = 0.0
-        elif isinstance(getattr(module, "dropout", None), float):  # attention and recurrent layers
-            module.dropout = 0.0
         if isinstance(module, (torch.nn.MultiheadAttention, torch.nn.RNNBase)):
             module.dropout = 0.0
     return network
