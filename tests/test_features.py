@@ -169,10 +169,19 @@ def test_reasons_name_length_rate_unit_noise_and_gap():
 
 def test_a_gap_is_told_of_its_own_channel_only():
     segments = alone(batch(1), "emg")
+    segments.signals["emg"][0, 0] = 3
     segments.signals["emg"][0, 1, 7] = np.nan
     told = why_undefined(segments).iloc[0]
-    assert told["emg_rms_corrugator"] == "the signal has a gap"
+    assert told["emg_log_rms_corrugator"] == "the signal has a gap"
+    assert told["emg_log_rms_zygomaticus"] == "the signal is constant"
     assert told["emg_rms_zygomaticus"] == ""
+
+
+def test_a_gap_is_told_where_columns_name_no_channel():
+    one, axes = alone(batch(1), "gsr"), alone(batch(1), "acceleration")
+    one.signals["gsr"][0, 0, 7] = axes.signals["acceleration"][0, 2, 7] = np.nan
+    assert why_undefined(one)["gsr_level"][0] == "the signal has a gap"
+    assert why_undefined(axes)["acceleration_jerk"][0] == "the signal has a gap"
 
 
 def test_noise_in_place_of_beats_is_told():

@@ -204,17 +204,16 @@ def hrv_spectrum(intervals: np.ndarray, times: np.ndarray) -> dict[str, float]:
     -------
     dict of str to float
         ``lf`` and ``hf`` in ms², ``lf_hf`` (NaN where ``hf`` is below 0.01 ms²): from the cubic spline
-        through the intervals at 4 Hz, its line taken out, by Welch spectra of 120 s Hann windows. All NaN
-        under 4 intervals.
+        through the intervals at 4 Hz, by Welch spectra of 120 s Hann windows, each without its line. All
+        NaN under 4 intervals.
     """
     valid = np.isfinite(intervals)
     if valid.sum() < 4:
         return dict.fromkeys((*BANDS, "lf_hf"), np.nan)
     grid = np.arange(times[valid][0], times[valid][-1], 1 / TACHOGRAM_RATE)
     tachogram = interpolate.CubicSpline(times[valid], intervals[valid])(grid)
-    frequencies, density = signal.welch(
-        signal.detrend(tachogram), TACHOGRAM_RATE, nperseg=min(len(grid), round(WELCH * TACHOGRAM_RATE))
-    )
+    length = min(len(grid), round(WELCH * TACHOGRAM_RATE))
+    frequencies, density = signal.welch(tachogram, TACHOGRAM_RATE, nperseg=length, detrend="linear")
     power = {
         name: density[(frequencies >= low) & (frequencies < high)].sum() * frequencies[1]
         for name, (low, high) in BANDS.items()

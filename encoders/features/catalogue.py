@@ -78,7 +78,7 @@ HEART = (
     Heart(
         "hf",
         "ms²",
-        "power of RR in 0.15-0.4 Hz: cubic spline at 4 Hz, line taken out, Welch, 120 s Hann windows",
+        "power of RR in 0.15-0.4 Hz: cubic spline at 4 Hz, Welch, 120 s Hann windows without their line",
         minimum=MINIMUM["hf"],
         set="full",
     ),
