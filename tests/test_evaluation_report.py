@@ -109,6 +109,45 @@ def test_llm_rows_are_compared_to_the_best_baseline_and_to_those_named(written):
     assert rows["CNN head"]["paired"] == rows["noise tokens"]["paired"] == []
 
 
+def test_every_competing_row_is_tested_against_the_best(written):
+    rows = {row["method"]: row for row in written[0]["results"]}
+    competing = [row for row in rows.values() if row["family"] in ("classical", "encoder", "llm")]
+    best = max(competing, key=lambda row: row["balanced_accuracy"])["method"]
+    assert best == "LLM | <VQ> & words"
+    assert {name for name, row in rows.items() if row["against_best"]} == {r["method"] for r in competing} - {
+        best
+    }
+    results = make_results()
+    for name in ("SVM-RBF", "extra trees"):
+        pair = rows[name]["against_best"]
+        expected = paired_difference(results[name].predictions, results[best].predictions, n_boot=200)
+        assert pair["against"] == best
+        assert (pair["difference"], *pair["ci95"]) == pytest.approx(tuple(expected))
+        # An interval that leaves out zero has fewer than 2.5 % of the resamples on its other side.
+        assert (pair["p"] < 0.06) == (pair["ci95"][1] < 0)
+
+
+def test_folds_and_subjects_are_scored_by_themselves(tmp_path):
+    table = answers(0.6, 1, n_seeds=2)
+    table["fold"] = table["subject"].str[1:].astype(int) % 3
+    results = {"CNN": MethodResult("CNN", "encoder", table, parameters=1234)}
+    report = build_report(results, {"classes": CLASSES}, {}, tmp_path, n_boot=20)
+    row = report["results"][0]
+    right = table["prediction"] == table["truth"]
+    recall = right.groupby([table["fold"], table["seed"], table["truth"]]).mean()
+    assert [fold["balanced_accuracy"] for fold in row["folds"]] == pytest.approx(
+        recall.groupby("fold").mean().tolist()
+    )
+    assert [fold["accuracy"] for fold in row["folds"]] == pytest.approx(
+        right.groupby(table["fold"]).mean().tolist()
+    )
+    assert [(f["fold"], f["n_segments"]) for f in row["folds"]] == [(0, 45), (1, 45), (2, 30)]
+    recall = right.groupby([table["subject"], table["seed"], table["truth"]]).mean().groupby("subject").mean()
+    assert row["by_subject"] == pytest.approx(recall.to_dict())
+    assert row["parameters"] == 1234
+    assert "1,234" in render_table(report)
+
+
 def test_figures_are_images_of_the_main_rows(written):
     _, folder = written
     names = sorted(os.listdir(folder / "figures"))
@@ -118,6 +157,7 @@ def test_figures_are_images_of_the_main_rows(written):
         "confusion_extra_trees.png",
         "confusion_llm_generated.png",
         "confusion_llm_vq_words.png",
+        "subjects.png",
     ]
     assert all((folder / "figures" / name).read_bytes().startswith(PNG) for name in names)
     assert sorted(os.listdir(folder)) == ["figures", "report.html", "report.json"]
@@ -155,7 +195,7 @@ def test_page_is_well_formed_self_contained_and_accessible(written):
     assert sorted(shown) == sorted(figures)
     assert all(image["alt"] for image in images)
     tags = [tag for tag, _ in page.seen]
-    assert tags.count("caption") == tags.count("table") == 3
+    assert tags.count("caption") == tags.count("table") == 4
     assert all(a.get("scope") in ("col", "row", "rowgroup") for tag, a in page.seen if tag == "th")
     text = " ".join(page.text)
     for word in ("Simulated <set>", "z-scored <per subject>", "LLM | <VQ> & words", "GroupKFold(5)"):
@@ -244,7 +284,7 @@ def test_a_second_report_replaces_the_first(tmp_path):
     build_report(results, {"classes": CLASSES}, {}, tmp_path, n_boot=20)
     (tmp_path / "predictions.parquet").write_text("kept")
     build_report({"majority": results["majority"]}, {"classes": CLASSES}, {}, tmp_path, n_boot=20)
-    assert os.listdir(tmp_path / "figures") == ["comparison.png"]
+    assert sorted(os.listdir(tmp_path / "figures")) == ["comparison.png", "subjects.png"]
     assert (tmp_path / "predictions.parquet").read_text() == "kept"
     assert len(json.loads((tmp_path / "report.json").read_text())["results"]) == 1
 

@@ -40,6 +40,7 @@ tr.family { border-bottom: 0; }
 tr.family th { font-size: .78rem; font-weight: 600; letter-spacing: .04em; text-transform: uppercase;
   color: var(--muted); padding-top: .9rem; padding-bottom: .1rem; }
 td.best { font-weight: 700; }
+td.name { white-space: normal; min-width: 18rem; }
 .note { display: block; color: var(--muted); font-size: .85rem; }
 figure { margin: 1rem 0; }
 img { max-width: min(100%, 58rem); height: auto; display: block; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -47,8 +47,10 @@ def main_table(report: Mapping[str, Any]) -> str:
     caption = (
         f"Mean over seeds. The interval is that of {METRIC_WORDS[primary]}, from a bootstrap over subjects. "
         "To best: difference to the best row on the same resamples, * where its interval leaves out zero. "
-        "Unparsable answers count as errors. ECE: expected calibration error. Bold: the best row."
     )
+    if report["data"]["classes"]:
+        caption += "Unparsable answers count as errors. ECE: expected calibration error. "
+    caption += "Bold: the best value."
     return _table(caption, headers, body)
 
 
@@ -93,36 +95,37 @@ def _pairs(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _paired_row(row: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
-    cells = [
-        escape(pair["against"]),
-        f"{pair['difference']:+.3f}",
-        format_interval(pair["ci95"], signed=True),
-    ]
-    return _row(row["method"], [*cells, format_value(pair.get("p"))])
+    interval = format_interval(pair["ci95"], signed=True)
+    cells = [f"{pair['difference']:+.3f}", interval, format_value(pair.get("p"))]
+    against = f'<td class="name">{escape(pair["against"])}</td>'
+    return f'<tr><th scope="row">{escape(row["method"])}</th>{against}{_cells(cells)}</tr>'
 
 
 def _fold_table(report: Mapping[str, Any]) -> str:
-    """The primary metric and accuracy, or the mean absolute error, of each fold."""
-    second = "accuracy" if report["data"]["classes"] else "mae"
-    folds = [fold["fold"] for fold in report["results"][0]["folds"]]
+    """The primary metric of each fold, and accuracy or the mean absolute error over the folds."""
+    primary = primary_of(report)
+    second = next((name for name in ("accuracy", "mae") if name in report["results"][0]), None)
+    folds = sorted({fold["fold"] for row in report["results"] for fold in row["folds"]})
     shown = folds if len(folds) <= N_FOLDS_SHOWN else []
-    rows = [
-        _row(row["method"], [METRIC_WORDS[metric], *_fold_cells(row, metric, shown)])
-        for row in report["results"]
-        for metric in (primary_of(report), second)
-        if metric in row
-    ]
-    caption = (
-        f"Each of {len(folds)} folds scored by itself, mean over seeds; SD, lowest and highest over folds."
-    )
-    return _table(caption, ["method", "metric", "mean", "SD", "lowest", "highest", *map(str, shown)], rows)
+    beside = [METRIC_WORDS[second], "SD"] if second else []
+    headers = ["method", "mean", "SD", "lowest", "highest", *beside, *(f"fold {fold}" for fold in shown)]
+    caption = f"Each of {len(folds)} folds scored by itself, mean over seeds: {METRIC_WORDS[primary]}"
+    caption += f", then mean and SD of {METRIC_WORDS[second]}." if second else "."
+    rows = [_row(row["method"], _fold_cells(row, primary, second, shown)) for row in report["results"]]
+    return _table(caption, headers, rows)
 
 
-def _fold_cells(row: Mapping[str, Any], metric: str, shown: list[Any]) -> list[str]:
-    by_fold = {fold["fold"]: fold[metric] for fold in row["folds"]}
-    values = np.array([v for v in by_fold.values() if v is not None], dtype=float)
-    summary = [f(values) if len(values) else None for f in (np.mean, np.std, np.min, np.max)]
-    return [format_value(v) for v in (*summary, *(by_fold.get(fold) for fold in shown))]
+def _fold_cells(row: Mapping[str, Any], primary: str, second: str | None, shown: list[Any]) -> list[str]:
+    of_fold = {fold["fold"]: fold[primary] for fold in row["folds"]}
+    cells = _over_folds(row, primary, (np.mean, np.std, np.min, np.max))
+    if second:
+        cells += _over_folds(row, second, (np.mean, np.std))
+    return [*cells, *(format_value(of_fold.get(fold)) for fold in shown)]
+
+
+def _over_folds(row: Mapping[str, Any], metric: str, functions: Iterable[Callable[..., float]]) -> list[str]:
+    values = [fold[metric] for fold in row["folds"] if fold.get(metric) is not None]
+    return [format_value(float(function(values))) if values else "" for function in functions]
 
 
 def _class_table(rows: Iterable[Mapping[str, Any]], classes: list[str]) -> str:
@@ -170,8 +173,11 @@ def _transition_table(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _row(name: str, cells: Iterable[str]) -> str:
-    values = "".join(f"<td>{cell or '–'}</td>" for cell in cells)
-    return f'<tr><th scope="row">{escape(name)}</th>{values}</tr>'
+    return f'<tr><th scope="row">{escape(name)}</th>{_cells(cells)}</tr>'
+
+
+def _cells(cells: Iterable[str]) -> str:
+    return "".join(f"<td>{cell or '–'}</td>" for cell in cells)
 
 
 def _table(caption: str, headers: Iterable[str], rows: Iterable[str]) -> str:
