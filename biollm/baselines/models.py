@@ -42,17 +42,14 @@ class Baseline:
     reads: str = "features"
 
 
-def _pipeline(model: Any, scale: bool = True, impute: bool = True) -> Any:
+def _pipeline(model: Any, scale: bool = True) -> Any:
     """Median for NaN, unit variance, model."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    before: list[tuple[str, Any]] = []
-    if impute:
-        before.append(("impute", SimpleImputer(strategy="median", keep_empty_features=True)))
-    if scale:
-        before.append(("scale", StandardScaler()))
+    impute = ("impute", SimpleImputer(strategy="median", keep_empty_features=True))
+    before = [impute, ("scale", StandardScaler())] if scale else [impute]
     return Pipeline([*before, ("model", model)])
 
 
@@ -174,15 +171,22 @@ def gradient_boosting(seed: int) -> Any:
     """Histogram gradient boosting, classes weighted; NaN goes to the better side of a split."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    boosted = HistGradientBoostingClassifier(**BOOSTING, class_weight="balanced", random_state=seed)
-    return _pipeline(boosted, scale=False, impute=False)
+    return _boosted(HistGradientBoostingClassifier(**BOOSTING, class_weight="balanced", random_state=seed))
 
 
 def gradient_boosting_rating(seed: int) -> Any:
     """Histogram gradient boosting of regression trees."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return _pipeline(HistGradientBoostingRegressor(**BOOSTING, random_state=seed), scale=False, impute=False)
+    return _boosted(HistGradientBoostingRegressor(**BOOSTING, random_state=seed))
+
+
+def _boosted(model: Any) -> Any:
+    """The model behind a step that drops columns without two values, which it cannot bin."""
+    from sklearn.feature_selection import VarianceThreshold
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("varying", VarianceThreshold()), ("model", model)])
 
 
 def mdm(seed: int) -> Any:

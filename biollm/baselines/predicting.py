@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +100,8 @@ def predict_baseline(
     y, groups = _labels(fitted, rows_fit, target), fitted.table["group"].to_numpy(str)[rows_fit]
     model = _unfitted(baseline, target, seed)
     grid = baseline.grid(x_fit[0].size) if search else {}
-    chosen, note = _fit(model, x_fit[rows_fit], y, groups, grid)
+    with _without_warnings():
+        chosen, note = _fit(model, x_fit[rows_fit], y, groups, grid)
     return Prediction(_answers(model, x_held[rows_held], target, classes), chosen, note)
 
 
@@ -157,11 +159,17 @@ def _search(
         # A fold cannot have more neighbours than it has rows.
         grid = grid | {key: [n for n in grid[key] if n <= fewest] or [fewest]}
     search = GridSearchCV(model, grid, scoring=score, cv=inner, refit=False, error_score="raise")
-    with warnings.catch_warnings():
-        # A rare class may be missing from a fold: the mean is then over the classes that it has.
-        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
-        search.fit(x, y)
+    search.fit(x, y)
     return search.best_params_
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Of what is meant: a rare class may be missing from a fold, and a feature may be NaN everywhere."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
+        warnings.filterwarnings("ignore", "Degrees of freedom <= 0|All-NaN slice")
+        yield
 
 
 def _in_words(value: Any) -> str:
