@@ -66,9 +66,9 @@ def test_electrodes_are_found_by_name_in_the_order_of_the_first(parts):
     (spec,) = joined.stream_specs
     assert spec.channel_names == (*AMIGOS, *(f"{name}_log_rectified" for name in AMIGOS))
     x = joined.streams["eeg"][:, : len(AMIGOS)]
-    # Both sets hold the same sine an electrode. In the first quarter second the resampling filter has no past,
-    # and from 2 s on the high-pass of the streams feels the end of the shorter window. The Kaiser filter
-    # passes 10 Hz within 1 %.
+    # Both sets hold the same sine an electrode. In the first quarter second the resampling filter has no
+    # past, and from 2 s on the high-pass of the streams feels the end of the shorter window. The Kaiser
+    # filter passes 10 Hz within 1 %.
     first, second = x[0, :, 32:256], x[-1, :, 32:256]
     np.testing.assert_allclose(second, first, atol=0.02 * np.abs(first).max())
     np.testing.assert_allclose(np.abs(second).max(1) / np.abs(first).max(1), 1, atol=0.02)
