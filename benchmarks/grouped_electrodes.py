@@ -1,11 +1,12 @@
 """OMP_NUM_THREADS=1 python benchmarks/grouped_electrodes.py --threads 1
 
-The CNN of every electrode in GRU-XNet: one batched (shared weights) or grouped (weights of their own) convolution
-against a Python loop over electrodes. Both sides read the same spectrograms with the same weights. They take turns
-within one run, and the ratio of the medians of both is reported, with the largest difference of their numbers
-in inference. The loop is written as one would: conv, batch norm, ReLU and pooling of `torch.nn`, an electrode
-after the other. In training, batch norm with shared weights takes its statistics over all electrodes at once,
-and in the loop over one electrode, so that only inference is compared in numbers there.
+The CNN of every electrode in GRU-XNet: one batched (shared weights) or grouped (weights of their own)
+convolution against a Python loop over electrodes. Both sides read the same spectrograms with the same weights.
+They take turns within one run; the medians of both are given with their ratio, and the largest difference of
+their numbers. The loop is written as one would: convolution, batch norm, ReLU and pooling of `torch.nn`, an
+electrode after the other. With shared weights the norm of training takes its statistics over all electrodes at
+once and the loop over one, so that no difference is given there. On cores that others use, two threads wait for
+each other and the ratio says little.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ def main() -> None:
         x = spectrogram(torch.randn(batch, options.channels, 512))
         cnn = ElectrodeCNN(spectrogram.n_bins, POOLINGS, WIDTHS, None if shared else options.channels)
         slow, fast, difference = compare(options.repeats, x, cnn, train, bfloat16)
-        name = f"{'shared' if shared else 'own':6} {'train' if train else 'infer'} {'bf16' if bfloat16 else 'fp32'}"
+        kind = "shared" if shared else "own"
+        name = f"{kind:6} {'train' if train else 'infer'} {'bf16' if bfloat16 else 'fp32'}"
         numbers = "" if train and shared else f" {difference:.1e}"
         print(
             f"batch {batch:2} {name} {slow * 1e3:7.1f} {fast * 1e3:7.1f} {slow / fast:5.1f}x{numbers}",
