@@ -1,12 +1,12 @@
 """OMP_NUM_THREADS=1 python benchmarks/grouped_electrodes.py --threads 1
 
 The CNN of every electrode in GRU-XNet: one batched (shared weights) or grouped (weights of their own)
-convolution against a Python loop over electrodes. Both sides read the same spectrograms with the same weights.
-They take turns within one run; the medians of both are given with their ratio, and the largest difference of
-their numbers. The loop is written as one would: convolution, batch norm, ReLU and pooling of `torch.nn`, an
-electrode after the other. With shared weights the norm of training takes its statistics over all electrodes at
-once and the loop over one, so that no difference is given there. On cores that others use, two threads wait for
-each other and the ratio says little.
+convolution against a Python loop over electrodes. Both sides read the same spectrograms with the same
+weights. They take turns within one run; the medians of both are given with their ratio, and the largest
+difference of their numbers. The loop is written as one would: convolution, batch norm, ReLU and pooling of
+`torch.nn`, an electrode after the other. With shared weights the norm of training takes its statistics over
+all electrodes at once and the loop over one, so that no difference is given there. On cores that others
+use, two threads wait for each other and the ratio says little.
 """
 
 from __future__ import annotations
