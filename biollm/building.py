@@ -1,4 +1,4 @@
-"""Stages ``train-encoder`` and ``build``: store and split -> signal tokenizer -> conversations."""
+"""Stage ``build``: store, split and signal tokenizer -> conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from biollm.base_model import load_text_tokenizer
 from data_builders.conversations import emotion_conversations
 from data_builders.engines import ENGINES
 from data_builders.leaks import check_leaks
-from data_builders.options import as_mapping
 from data_builders.places import working_folder
 from data_builders.sharegpt import (
     Roles,
@@ -22,22 +21,20 @@ from data_builders.sharegpt import (
     token_lengths,
     write_sharegpt,
 )
-from data_builders.splits import Split, subject_holdout
+from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
-from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.signal_tokenizer import SignalTokenizer
 from prompts import load_task
 
 __all__ = [
     "CONVERSATIONS",
     "BuildConfig",
-    "TrainEncoderConfig",
     "build",
     "read_card",
-    "train_encoder",
     "write_conversations",
 ]
 
@@ -46,48 +43,6 @@ CARD = "card.json"
 SPLIT = "split.json"
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
-
-
-@dataclass
-class TrainEncoderConfig:
-    """Store -> split -> signal tokenizer, fitted on the training subjects only."""
-
-    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
-    out: str = field(default="runs/signal_tokenizer", metadata={"help": "folder to write to"})
-    split: str | None = field(
-        default=None, metadata={"help": "split.json; default: hold out a quarter of the subjects"}
-    )
-    tokenizer: dict | str | None = field(
-        default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
-    )
-    seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
-    jobs: int = field(default=1, metadata={"help": "processes that compute features"})
-
-    def __post_init__(self) -> None:
-        self.tokenizer = as_mapping(self.tokenizer)
-
-
-def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
-    """Fit and save a signal tokenizer with the split that it was fitted on."""
-    store = SegmentStore(config.store)
-    split = Split.load(config.split) if config.split else subject_holdout(store.table, seed=config.seed)
-    check_leaks(store.table, split, store, store.fitted)
-    settings = asdict(config) | {"out": None, "jobs": None}
-    inputs = {"config": settings, "store": store.key, "split": split.hash}
-
-    def work(partial: Path) -> None:
-        settings = SignalTokenizerConfig(**as_mapping(config.tokenizer))
-        signals = store_inputs(store, settings.frame_seconds, config.jobs)
-        tokenizer = SignalTokenizer(settings, store.classes, config.seed)
-        tokenizer.fit(
-            signals[split.mask(store.table, "train")],
-            signals[split.mask(store.table, "validation")],
-            progress,
-        )
-        tokenizer.save_pretrained(partial / "signal_tokenizer")
-        split.save(partial / SPLIT)
-
-    return run_stage("train-encoder", config.out, inputs, work)
 
 
 @dataclass
@@ -145,8 +100,10 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
+        tokenizer.require(config.sources)
         where = config.jobs, config.engine, config.ray_address
-        signals = store_inputs(store, tokenizer.config.frame_seconds, *where)
+        settings = tokenizer.config
+        signals = store_inputs(store, settings.frame_seconds, *where, features=settings.features)
         with working_folder(partial) as here:
             write_conversations(here, signals, tokenizer, split, store.card(), config, progress)
 

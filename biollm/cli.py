@@ -83,7 +83,7 @@ COMMANDS = {
     ),
     "train-encoder": Command(
         "segment store -> split and signal tokenizer",
-        "biollm.building", "train_encoder", ("TrainEncoderConfig",),
+        "encoders.trainer", "train_encoder", ("TrainEncoderConfig",),
         "biollm train-encoder --store runs/noneeg --out runs/noneeg-tokenizer",
     ),
     "build": Command(

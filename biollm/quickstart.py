@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from biollm.building import build, train_encoder
+from biollm.building import build
 from biollm.chat import ChatConfig, chat
 from biollm.cli import read_recipe
 from biollm.evaluation import render_table
@@ -15,6 +15,7 @@ from data_builders.preparing import PrepareConfig, make_reader, prepare
 from data_builders.recording import save_recording
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
+from encoders.trainer import train_encoder
 
 __all__ = ["QuickstartConfig", "quickstart"]
 

@@ -14,7 +14,7 @@ from data_builders.normalisation import Normaliser
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
 from encoders.inputs import SignalInputs, signal_inputs
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import RATINGS, EncoderConfig, SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
 from encoders.vocabulary import bin_token, bracket, code_token, ordinal_vectors, rotated
 
@@ -33,6 +33,7 @@ class SignalTokenizerConfig:
     encoder: dict | None = field(default_factory=dict)  # of EncoderConfig; None for no codes
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
+    features: str = "standard"  # set of hand-made features: standard or full
     token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
     n_bins: int = 8  # quantile bins a feature
     n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
@@ -75,7 +76,11 @@ class SignalTokenizer:
         self.seed = seed
 
     def fit(
-        self, train: Segments | SignalInputs, validation: Segments | SignalInputs, progress: bool = True
+        self,
+        train: Segments | SignalInputs,
+        validation: Segments | SignalInputs,
+        progress: bool = True,
+        folder: Path | None = None,
     ) -> SignalTokenizer:
         """Fit encoder, codebooks and bins.
 
@@ -85,21 +90,35 @@ class SignalTokenizer:
             Training subjects; all their windows, overlapping and reference ones too.
         validation : Segments or SignalInputs
             Other subjects, by which the encoder's training stops.
+        progress : bool
+        folder : Path, optional
+            Where a stopped training of the encoder goes on, see `encoders.training.fit_model`.
         """
         train, validation = self._inputs(train), self._inputs(validation)
-        self.stream_specs_ = train.stream_specs
         self.encoder_ = self._new_encoder()
+        self.stream_specs_ = train.stream_specs
         if self.encoder_ is not None:
-            self.encoder_.fit(train, validation, progress)
+            self.encoder_.fit(train, validation, progress, folder)
+            self.stream_specs_ = self.encoder_.stream_specs_
         self.feature_names_ = list(train.features.columns)
-        rows = labelled_rows(train, self.classes)
+        label = self._ranking_label()
+        rows = labelled_rows(train, self.classes, targets=[label])
         self.feature_normaliser_ = Normaliser(self.config.normalisation).fit(_matrix(train), train.table)
         values = self.features(train)[rows]
-        ranked = _by_information(values, train.table["emotion"].iloc[rows])
+        ranked = _by_information(values, train.table[label].iloc[rows], label in RATINGS)
         self.bin_features_ = sorted(ranked[: self.config.n_binned])
         self.float_features_ = sorted(ranked[: self.config.n_floats])
         self.bins_ = QuantileBins(self.config.n_bins).fit(values[:, self.bin_features_])
         return self
+
+    def _ranking_label(self) -> str:
+        """What features are ranked by: the classes; where there are none, the encoder's first target."""
+        targets = self.encoder_.config.targets if self.encoder_ is not None else []
+        if self.classes:
+            return "emotion"
+        if not targets:
+            raise ValueError("there are no classes to rank features by; train an encoder on the ratings.")
+        return targets[0]
 
     def _new_encoder(self) -> SignalEncoder | None:
         if self.config.encoder is None:
@@ -165,9 +184,17 @@ class SignalTokenizer:
         """Codes with a share of them gone, so that a model cannot lean on any single one."""
         return np.where(rng.random(codes.shape) < self.config.token_dropout, -1, codes)
 
+    def require(self, sources: Sequence[str]) -> None:
+        """Raise ValueError if a source is unknown, or needs codes that this tokenizer does not have."""
+        for source in sources:
+            for part in source.split("+"):
+                self._check_source(part)
+
     def _check_source(self, source: str) -> None:
         if source not in self.sources:
             raise ValueError(f"source is {source!r}; allowed are {list(self.sources)}.")
+        if source == "codes":
+            self.encoder.network_.require_quantizers()
 
     def vocabulary(self, sources: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """New tokens of several sources, each once, and their vectors, shape (n_tokens, 64)."""
@@ -274,6 +301,7 @@ class SignalTokenizer:
 
         how, names = self.config.normalisation, [stream.name for stream in self.stream_specs_]
         encoder.normalisers_ = {name: _normaliser(how, arrays, name) for name in names}
+        encoder.stream_specs_ = self.stream_specs_
         encoder.network_ = encoder.build(self.stream_specs_).eval()
         weights = {
             k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
@@ -283,7 +311,7 @@ class SignalTokenizer:
     def _inputs(self, segments: Segments | SignalInputs) -> SignalInputs:
         if isinstance(segments, SignalInputs):
             return segments
-        return signal_inputs(segments, self.config.frame_seconds)
+        return signal_inputs(segments, self.config.frame_seconds, self.config.features)
 
     def _code_tokens(self) -> list[str]:
         kind, tokens = self._quantizer_name(), []
@@ -333,11 +361,12 @@ def _matrix(inputs: SignalInputs) -> np.ndarray:
     return inputs.features.to_numpy(dtype=np.float32)
 
 
-def _by_information(values: np.ndarray, labels: Any) -> list[int]:
+def _by_information(values: np.ndarray, labels: Any, rating: bool = False) -> list[int]:
     """Columns by falling mutual information with the label (Kraskov's estimate, Ross 2014)."""
-    from sklearn.feature_selection import mutual_info_classif
+    from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-    information = mutual_info_classif(np.nan_to_num(values), labels, random_state=0)
+    estimate = mutual_info_regression if rating else mutual_info_classif
+    information = estimate(np.nan_to_num(values), labels, random_state=0)
     return np.argsort(-information, kind="stable").tolist()
 
 

@@ -17,12 +17,13 @@ from encoders.augmenting import augment
 from encoders.checkpoints import load_checkpoint, save_checkpoint
 from encoders.losses import balanced_shares, class_weights, training_loss, validation_scores
 from encoders.model import ModelOutput, SignalModel
+from encoders.trackers import tracker_problems
 from encoders.training_config import MONITORS, TrainingConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Examples", "encode", "fit_model", "frames", "outputs"]
+__all__ = ["Examples", "embeddings", "encode", "fit_model", "frames", "outputs"]
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = dict[str, torch.Tensor]
@@ -67,7 +68,8 @@ def fit_model(
         Validation subjects must be others than the training subjects.
     config : TrainingConfig, optional
     folder : Path, optional
-        Gets ``last.pt`` after each epoch, from which a stopped training goes on, and the trackers' logs.
+        Gets ``checkpoints/last.pt`` after each epoch, from which a stopped training goes on, and in
+        ``logs`` what the trackers write.
     progress : bool
         Whether a progress bar is shown.
 
@@ -99,9 +101,12 @@ def fit_model(
 
 
 def _accelerator(config: TrainingConfig, folder: Path | None) -> Accelerator:
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
+    problems = list(tracker_problems(config.report_to))
+    if problems:
+        raise ValueError("\n".join(problems))
     # An earlier training of this process may have had another precision, which Accelerate would refuse.
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
@@ -109,6 +114,8 @@ def _accelerator(config: TrainingConfig, folder: Path | None) -> Accelerator:
         cpu=config.use_cpu,
         log_with=config.report_to or None,
         project_dir=folder,
+        # A head has no gradient where no segment of a process's share of a batch has its label.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     if config.report_to:
         accelerator.init_trackers("logs")
@@ -155,7 +162,8 @@ def _key(model: SignalModel, train: Examples, config: TrainingConfig) -> dict[st
         name: [len(array), float(np.nansum(array[:: max(1, len(array) // 100)]))]
         for name, array in train.x.items()
     }
-    return {"config": asdict(config), "shapes": shapes, "data": sums}
+    settings = {name: value for name, value in asdict(config).items() if name != "report_to"}
+    return {"config": settings, "shapes": shapes, "data": sums}
 
 
 class _Run:
@@ -267,12 +275,18 @@ class _Run:
             generator.set_state(value.cpu())
         self.history, self.best_weights = state["history"], state["best_weights"]
         self.best, self.best_epoch = state["best"]
+        if not self.accelerator.is_main_process:
+            # The checkpoint is the first process's: the others must not draw what that one draws.
+            seed = self.config.seed + 1000 * (self.accelerator.process_index + 1) + len(self.history)
+            self.own.manual_seed(seed)
+            torch.manual_seed(seed)
 
 
 def _train(
     run: _Run, held: tuple[Tensors, Tensors], key: dict[str, Any], folder: Path | None, progress: bool
 ) -> list[dict[str, float]]:
-    main, checkpoint = run.accelerator.is_main_process, folder / "last.pt" if folder else None
+    main = run.accelerator.is_main_process
+    checkpoint = folder / "checkpoints" / "last.pt" if folder else None
     state = load_checkpoint(checkpoint, key, run.accelerator.device) if checkpoint else None
     if state is not None:
         run.restore(state)
@@ -355,6 +369,12 @@ def outputs(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
     }
     values = {t: read.get(t, lambda value: value[:, 0])(value) for t, value in found.items()}
     return {target: value.cpu().numpy() for target, value in values.items()}
+
+
+def embeddings(model: SignalModel, x: Arrays) -> np.ndarray:
+    """Return what the heads read of normalised streams `x`: (n_segments, n)."""
+    found = _forward(model, _tensors(x, next(model.parameters()).device))
+    return torch.cat([output.embedding for output in found]).float().cpu().numpy()
 
 
 def encode(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:

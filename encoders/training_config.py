@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from data_builders.augmentation.basic import time_masking
 from data_builders.augmentation.intermediate import INTERMEDIATE
@@ -41,8 +42,12 @@ class TrainingConfig:
     seed: int = 0  # of the order, the augmentation and the dropout
 
     def __post_init__(self) -> None:
-        wrong = [f"{name} is {getattr(self, name)!r}" for name in POSITIVE if not getattr(self, name) > 0]
-        wrong += [f"{name} is {getattr(self, name)!r}" for name in NOT_NEGATIVE if getattr(self, name) < 0]
+        wrong = [
+            f"{name} is {getattr(self, name)!r}"
+            for names, least in ((POSITIVE, 1e-12), (NOT_NEGATIVE, 0))
+            for name in names
+            if not _from(getattr(self, name), least)
+        ]
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 wrong.append(f"{name} is {getattr(self, name)!r}, allowed are {list(allowed)}")
@@ -54,6 +59,11 @@ class TrainingConfig:
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
                 f"and from 0 for {', '.join(NOT_NEGATIVE)}."
             )
+
+
+def _from(value: Any, least: float) -> bool:
+    """Whether a value, which may come from YAML or JSON, is a number from `least` on."""
+    return isinstance(value, int | float) and value >= least
 
 
 POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")

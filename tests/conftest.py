@@ -121,7 +121,8 @@ TINY_TOKENIZER = {
 @pytest.fixture(scope="session")
 def conversations(store, make_base, tmp_path_factory) -> Path:
     """Signal tokenizer and conversations of that store."""
-    from biollm.building import BuildConfig, TrainEncoderConfig, build, train_encoder
+    from biollm.building import BuildConfig, build
+    from encoders.trainer import TrainEncoderConfig, train_encoder
 
     folder = tmp_path_factory.mktemp("built")
     encoder = TrainEncoderConfig(str(store), str(folder / "signal_tokenizer"), tokenizer=TINY_TOKENIZER)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biollm.building import TrainEncoderConfig, train_encoder
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.methods import GROUPS
@@ -18,6 +17,7 @@ from data_builders.splits import Split, subject_holdout
 from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
+from encoders.trainer import TrainEncoderConfig, train_encoder
 
 SETTINGS = {
     "protocol": "gkf2",

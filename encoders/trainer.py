@@ -1,0 +1,369 @@
+"""Stage ``train-encoder``: store -> split and signal tokenizer, in a run folder that says how it went.
+
+From Python::
+
+    trainer = Trainer(TrainEncoderConfig(store="runs/noneeg", out="runs/noneeg-cnn", network="cnn"))
+    trainer.fit()
+    results = trainer.test()
+
+Under ``accelerate launch`` the processes train together, and the first one alone writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from data_builders.leaks import check_leaks
+from data_builders.places import is_remote, write_whole
+from data_builders.splits import Split, load_splits, make_splits
+from data_builders.stage import close_stage, open_stage
+from data_builders.store import SegmentStore
+from encoders.heads import TARGETS
+from encoders.input_cache import store_inputs
+from encoders.inputs import SignalInputs, streams_of
+from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.trainer_config import TrainEncoderConfig, full_settings, tokenizer_config
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["TrainEncoderConfig", "Trainer", "train_encoder"]
+
+STAGE = "train-encoder"
+TOKENIZER, SPLIT, RESULTS = "signal_tokenizer", "split.json", "results.json"
+BEST = Path("checkpoints", "best.safetensors")
+LAST = Path("checkpoints", "last.pt")
+
+
+def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
+    """Fit, save and test an encoder with its signal tokenizer.
+
+    Returns
+    -------
+    Path
+        The run folder, see `Trainer`.
+    """
+    trainer = Trainer(config, progress).fit()
+    if trainer.testable:
+        results = trainer.test()
+        if progress and trainer.writes:
+            print(_summary(results, trainer.folder_))
+    return trainer.folder_
+
+
+class Trainer:
+    """Train an encoder on a split of a store, and score it once on the test part.
+
+    The run folder gets ``signal_tokenizer/`` and ``split.json``, which ``biollm build`` reads, and beside
+    them ``config.yaml`` (a recipe that makes the same run again), ``history.json`` (a row an epoch),
+    ``checkpoints/best.safetensors`` (the network's weights), ``logs/`` of the trackers, ``figures/``, and
+    from `test` ``results.json`` and ``classification_report.txt``. While it trains, the folder is called
+    ``OUT.partial`` and holds ``checkpoints/last.pt``, from which the same settings go on after a stop.
+
+    Parameters
+    ----------
+    config : TrainEncoderConfig
+    progress : bool
+        Whether a progress bar with the metrics is shown.
+
+    Attributes
+    ----------
+    folder_ : Path
+    split_ : Split
+    """
+
+    def __init__(self, config: TrainEncoderConfig, progress: bool = True) -> None:
+        self.config = config
+        self.progress = progress
+
+    def fit(self) -> Trainer:
+        """Train, or find what the same settings have trained before; the test part is not looked at.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not fit the store; all that is wrong is named.
+        LeakError
+            If the parts of the split know each other.
+        """
+        config = self.config
+        self._store = store = SegmentStore(config.store)
+        self.split_ = split = _split(config, store)
+        check_leaks(store.table, split, store, store.fitted)
+        self._settings = tokenizer_config(config)
+        _check(self._settings, config, store, split)
+        state = _processes(self._settings)
+        with state.main_process_first():
+            partial = open_stage(STAGE, config.out, self._inputs_of_the_stage())
+        if partial is not None:
+            self._train(partial)
+            if self.writes:
+                close_stage(STAGE, partial, config.out)
+                (Path(config.out) / LAST).unlink(missing_ok=True)
+            _processes(self._settings).wait_for_everyone()
+        self.folder_ = Path(config.out)
+        return self
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return _processes(self._settings).is_main_process
+
+    @property
+    def testable(self) -> bool:
+        """Whether there is an encoder, and a test part with labels."""
+        part = self._store.table[self.split_.mask(self._store.table, "test")]
+        return self._settings.encoder is not None and bool(
+            len(_labelled(part[part["on_grid"]], self._targets, self._store.classes))
+        )
+
+    @property
+    def _targets(self) -> list[str]:
+        return EncoderConfig(**(self._settings.encoder or {})).targets
+
+    def _inputs_of_the_stage(self) -> dict[str, Any]:
+        settings = full_settings(self.config)
+        chosen: dict[str, Any] = {name: settings[name] for name in ("tokenizer", "encoder", "seed")}
+        chosen["training"] = {k: v for k, v in settings["training"].items() if k != "report_to"}
+        return {"config": chosen, "store": self._store.key, "split": self.split_.hash}
+
+    def _train(self, partial: Path) -> None:
+        inputs, table = self._inputs(), self._store.table
+        train, validation = (inputs[self.split_.mask(table, part)] for part in ("train", "validation"))
+        tokenizer = SignalTokenizer(self._settings, self._store.classes, self.config.seed)
+        tokenizer.fit(train, validation, self.progress, partial)
+        if not self.writes:
+            return
+        tokenizer.save_pretrained(partial / TOKENIZER)
+        self.split_.save(partial / SPLIT)
+        write_whole(partial / "config.yaml", _recipe(self.config))
+        if tokenizer.encoder_ is not None:
+            _write_run(partial, tokenizer.encoder_, self._title())
+
+    def _inputs(self) -> SignalInputs:
+        settings = self._settings
+        return store_inputs(self._store, settings.frame_seconds, self.config.jobs, features=settings.features)
+
+    def test(self) -> dict[str, Any]:
+        """Score the test part with the weights that `fit` kept; done once, then read.
+
+        Returns
+        -------
+        dict
+            What ``results.json`` holds: ``targets`` as `encoders.run_results.score_answers` gives them,
+            counts of segments, subjects and parameters, the split's hash and protocol, and, with a quantizer
+            and emotions, statistics of the ``codes``.
+
+        Raises
+        ------
+        ValueError
+            If `fit` was not called, there is no encoder, or no test segment has a label.
+        """
+        if not hasattr(self, "folder_"):
+            raise ValueError("the encoder is not trained yet; call fit() first.")
+        if not self.testable:
+            raise ValueError(
+                f"{self.folder_}: there is nothing to test: the tokenizer has no encoder, or no segment of "
+                f"the test part has a label of {self._targets}."
+            )
+        path = self.folder_ / RESULTS
+        if self.writes and not path.is_file():
+            self._write_results(path)
+        _processes(self._settings).wait_for_everyone()
+        return json.loads(path.read_text())
+
+    def _write_results(self, path: Path) -> None:
+        from encoders.run_results import render_report, score_answers
+        from encoders.training import embeddings
+
+        tokenizer = SignalTokenizer.from_pretrained(self.folder_ / TOKENIZER)
+        encoder, classes = tokenizer.encoder, tokenizer.classes
+        test = self._inputs()[self.split_.mask(self._store.table, "test")]
+        rows = labelled_rows(test, classes, on_grid=True, targets=self._targets)
+        table = test.table.iloc[rows].reset_index(drop=True)
+        answers = encoder.predict(test, rows)
+        scores = score_answers(table, answers, classes)
+        report = render_report(table, answers, classes, scores)
+        write_whole(self.folder_ / "classification_report.txt", report)
+        embedding = embeddings(encoder.network_, encoder.normalised(test, rows))
+        self._draw_results(table, answers, scores, embedding)
+        content = {"targets": scores, **self._about(table, encoder)}
+        if encoder.network_.quantizers and "emotion" in scores:
+            known = rows[table["emotion"].isin(classes)]
+            content["codes"] = encoder.codebook_report(test, known)
+        write_whole(path, json.dumps(content, indent=1, allow_nan=False))
+
+    def _about(self, table: pd.DataFrame, encoder: SignalEncoder) -> dict[str, Any]:
+        history = json.loads((self.folder_ / "history.json").read_text())
+        return {
+            "n_segments": len(table),
+            "n_subjects": int(table["subject"].nunique()),
+            "classes": list(encoder.classes),
+            "parameters": sum(p.numel() for p in encoder.network_.parameters()),
+            "epochs": len(history),
+            "seed": self.config.seed,
+            "normalisation": self._settings.normalisation,
+            "store": self._store.key,
+            "split": {
+                "hash": self.split_.hash, "protocol": self.split_.protocol, "fold": self.split_.fold,
+                "subject_disjoint": self.split_.subject_disjoint, "leaky": self.split_.leaky,
+            },
+        }  # fmt: skip
+
+    def _draw_results(
+        self,
+        table: pd.DataFrame,
+        answers: Mapping[str, np.ndarray],
+        scores: Mapping[str, dict[str, Any]],
+        embedding: np.ndarray,
+    ) -> None:
+        from encoders import run_figures
+
+        title, figures = self._title(), self.folder_ / "figures"
+        mark = f"{title}: {len(table)} test segments of {table['subject'].nunique()} subjects"
+        emotion = scores.get("emotion", {})
+        if emotion.get("n"):
+            accuracy = f"{title}: balanced accuracy {emotion['balanced_accuracy']:.3f} on the test part"
+            drawn = run_figures.confusion_figure(emotion["confusion"], self._store.classes, accuracy)
+            _save(drawn, figures / "confusion_matrix.png")
+        curves = _curves(table, answers, self._store.classes)
+        if curves:
+            _save(run_figures.roc_figure(curves, mark), figures / "roc.png")
+        known = {t: table[t].notna().to_numpy() for t in ("valence", "arousal") if scores.get(t, {}).get("n")}
+        if known:
+            truth = {t: table[t].to_numpy(float)[rows] for t, rows in known.items()}
+            given = {t: answers[t][rows] for t, rows in known.items()}
+            _save(run_figures.ratings_figure(truth, given, scores, mark), figures / "ratings.png")
+        if len(table) > 1:
+            label = next(target for target in TARGETS if scores.get(target, {}).get("n"))
+            drawn = run_figures.embedding_figure(embedding, table, label, mark)
+            _save(drawn, figures / "embedding.png")
+
+    def _title(self) -> str:
+        network = self.config.network or EncoderConfig(**(self._settings.encoder or {})).network
+        names = [network] if isinstance(network, str) else [f"{k}: {v}" for k, v in network.items()]
+        mark = "LEAKY SPLIT — " if self.split_.leaky else ""
+        return f"{mark}{', '.join(names)} on {Path(self.config.store).name}"
+
+
+def _split(config: TrainEncoderConfig, store: SegmentStore) -> Split:
+    splits = (
+        load_splits(config.split) if config.split else make_splits(store.table, config.protocol, config.seed)
+    )
+    if config.split and len(splits) == 1:
+        return splits[0]
+    chosen = [split for split in splits if split.fold == config.fold]
+    if not chosen:
+        folds = [split.fold for split in splits]
+        raise ValueError(f"fold is {config.fold}; {config.split or config.protocol} has the folds {folds}.")
+    return chosen[0]
+
+
+def _check(
+    settings: SignalTokenizerConfig, config: TrainEncoderConfig, store: SegmentStore, split: Split
+) -> None:
+    """Fail with all that does not fit the store before anything is computed."""
+    problems = []
+    if is_remote(config.out):
+        problems.append(f"out: {config.out} is a URL; a run folder is written on this machine, then copied.")
+    specs = streams_of(store.specs, store.about["window"], settings.frame_seconds)
+    if settings.encoder is not None:
+        encoder = EncoderConfig(**settings.encoder)
+        for target in encoder.targets:
+            counts = {
+                part: len(_labelled(store.table[split.mask(store.table, part)], [target], store.classes))
+                for part in ("train", "validation")
+            }
+            problems += [
+                f"targets: no segment of the {part} part has the label {target!r}; leave it out."
+                for part, n in counts.items() if not n
+            ]  # fmt: skip
+        if not problems:
+            problems += _building_problem(encoder, store, specs, config.seed)
+    if problems:
+        raise ValueError(f"{config.store}:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+def _building_problem(encoder: EncoderConfig, store: SegmentStore, specs: list, seed: int) -> list[str]:
+    """What the networks say of their options and of these streams, before hours of features."""
+    import torch
+
+    try:
+        model = SignalEncoder(encoder, store.classes, seed).build(specs).eval()
+        with torch.no_grad():
+            model.frames({spec.name: torch.zeros(2, spec.n_channels, spec.n_samples) for spec in specs})
+    except (ValueError, TypeError) as error:  # a TypeError where an option is unknown
+        return [f"encoder: {error}"]
+    return []
+
+
+def _labelled(table: pd.DataFrame, targets: list[str], classes: tuple[str, ...]) -> pd.DataFrame:
+    known = [table[t].isin(classes) if t == "emotion" else table[t].notna() for t in targets]
+    return table[np.logical_or.reduce(known)]
+
+
+def _processes(settings: SignalTokenizerConfig) -> Any:
+    """Accelerate's view of the processes that train together; one, unless they were launched by it."""
+    from accelerate.state import PartialState
+
+    return PartialState(cpu=(settings.encoder or {}).get("training", {}).get("use_cpu", False))
+
+
+def _recipe(config: TrainEncoderConfig) -> str:
+    import yaml
+
+    return f"# biollm {STAGE} --config THIS_FILE\n" + yaml.safe_dump(
+        {STAGE: full_settings(config)}, sort_keys=False
+    )
+
+
+def _write_run(folder: Path, encoder: SignalEncoder, title: str) -> None:
+    """Weights, history, and the figures that need no test part."""
+    from safetensors.torch import save_file
+
+    from encoders.architecture_figure import architecture_figure
+    from encoders.run_figures import learning_figure
+
+    (folder / BEST).parent.mkdir(exist_ok=True)
+    weights = encoder.network_.state_dict().items()
+    save_file({name: value.contiguous().cpu() for name, value in weights}, folder / BEST)
+    write_whole(folder / "history.json", json.dumps(encoder.history_, indent=1))
+    _save(learning_figure(encoder.history_, title), folder / "figures" / "learning_curves.png")
+    _save(architecture_figure(encoder.network_, title), folder / "figures" / "architecture.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, facecolor="white")
+
+
+def _curves(
+    table: pd.DataFrame, answers: Mapping[str, np.ndarray], classes: tuple[str, ...]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Truth and score of each class and of transitions, where the test part has both."""
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    if "emotion" in answers:
+        known = table["emotion"].isin(classes).to_numpy()
+        truth = table["emotion"].to_numpy()[known]
+        for name, scores in zip(classes, answers["emotion"][known].T, strict=True):
+            found[name] = truth == name, scores
+    if "transition" in answers:
+        known = table["transition"].notna().to_numpy()
+        found["transition"] = table["transition"].to_numpy(float)[known] > 0.5, answers["transition"][known]
+    return {name: pair for name, pair in found.items() if 0 < pair[0].sum() < len(pair[0])}
+
+
+def _summary(results: Mapping[str, Any], folder: Path) -> str:
+    shown = ("balanced_accuracy", "macro_f1", "f1", "ccc", "mae", "rmse")
+    lines = []
+    for target, scores in results["targets"].items():
+        numbers = ", ".join(f"{name} {scores[name]:.3f}" for name in shown if name in scores)
+        lines.append(f"test  {target}: {numbers or 'no labels'} ({scores['n']} segments)")
+    return "\n".join([*lines, f"run   {folder}: results.json, figures/, signal_tokenizer/"])

@@ -1,0 +1,204 @@
+"""What ``biollm train-encoder`` is told: one dataclass, checked whole, and how its parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from data_builders.normalisation import NORMALISATIONS
+from data_builders.options import as_mapping
+from encoders.heads import TARGETS
+from encoders.signal_encoder import EncoderConfig
+from encoders.signal_tokenizer import SignalTokenizerConfig
+from encoders.trackers import tracker_problems
+from encoders.training_config import TrainingConfig
+
+__all__ = ["LENGTHS", "TrainEncoderConfig", "full_settings", "tokenizer_config"]
+
+LENGTHS = ("quick", "full")
+QUICK, PATIENT = 3, 2
+"""A quick training has a third of the epochs, a full one twice the patience."""
+
+
+@dataclass
+class TrainEncoderConfig:
+    """Store and split -> encoder and signal tokenizer, fitted on the training part, scored on the test part.
+
+    Settings that are named more closely win: `training` over `encoder` over `tokenizer`, and the fields
+    beside them over all three. What nobody names is as the network's system (`encoders.presets`) has it.
+    """
+
+    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
+    out: str = field(
+        default="runs/signal_tokenizer",
+        metadata={"help": "run folder to write to; until it is whole its place is OUT.partial"},
+    )
+    split: str | None = field(
+        default=None, metadata={"help": "split.json, or folder of 'biollm split', to use instead of protocol"}
+    )
+    protocol: str = field(
+        default="holdout",
+        metadata={"help": "holdout (a quarter of the subjects), gkfN, loso, ...: see 'biollm split --help'"},
+    )
+    fold: int = field(default=0, metadata={"help": "fold of the protocol or of the folder of splits"})
+    network: str | None = field(
+        default=None, metadata={"help": "cnn, tcn, bigru, gru_xnet, ...: a system of encoders.presets"}
+    )
+    targets: list[str] = field(
+        default_factory=list,
+        metadata={"help": "emotion (default), valence, arousal, transition: any of them"},
+    )
+    normalisation: str | None = field(
+        default=None,
+        metadata={"help": "subject (default) or recording (transductive), baseline (causal) or none"},
+    )
+    frame_seconds: float | None = field(
+        default=None, metadata={"help": "seconds a frame and code (2); by stream in the tokenizer's mapping"}
+    )
+    preset: str | None = field(
+        default=None,
+        metadata={"help": "quick (a third of the epochs) or full (twice the patience); given settings win"},
+    )
+    tokenizer: dict | str | None = field(
+        default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
+    )
+    encoder: dict | str | None = field(
+        default=None, metadata={"help": "network_options (n_fft, hop, ...), dim, quantizer of EncoderConfig"}
+    )
+    training: dict | str | None = field(
+        default=None, metadata={"help": "epochs, batch_size, learning_rate, ... of TrainingConfig"}
+    )
+    report_to: list[str] = field(
+        default_factory=list, metadata={"help": "trackers that log each epoch: tensorboard, wandb, ..."}
+    )
+    seed: int = field(default=0, metadata={"help": "of the split, the weights and the training"})
+    jobs: int = field(default=1, metadata={"help": "processes that compute features"})
+
+    def __post_init__(self) -> None:
+        for name in ("tokenizer", "encoder", "training"):
+            setattr(self, name, as_mapping(getattr(self, name)))
+        problems = list(_problems(self))
+        if problems:
+            raise ValueError("TrainEncoderConfig:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+def tokenizer_config(config: TrainEncoderConfig) -> SignalTokenizerConfig:
+    """The signal tokenizer's settings, the encoder's and the training's inside, as far as they are named."""
+    settings = as_mapping(config.tokenizer)
+    given = {"normalisation": config.normalisation, "frame_seconds": config.frame_seconds}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if settings.get("encoder", {}) is not None:
+        settings["encoder"] = _encoder(config, settings.get("encoder", {}))
+    return SignalTokenizerConfig(**settings)
+
+
+def _encoder(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> dict[str, Any]:
+    given = {**inner, **as_mapping(config.encoder)}
+    training = {**inner.get("training", {}), **given.get("training", {}), **as_mapping(config.training)}
+    if config.report_to:
+        training["report_to"] = config.report_to
+    system = _system(config.network) if config.network else {}
+    named = {"network": system["network"]} if config.network else {}
+    if config.targets:
+        named["targets"] = config.targets
+    options = {**system.get("network_options", {}), **given.get("network_options", {})}
+    settings = {**system, **given, **named, "network_options": options}
+    settings["training"] = {**_of_length(system.get("training", {}), config.preset), **training}
+    return {name: value for name, value in settings.items() if value != {}}
+
+
+def _system(network: str) -> Mapping[str, Any]:
+    from encoders.presets import PRESETS
+
+    return PRESETS[network]
+
+
+def _of_length(training: Mapping[str, Any], preset: str | None) -> dict[str, Any]:
+    """A system's training, shortened or made patient."""
+    whole = TrainingConfig(**training)
+    if preset == "quick":
+        return {**training, "epochs": max(1, whole.epochs // QUICK)}
+    if preset == "full":
+        return {**training, "patience": PATIENT * whole.patience}
+    return dict(training)
+
+
+def full_settings(config: TrainEncoderConfig) -> dict[str, Any]:
+    """All fields with their values, of the nested ones too: what makes the same run again.
+
+    The seed of the training stays out of it unless it is named, since it is the run's own.
+    """
+    made = tokenizer_config(config)
+    content = asdict(config) | {"tokenizer": asdict(made) | {"encoder": None}}
+    if made.encoder is None:
+        return content
+    encoder = asdict(EncoderConfig(**{**made.encoder, "normalisation": made.normalisation}))
+    training = asdict(TrainingConfig(**encoder.pop("training")))
+    if "seed" not in made.encoder.get("training", {}):
+        del training["seed"]
+    del encoder["normalisation"], content["tokenizer"]["encoder"]
+    return content | {"encoder": encoder, "report_to": training.pop("report_to"), "training": training}
+
+
+def _problems(config: TrainEncoderConfig) -> Iterable[str]:
+    wrong = [f"{name} is {getattr(config, name)}; allowed are whole numbers from {least}."
+             for name, least in (("fold", 0), ("jobs", 1)) if getattr(config, name) < least]  # fmt: skip
+    wrong += [
+        *_choice("preset", config.preset, LENGTHS),
+        *_choice("network", config.network, _systems(config)),
+    ]
+    wrong += [problem for target in config.targets for problem in _choice("targets", target, TARGETS)]
+    tokenizer = as_mapping(config.tokenizer)
+    yield from wrong
+    yield from _unknown("tokenizer", tokenizer, SignalTokenizerConfig)
+    if tokenizer.get("encoder", {}) is None:
+        names = ("network", "targets", "preset", "encoder", "training", "report_to")
+        set_all_the_same = [name for name in names if getattr(config, name)]
+        if set_all_the_same:
+            yield f"tokenizer says encoder: null, but {set_all_the_same} are set; leave one of the two out."
+        return
+    inner, own = tokenizer.get("encoder", {}), as_mapping(config.encoder)
+    unknown = [*_unknown("tokenizer.encoder", inner, EncoderConfig), *_unknown("encoder", own, EncoderConfig)]
+    for name, training in (
+        ("tokenizer.encoder.training", inner.get("training", {})),
+        ("encoder.training", own.get("training", {})),
+        ("training", as_mapping(config.training)),
+    ):
+        unknown += _unknown(name, training, TrainingConfig)
+    unknown += tracker_problems(config.report_to)
+    yield from unknown
+    if not (wrong or unknown):
+        yield from _problems_inside(config)
+
+
+def _problems_inside(config: TrainEncoderConfig) -> Iterable[str]:
+    """Of values that can only be read once all parts are put together."""
+    settings = tokenizer_config(config)
+    yield from _choice("normalisation", settings.normalisation, NORMALISATIONS)
+    encoder = EncoderConfig(**(settings.encoder or {}))
+    yield from (problem for target in encoder.targets for problem in _choice("targets", target, TARGETS))
+    try:
+        TrainingConfig(**encoder.training)
+    except ValueError as error:
+        yield str(error)
+    yield from tracker_problems(encoder.training.get("report_to", []))
+
+
+def _systems(config: TrainEncoderConfig) -> Iterable[str]:
+    if config.network is None:
+        return ()  # the networks need torch, which takes a second to import
+    from encoders.presets import PRESETS
+
+    return PRESETS
+
+
+def _choice(name: str, given: Any, allowed: Iterable[str]) -> list[str]:
+    if given is None or given in allowed:
+        return []
+    return [f"{name}: got {given!r}; allowed are {sorted(allowed)}."]
+
+
+def _unknown(name: str, given: Mapping[str, Any], config: type) -> list[str]:
+    known = [f.name for f in fields(config)]
+    return [f"{name}: got the key {key!r}; allowed are {known}." for key in given if key not in known]
