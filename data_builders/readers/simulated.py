@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from data_builders.readers._simulated_shapes import SHAPES, WINDOWS
 from data_builders.readers.reader import Reader
-from data_builders.recording import Block, Recording, Signal, load_recording
+from data_builders.recording import BASELINE_SECONDS, Block, Recording, Signal, load_recording
 from data_builders.segments import SignalSpec
 from data_builders.simulation import (
-    MONTAGE,
-    MUSCLES,
     WAVEFORMS,
     Session,
     SimulationOptions,
@@ -24,19 +24,35 @@ from data_builders.simulation import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Simulated"]
+__all__ = ["SHAPES", "Simulated"]
 
-CHANNELS = {"emg": (MUSCLES, "µV"), "eeg": (MONTAGE, "µV"), "ecg": (("ecg",), "mV"), "gsr": (("gsr",), "µS")}
+UNITS = {"emg": "µV", "eeg": "µV", "ecg": "mV", "gsr": "µS"}
 
 DEFAULTS = SimulationOptions()
 
 
 def _specs(options: SimulationOptions) -> dict[str, SignalSpec]:
-    return {name: SignalSpec(options.sampling_rates[name], *CHANNELS[name]) for name in options.modalities}
+    channels = {"emg": options.muscles, "eeg": options.montage, "ecg": ("ecg",), "gsr": ("gsr",)}
+    return {
+        name: SignalSpec(options.sampling_rates[name], channels[name], UNITS[name])
+        for name in options.modalities
+    }
+
+
+def _options(shape: str | None, changes: Mapping[str, Any]) -> SimulationOptions:
+    if shape is None:
+        return SimulationOptions(**changes)
+    if shape not in SHAPES:
+        raise ValueError(f"reader 'simulated': shape is {shape!r}; allowed are {list(SHAPES)} or none.")
+    rates = {**SHAPES[shape].sampling_rates, **changes.get("sampling_rates", {})}
+    return replace(SHAPES[shape], **{**changes, "sampling_rates": rates})
 
 
 class Simulated(Reader):
     """Sessions of simulated subjects: a minute of rest, then blocks of emotions in random order.
+
+    With a `shape` they have the rates, channels, lengths, emotions and subjects of another data set, so that
+    what is made for that one runs without it; the physiology stays the same, and nothing is copied from it.
 
     What moves with an emotion, and the sources for it, stand in `data_builders.simulation.physiology`.
     A recording is a function of the options, the seed and the subject alone, and a modality's signal
@@ -46,6 +62,10 @@ class Simulated(Reader):
     ----------
     root : None
         There is no folder to read.
+    shape : {"amigos", "deap", "gameemo", "seed_iv", "emg"}, optional
+        A data set whose shape is taken, see `data_builders.readers.simulated.SHAPES`; the other options
+        change it. The default windows are its reader's, and a causal baseline sees only the rest before the
+        first block. "emg" is 8 channels at 15 kHz and samples of 3 s, of 12 emotions.
     **options
         See `data_builders.simulation.SimulationOptions`.
 
@@ -75,13 +95,15 @@ class Simulated(Reader):
     window = 10.0
     step = 5.0
 
-    def __init__(self, root: str | Path | None = None, **options: Any) -> None:
+    def __init__(self, root: str | Path | None = None, shape: str | None = None, **options: Any) -> None:
         if root is not None:
             raise ValueError(
                 f"reader 'simulated': root is {root}; allowed is none, since nothing is read. "
                 "Read saved recordings with the reader 'npz'."
             )
-        self.options = SimulationOptions(**options)
+        self.options = _options(shape, options)
+        self.reference = (0.0, self.options.rest_seconds if shape else BASELINE_SECONDS)
+        self.window, self.step = WINDOWS.get(shape, (Simulated.window, Simulated.step))
         self.classes = self.options.emotions
         self.modalities = _specs(self.options)
 
@@ -102,7 +124,7 @@ class Simulated(Reader):
                 zip(session.edges[session.n_rest : -1], session.labels, strict=True)
             )
         )
-        return Recording(signals, self.name, session.subject, blocks=blocks)
+        return Recording(signals, self.name, session.subject, blocks=blocks, baseline=self.reference)
 
     def session(self, subject: str) -> Session:
         """True parameters of a subject's session."""
@@ -147,8 +169,10 @@ class Simulated(Reader):
         return int(subject[1:])
 
     def _signal(self, modality: str, number: int, session: Session) -> Signal:
-        channels, unit = CHANNELS[modality]
-        rate = self.options.sampling_rates[modality]
-        rng = np.random.default_rng([self.options.seed, number, 1 + sorted(CHANNELS).index(modality)])
-        data = WAVEFORMS[modality](session.values, session.edges, rate, rng)
-        return Signal(data, rate, channels, unit)
+        spec = self.modalities[modality]
+        rng = np.random.default_rng([self.options.seed, number, 1 + sorted(UNITS).index(modality)])
+        channels = {"eeg": {"montage": spec.channel_names}, "emg": {"muscles": spec.channel_names}}
+        data = WAVEFORMS[modality](
+            session.values, session.edges, spec.sampling_rate, rng, **channels.get(modality, {})
+        )
+        return Signal(data, spec.sampling_rate, spec.channel_names, spec.unit)

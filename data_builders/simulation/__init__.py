@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from data_builders.simulation.feature_table import draw_feature_table, write_feature_table
+from data_builders.simulation.montages import electrode_positions
 from data_builders.simulation.physiology import CIRCUMPLEX, EFFECTS, MONTAGE, MUSCLES, PARAMETERS, Parameter
 from data_builders.simulation.session import Session, SimulationOptions, draw_session, label_posterior
 from data_builders.simulation.waveforms import WAVEFORMS
@@ -16,6 +18,9 @@ __all__ = [
     "Parameter",
     "Session",
     "SimulationOptions",
+    "draw_feature_table",
     "draw_session",
+    "electrode_positions",
     "label_posterior",
+    "write_feature_table",
 ]

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from data_builders.simulation.physiology import CIRCUMPLEX, EFFECTS, PARAMETERS, natural_values
+from data_builders.simulation.montages import strange_electrodes
+from data_builders.simulation.physiology import (
+    CIRCUMPLEX,
+    EFFECTS,
+    MONTAGE,
+    MUSCLES,
+    PARAMETERS,
+    natural_values,
+)
 
 __all__ = ["Session", "SimulationOptions", "draw_session", "label_posterior"]
 
@@ -17,6 +25,7 @@ LOWEST_RATES = {"emg": 100.0, "eeg": 64.0, "ecg": 50.0, "gsr": 2.0}
 BLOCK_NOISE = 0.45
 RESPONSIVENESS_SPREAD = 0.2
 RATING_NOISE = 0.15
+BURST_RATE = next(p.centre for p in PARAMETERS if p.name == "burst_rate")
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,16 @@ class SimulationOptions:
     modalities: tuple[str, ...] = ("emg", "eeg", "ecg", "gsr")
     emotions: tuple[str, ...] = ("anger", "anxiety", "fear", "happiness")
     sampling_rates: Mapping[str, float] = field(default_factory=dict)  # Hz by modality, over the defaults
+    montage: tuple[str, ...] = MONTAGE  # electrodes of the EEG, places of the 10-10 system
+    muscles: tuple[str, ...] = MUSCLES  # channels of the EMG
+    burst_rate: float = BURST_RATE  # of the muscles, a minute, of the median subject at rest
     label_noise: float = 0.05  # fraction of blocks whose label is replaced by another one
     effect: float = 1.0  # factor on all profiles; at 0 the signals know nothing of the label
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "modalities", tuple(self.modalities))
-        object.__setattr__(self, "emotions", tuple(self.emotions))
+        for name in ("modalities", "emotions", "montage", "muscles"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "sampling_rates", RATES | dict(self.sampling_rates))
         if problems := self._problems():
             raise ValueError("the simulated set cannot be made: " + "; ".join(problems) + ".")
@@ -62,6 +74,14 @@ class SimulationOptions:
             f"sampling_rates are for {tuple(self.sampling_rates)}; allowed are {tuple(RATES)}": (
                 set(self.sampling_rates) <= set(RATES)
             ),
+            f"montage is {self.montage}; allowed are places of the 10-10 system, such as F3, each once": (
+                0 < len(self.montage) == len({name.upper() for name in self.montage})
+                and not strange_electrodes(self.montage)
+            ),
+            f"muscles are {self.muscles}; allowed are some of {MUSCLES}, each once": (
+                0 < len(self.muscles) == len(set(self.muscles) & set(MUSCLES))
+            ),
+            f"burst_rate is {self.burst_rate}; allowed is above 0": self.burst_rate > 0,
             f"label_noise is {self.label_noise}; allowed is 0 to below 1": 0 <= self.label_noise < 1,
             f"effect is {self.effect}; allowed is 0 or more": self.effect >= 0,
         } | {
@@ -117,7 +137,8 @@ def draw_session(number: int, options: SimulationOptions) -> Session:
     profiles = np.array([EFFECTS["neutral"]] * n_rest + [EFFECTS[emotion] for emotion in emotions])
     noise = BLOCK_NOISE * rng.standard_normal(profiles.shape)
     shift = options.effect * responsiveness * profiles + noise
-    values = natural_values(offset, shift)
+    values = {p.name: column for p, column in zip(PARAMETERS, natural_values(offset, shift).T, strict=True)}
+    values["burst_rate"] = values["burst_rate"] * (options.burst_rate / BURST_RATE)
     return Session(
         subject=f"S{number:02d}",
         edges=_edges(n_rest, options),
@@ -126,7 +147,7 @@ def draw_session(number: int, options: SimulationOptions) -> Session:
         labels=_draw_labels(rng, emotions, options),
         shift=shift,
         responsiveness=responsiveness,
-        values={p.name: values[:, i] for i, p in enumerate(PARAMETERS)},
+        values=values,
     )
 
 
@@ -174,7 +195,7 @@ def label_posterior(session: Session, options: SimulationOptions) -> np.ndarray:
     The shift of a block is Gaussian around the subject's response to the emotion, and a label is
     replaced by each other one equally often, so that this is Bayes' rule in closed form: no
     classifier that sees one block at a time does better on average. Only parameters of the simulated
-    modalities count.
+    modalities and muscles count.
 
     Returns
     -------
@@ -183,7 +204,8 @@ def label_posterior(session: Session, options: SimulationOptions) -> np.ndarray:
     """
     from scipy.special import softmax
 
-    seen = np.array([p.modality in options.modalities for p in PARAMETERS])
+    unseen = set(MUSCLES) - set(options.muscles)
+    seen = np.array([p.modality in options.modalities and p.name not in unseen for p in PARAMETERS])
     profiles = np.array([EFFECTS[emotion] for emotion in options.emotions])
     expected = options.effect * session.responsiveness * profiles
     distance = session.shift[session.n_rest :, None, seen] - expected[None, :, seen]

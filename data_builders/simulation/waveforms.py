@@ -7,10 +7,11 @@ the session: all drifts are stationary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from data_builders.simulation.montages import electrode_positions
 from data_builders.simulation.physiology import MONTAGE, MUSCLES
 
 __all__ = ["WAVEFORMS", "beat_times", "ecg", "eeg", "emg", "gsr"]
@@ -18,6 +19,8 @@ __all__ = ["WAVEFORMS", "beat_times", "ecg", "eeg", "emg", "gsr"]
 Values = Mapping[str, np.ndarray]
 CONTROL_RATE = 20.0
 WARM_UP = 30.0
+CHUNK = 16384
+"""Samples that are computed in double precision at a time, which bounds the memory of long sessions."""
 
 
 def gsr(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -83,37 +86,43 @@ def ecg(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator
     return signal[None].astype(np.float32)
 
 
-def emg(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Facial EMG in µV, shape (8, n_samples): noise of a set median frequency, gated by bursts of 1 s.
+def emg(
+    values: Values,
+    edges: np.ndarray,
+    rate: float,
+    rng: np.random.Generator,
+    muscles: Sequence[str] = MUSCLES,
+) -> np.ndarray:
+    """Facial EMG in µV, shape (n_muscles, n_samples): noise of a set median frequency, gated by bursts.
 
-    The bursts are shared by the muscles, each with its own size; between them is a tone of 2 µV RMS.
+    Bursts of 1 s are shared by the muscles, each with its own size; between them is a tone of 2 µV RMS.
     """
     bounds = np.append(np.round(edges[:-1] * rate), _n_samples(edges, rate)).astype(int)
-    stretches = zip(values["median_frequency"], bounds[:-1], bounds[1:], strict=True)
-    carrier = [
-        _noise(rng, len(MUSCLES), stop - start, rate, muscle_spectrum(median, rate))
-        for median, start, stop in stretches
-    ]
-    control, envelopes = _burst_envelopes(values, edges, rng)
-    tone = 2.0 * np.exp(0.2 * rng.standard_normal((len(MUSCLES), 1)))
-    time = np.arange(bounds[-1]) / rate
-    gate = np.stack([np.interp(time, control, row).astype(np.float32) for row in tone + envelopes])
-    return np.concatenate(carrier, axis=1) * gate
+    signal = np.empty((len(muscles), bounds[-1]), dtype=np.float32)
+    for median, start, stop in zip(values["median_frequency"], bounds[:-1], bounds[1:], strict=True):
+        signal[:, start:stop] = _noise(rng, len(muscles), stop - start, rate, muscle_spectrum(median, rate))
+    control, envelopes = _burst_envelopes(values, edges, rng, muscles)
+    tone = 2.0 * np.exp(0.2 * rng.standard_normal((len(muscles), 1)))
+    for part in _chunks(bounds[-1]):
+        time = np.arange(part.start, part.stop) / rate
+        for row, envelope in zip(signal, tone + envelopes, strict=True):
+            row[part] *= np.interp(time, control, envelope).astype(np.float32)
+    return signal
 
 
 def _burst_envelopes(
-    values: Values, edges: np.ndarray, rng: np.random.Generator
+    values: Values, edges: np.ndarray, rng: np.random.Generator, muscles: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Control times in seconds and the muscles' RMS in bursts in µV, shape (8, n_times)."""
+    """Control times in seconds and the muscles' RMS in bursts in µV, shape (n_muscles, n_times)."""
     from scipy.signal import fftconvolve
 
     onsets, stretch = _events(values["burst_rate"], edges, rng)
     gains = np.exp(0.25 * rng.standard_normal((1, len(onsets))))
-    gains = gains * np.exp(0.25 * rng.standard_normal((len(MUSCLES), len(onsets))))
+    gains = gains * np.exp(0.25 * rng.standard_normal((len(muscles), len(onsets))))
     control = np.arange(0, edges[-1] + 1 / CONTROL_RATE, 1 / CONTROL_RATE)
     trains = [
         _impulses(onsets, gain * values[muscle][stretch], CONTROL_RATE, len(control))
-        for gain, muscle in zip(gains, MUSCLES, strict=True)
+        for gain, muscle in zip(gains, muscles, strict=True)
     ]
     burst = np.hanning(round(CONTROL_RATE) + 2)[None]
     return control, fftconvolve(np.stack(trains), burst, axes=1)[:, : len(control)]
@@ -144,33 +153,40 @@ def muscle_spectrum(median: float, rate: float) -> Callable[[np.ndarray], np.nda
     return lambda frequency: density(frequency, high)
 
 
-def eeg(values: Values, edges: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """EEG in µV, shape (14, n_samples), EPOC montage: a 1/f background with theta, alpha and beta.
+def eeg(
+    values: Values,
+    edges: np.ndarray,
+    rate: float,
+    rng: np.random.Generator,
+    montage: Sequence[str] = MONTAGE,
+) -> np.ndarray:
+    """EEG in µV, shape (n_electrodes, n_samples): a 1/f background with theta, alpha and beta.
 
     Neighbouring electrodes share sources. Alpha is largest at the back, at the subject's own 9-11 Hz,
     theta at the front; the asymmetry moves alpha power between the frontal electrodes of both sides.
     """
     n = _n_samples(edges, rate)
-    time = np.arange(n) / rate
-    mixing, front, side = _montage()
+    mixing, front, side = _layout(montage)
     peak = rng.uniform(9.5, 10.5)
     bands = {
         "theta": (4.0, 8.0, 1.0 + 0.5 * front),
         "alpha": (peak - 1.5, peak + 1.5, 1.0 - 0.5 * front),
-        "beta": (13.0, 30.0, np.ones(len(MONTAGE))),
+        "beta": (13.0, 30.0, np.ones(len(montage))),
     }
-    signal = 5.0 * (mixing @ _noise(rng, len(MONTAGE), n, rate, lambda f: (f >= 0.5) / np.maximum(f, 0.5)))
+    signal = 5.0 * (mixing @ _noise(rng, len(montage), n, rate, lambda f: (f >= 0.5) / np.maximum(f, 0.5)))
     for name, (low, high, topography) in bands.items():
-        band = mixing @ _noise(rng, len(MONTAGE), n, rate, _band(low, high))
-        power = np.log(course(values[name], edges, time, lag=0.5))[None] + np.log(topography)[:, None]
-        if name == "alpha":
-            asymmetry = course(values["frontal_asymmetry"], edges, time, lag=0.5)
-            power = power + 0.5 * asymmetry * (side * (front > 0))[:, None]
-        signal += band * np.exp(0.5 * power).astype(np.float32)
-    return signal.astype(np.float32)
+        band = mixing @ _noise(rng, len(montage), n, rate, _band(low, high))
+        for part in _chunks(n):
+            time = np.arange(part.start, part.stop) / rate
+            power = np.log(course(values[name], edges, time, lag=0.5))[None] + np.log(topography)[:, None]
+            if name == "alpha":
+                asymmetry = course(values["frontal_asymmetry"], edges, time, lag=0.5)
+                power = power + 0.5 * asymmetry * (side * (front > 0))[:, None]
+            signal[:, part] += band[:, part] * np.exp(0.5 * power).astype(np.float32)
+    return signal
 
 
-WAVEFORMS: dict[str, Callable[[Values, np.ndarray, float, np.random.Generator], np.ndarray]] = {
+WAVEFORMS: dict[str, Callable[..., np.ndarray]] = {
     "emg": emg,
     "eeg": eeg,
     "ecg": ecg,
@@ -178,10 +194,9 @@ WAVEFORMS: dict[str, Callable[[Values, np.ndarray, float, np.random.Generator], 
 }
 
 
-def _montage() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mixing of unit-variance sources (14, 14), front (1) to back (-1) and right (1) or left (-1) (14,)."""
-    x = np.array([-0.3, -0.8, -0.4, -0.7, -1.0, -0.8, -0.3, 0.3, 0.8, 1.0, 0.7, 0.4, 0.8, 0.3])
-    y = np.array([0.8, 0.6, 0.5, 0.3, 0.0, -0.6, -1.0, -1.0, -0.6, 0.0, 0.3, 0.5, 0.6, 0.8])
+def _layout(montage: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mixing of unit-variance sources (n, n), front (1) to back (-1) and right (1), left (-1) or between."""
+    x, y = electrode_positions(montage).T
     distance = np.hypot(x[:, None] - x, y[:, None] - y)
     mixing = np.exp(-((distance / 0.5) ** 2))
     mixing /= np.linalg.norm(mixing, axis=1, keepdims=True)
@@ -190,11 +205,22 @@ def _montage() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def course(values: np.ndarray, edges: np.ndarray, time: np.ndarray, lag: float) -> np.ndarray:
     """Values of the stretches as a curve over `time` that follows each step with a time constant `lag`."""
+    curve = np.empty(len(time))
+    for part in _chunks(len(time)):
+        curve[part] = _course(values, edges, time[part], lag)
+    return curve
+
+
+def _course(values: np.ndarray, edges: np.ndarray, time: np.ndarray, lag: float) -> np.ndarray:
     index = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, len(values) - 1)
-    steps = np.diff(values)
-    elapsed = time[None] - edges[1:-1, None]
-    lagging = steps[:, None] * np.exp(-np.maximum(elapsed, 0) / lag) * (elapsed >= 0)
-    return values[index] - lagging.sum(0)
+    reached = edges[1:-1] <= time[-1]
+    elapsed = time[None] - edges[1:-1][reached, None]
+    steps = np.diff(values)[reached, None]
+    return values[index] - (steps * np.exp(-np.maximum(elapsed, 0) / lag) * (elapsed >= 0)).sum(0)
+
+
+def _chunks(n_samples: int) -> Iterator[slice]:
+    return (slice(start, min(start + CHUNK, n_samples)) for start in range(0, n_samples, CHUNK))
 
 
 def _band(low: float, high: float) -> Callable[[np.ndarray], np.ndarray]:
