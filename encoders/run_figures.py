@@ -129,7 +129,7 @@ def roc_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) 
     """
     from sklearn.metrics import roc_auc_score, roc_curve
 
-    figure = new_figure(5.2, 5.0, title)
+    figure = new_figure(6.8, 5.0, title)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="chance  0.50")
     for k, (name, (truth, score)) in enumerate(curves.items()):
@@ -139,7 +139,11 @@ def roc_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) 
         axes.plot(false, true, style, color=PALETTE[k % len(PALETTE)], linewidth=1.6, label=label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_ylabel("true positives, share", color=MUTED)
-    _finish(axes, "false positives, share", legend={"title": "area under the curve", "loc": "lower right"})
+    _finish(
+        axes,
+        "false positives, share",
+        legend={"title": "area under the curve", "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)},
+    )
     return figure
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,22 +24,17 @@ from data_builders.places import is_remote, write_whole
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import close_stage, open_stage
 from data_builders.store import SegmentStore
-from encoders.heads import TARGETS
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs, streams_of
+from encoders.run_folder import LAST, draw_results, write_training
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
-from encoders.trainer_config import TrainEncoderConfig, full_settings, tokenizer_config
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from encoders.trainer_config import TrainEncoderConfig, full_settings, recipe, tokenizer_config
 
 __all__ = ["TrainEncoderConfig", "Trainer", "train_encoder"]
 
 STAGE = "train-encoder"
 TOKENIZER, SPLIT, RESULTS = "signal_tokenizer", "split.json", "results.json"
-BEST = Path("checkpoints", "best.safetensors")
-LAST = Path("checkpoints", "last.pt")
 
 
 def train_encoder(config: TrainEncoderConfig, progress: bool = True) -> Path:
@@ -143,9 +138,9 @@ class Trainer:
             return
         tokenizer.save_pretrained(partial / TOKENIZER)
         self.split_.save(partial / SPLIT)
-        write_whole(partial / "config.yaml", _recipe(self.config))
+        write_whole(partial / "config.yaml", recipe(self.config))
         if tokenizer.encoder_ is not None:
-            _write_run(partial, tokenizer.encoder_, self._title())
+            write_training(partial, tokenizer.encoder_, self._title())
 
     def _inputs(self) -> SignalInputs:
         settings = self._settings
@@ -193,7 +188,7 @@ class Trainer:
         report = render_report(table, answers, classes, scores)
         write_whole(self.folder_ / "classification_report.txt", report)
         embedding = embeddings(encoder.network_, encoder.normalised(test, rows))
-        self._draw_results(table, answers, scores, embedding)
+        draw_results(self.folder_, self._title(), table, answers, scores, embedding, classes)
         content = {"targets": scores, **self._about(table, encoder)}
         if encoder.network_.quantizers and "emotion" in scores:
             known = rows[table["emotion"].isin(classes)]
@@ -216,35 +211,6 @@ class Trainer:
                 "subject_disjoint": self.split_.subject_disjoint, "leaky": self.split_.leaky,
             },
         }  # fmt: skip
-
-    def _draw_results(
-        self,
-        table: pd.DataFrame,
-        answers: Mapping[str, np.ndarray],
-        scores: Mapping[str, dict[str, Any]],
-        embedding: np.ndarray,
-    ) -> None:
-        from encoders import run_figures
-
-        title, figures = self._title(), self.folder_ / "figures"
-        mark = f"{title}: {len(table)} test segments of {table['subject'].nunique()} subjects"
-        emotion = scores.get("emotion", {})
-        if emotion.get("n"):
-            accuracy = f"{title}: balanced accuracy {emotion['balanced_accuracy']:.3f} on the test part"
-            drawn = run_figures.confusion_figure(emotion["confusion"], self._store.classes, accuracy)
-            _save(drawn, figures / "confusion_matrix.png")
-        curves = _curves(table, answers, self._store.classes)
-        if curves:
-            _save(run_figures.roc_figure(curves, mark), figures / "roc.png")
-        known = {t: table[t].notna().to_numpy() for t in ("valence", "arousal") if scores.get(t, {}).get("n")}
-        if known:
-            truth = {t: table[t].to_numpy(float)[rows] for t, rows in known.items()}
-            given = {t: answers[t][rows] for t, rows in known.items()}
-            _save(run_figures.ratings_figure(truth, given, scores, mark), figures / "ratings.png")
-        if len(table) > 1:
-            label = next(target for target in TARGETS if scores.get(target, {}).get("n"))
-            drawn = run_figures.embedding_figure(embedding, table, label, mark)
-            _save(drawn, figures / "embedding.png")
 
     def _title(self) -> str:
         network = self.config.network or EncoderConfig(**(self._settings.encoder or {})).network
@@ -314,50 +280,6 @@ def _processes(settings: SignalTokenizerConfig) -> Any:
     from accelerate.state import PartialState
 
     return PartialState(cpu=(settings.encoder or {}).get("training", {}).get("use_cpu", False))
-
-
-def _recipe(config: TrainEncoderConfig) -> str:
-    import yaml
-
-    return f"# biollm {STAGE} --config THIS_FILE\n" + yaml.safe_dump(
-        {STAGE: full_settings(config)}, sort_keys=False
-    )
-
-
-def _write_run(folder: Path, encoder: SignalEncoder, title: str) -> None:
-    """Weights, history, and the figures that need no test part."""
-    from safetensors.torch import save_file
-
-    from encoders.architecture_figure import architecture_figure
-    from encoders.run_figures import learning_figure
-
-    (folder / BEST).parent.mkdir(exist_ok=True)
-    weights = encoder.network_.state_dict().items()
-    save_file({name: value.contiguous().cpu() for name, value in weights}, folder / BEST)
-    write_whole(folder / "history.json", json.dumps(encoder.history_, indent=1))
-    _save(learning_figure(encoder.history_, title), folder / "figures" / "learning_curves.png")
-    _save(architecture_figure(encoder.network_, title), folder / "figures" / "architecture.png")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, facecolor="white")
-
-
-def _curves(
-    table: pd.DataFrame, answers: Mapping[str, np.ndarray], classes: tuple[str, ...]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Truth and score of each class and of transitions, where the test part has both."""
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    if "emotion" in answers:
-        known = table["emotion"].isin(classes).to_numpy()
-        truth = table["emotion"].to_numpy()[known]
-        for name, scores in zip(classes, answers["emotion"][known].T, strict=True):
-            found[name] = truth == name, scores
-    if "transition" in answers:
-        known = table["transition"].notna().to_numpy()
-        found["transition"] = table["transition"].to_numpy(float)[known] > 0.5, answers["transition"][known]
-    return {name: pair for name, pair in found.items() if 0 < pair[0].sum() < len(pair[0])}
 
 
 def _summary(results: Mapping[str, Any], folder: Path) -> str:

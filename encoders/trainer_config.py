@@ -14,7 +14,7 @@ from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.trackers import tracker_problems
 from encoders.training_config import TrainingConfig
 
-__all__ = ["LENGTHS", "TrainEncoderConfig", "full_settings", "tokenizer_config"]
+__all__ = ["LENGTHS", "TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config"]
 
 LENGTHS = ("quick", "full")
 QUICK, PATIENT = 3, 2
@@ -139,6 +139,14 @@ def full_settings(config: TrainEncoderConfig) -> dict[str, Any]:
         del training["seed"]
     del encoder["normalisation"], content["tokenizer"]["encoder"]
     return content | {"encoder": encoder, "report_to": training.pop("report_to"), "training": training}
+
+
+def recipe(config: TrainEncoderConfig) -> str:
+    """A YAML file that makes the same run again, whatever the defaults will be."""
+    import yaml
+
+    content = yaml.safe_dump({"train-encoder": full_settings(config)}, sort_keys=False)
+    return f"# biollm train-encoder --config THIS_FILE\n{content}"
 
 
 def _problems(config: TrainEncoderConfig) -> Iterable[str]:
