@@ -30,6 +30,8 @@ TWINS = {"logistic regression": "ridge", "tangent space": "tangent space, ridge"
 """Row of a classifier -> the regression that answers for ratings in its row, where both are asked for."""
 
 RATINGS = ("valence", "arousal")
+RANKING = (("emotion",), RATINGS, ("transition",))
+"""Targets that rank a table, so that all rows answer for them: the first of these that are asked for."""
 
 
 def run_baseline(context: Context, name: str) -> MethodOutput:
@@ -56,15 +58,14 @@ def run_baseline(context: Context, name: str) -> MethodOutput:
 
 
 def why_no_baseline(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> str:
-    """Why a baseline has no row of its own; empty if it answers for any target."""
-    row = next(
-        (row for row, twin in TWINS.items() if twin == name and not set(targets) <= set(RATINGS)), None
-    )
-    if row and set(targets) & set(RATINGS):
-        return f"answers for ratings in the row {row!r}"
-    if _models(name, stream_specs, targets):
-        return ""
-    reasons = [why_not_applicable(name, stream_specs, target) for target in targets]
+    """Why a baseline has no row of its own; empty if it answers for all that ranks the table."""
+    twin = next((row for row, twin in TWINS.items() if twin == name), None)
+    if twin and set(targets) & set(RATINGS) and not set(targets) <= set(RATINGS):
+        return f"answers for ratings in the row {twin!r}"
+    found = _models(name, stream_specs, targets)
+    ranking = next(wanted for wanted in RANKING if set(wanted) & set(targets))
+    absent = [target for target in targets if target in ranking and target not in found]
+    reasons = [why_not_applicable(name, stream_specs, target) for target in absent]
     return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 

@@ -172,7 +172,7 @@ def _applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, f
     streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
     probed = {name: METHODS[name].probe(config, store, streams) for name in chosen_methods(config.methods)}
     absent = {name: reason for name, (reason, _) in probed.items() if reason}
-    if len(absent) == len(probed):
+    if all(name in absent or METHODS[name].family == "controls" for name in probed):
         lines = "".join(f"\n- {name}: {reason}" for name, reason in absent.items())
         raise ValueError(f"{config.store}: none of the methods is applicable.{lines}")
     return {name: seconds for name, (reason, seconds) in probed.items() if not reason}, absent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,9 +110,10 @@ def _in_processes(jobs: list[Job], processes: int) -> Iterator[tuple[Job, JobErr
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=start_worker)
-    waiting = {pool.submit(run_job, job): job for job in jobs}
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=end_with_parent)
     try:
+        with _one_thread():
+            waiting = {pool.submit(run_job, job): job for job in jobs}
         for done in as_completed(waiting):
             error = done.exception()
             if error is not None and not isinstance(error, JobError):
@@ -126,18 +128,18 @@ def _in_processes(jobs: list[Job], processes: int) -> Iterator[tuple[Job, JobErr
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def start_worker() -> None:
-    """One thread a process, since the processes fill the cores, and one progress bar for all of them."""
-    # Before the libraries are loaded, which read them once; scikit-learn's threads know no other way.
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    import datasets
-    import torch
-    import transformers
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started here have one thread each, since together they fill the cores.
 
-    end_with_parent()
-    torch.set_num_threads(1)
-    datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
+    The libraries read their number from the environment, once, as they are loaded.
+    """
+    before = {name: os.environ[name] for name in THREADS if name in os.environ}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    yield
+    for name in THREADS:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def run_job(job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,16 @@ def _result(
     absent = [name for name in answers if name in rows and rows[name].isna().all()]
     kept = rows.drop(columns=[*ABOUT, *absent], errors="ignore")
     beside = tuple(name for name in COMPARED.get(method, ()) if name in methods)
+    counted = jobs["parameters"].dropna()
     return MethodResult(
-        method, rows["family"].iloc[0], kept, float(jobs["seconds"].mean()), _note(jobs["note"]), beside
+        method,
+        rows["family"].iloc[0],
+        kept,
+        float(jobs["seconds"].mean()),
+        _note(jobs["note"]),
+        beside,
+        parameters=int(counted.iloc[0]) if len(counted) else None,
+        histories=[history for text in jobs["history"] if (history := json.loads(text))],
     )
 
 
@@ -154,6 +163,7 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
         labels = np.asarray(classes)[mean.to_numpy().argmax(1)]
         seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
         fields = {"prediction": labels, "method": method, "family": family, "note": note, "seconds": seconds}
+        fields |= {"parameters": None, "history": "[]"}
         yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
 
 
@@ -172,6 +182,8 @@ def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.Data
         family="ceiling",
         note="sees the simulation's true parameters",
         seconds=0.0,
+        parameters=None,
+        history="[]",
     )
     for k, name in enumerate(store.classes):
         frame[f"p_{name}"] = posterior[:, k]

@@ -1,0 +1,263 @@
+"""The comparison: every row on the same segments, resumable, nothing computed twice, controls at chance."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from biollm import classical_methods, compared_methods, comparing
+from biollm.baselines import predict_baseline
+from biollm.compared_methods import METHODS, chosen_methods
+from biollm.comparing import CompareConfig, compare
+from biollm.controls import shuffle_labels
+from biollm.jobs import JobError
+from data_builders.leaks import LeakError
+from data_builders.splits import Split, subject_holdout
+from data_builders.store import SegmentStore
+from encoders.inputs import signal_inputs
+
+TINY = {"dim": 16, "training": {"epochs": 3}}
+FAST = ["majority", "LDA", "k-NN"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_search():
+    """Fixed values for the hyper-parameters, whose search has tests of its own and takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classical_methods, "predict_baseline", partial(predict_baseline, search=False))
+        # and controls of a baseline that takes no second
+        for how in compared_methods.CONTROLS:
+            patch.setitem(METHODS, f"extra trees, {how}", compared_methods.control("LDA", how))
+        yield
+
+
+@pytest.fixture(scope="module")
+def compared(store, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("comparison") / "out"
+    methods = ["classical", "CNN", "BiGRU"]
+    return compare(CompareConfig(str(store), str(out), methods, "holdout", encoder=TINY), progress=False)
+
+
+@pytest.fixture
+def run(store, tmp_path, monkeypatch):
+    """A function that compares into one folder and returns the names of the jobs that it ran."""
+    ran: list[str] = []
+    run_method = comparing.run_method
+
+    def watched(name, split, seed, *rest):
+        ran.append(f"{name} {split.fold} {seed}")
+        return run_method(name, split, seed, *rest)
+
+    monkeypatch.setattr(comparing, "run_method", watched)
+
+    def compare_watched(methods=FAST, **options) -> list[str]:
+        ran.clear()
+        compare(CompareConfig(str(store), str(tmp_path / "out"), methods, "gkf2", **options), progress=False)
+        return sorted(name for name in ran if "," not in name)  # without the controls
+
+    return compare_watched
+
+
+def rows_of(out: Path) -> dict[str, dict]:
+    return {row["method"]: row for row in json.loads((out / "report.json").read_text())["results"]}
+
+
+def predictions_of(out: Path) -> pd.DataFrame:
+    frames = [pd.read_parquet(path) for path in sorted(Path(f"{out}.jobs").glob("*.parquet"))]
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_every_row_that_can_read_the_store_is_there_with_its_controls(compared):
+    rows, data = rows_of(compared), json.loads((compared / "report.json").read_text())["data"]
+    absent = {line.split(":")[0] for line in data["not_applicable"]}
+    # Two slow signals and words for labels: nothing for covariances, and nothing for a regression.
+    assert absent == {"MDM", "tangent space", "tangent space, ridge", "ridge"}
+    made = {row["method"] for row in rows.values() if row["family"] != "control"}
+    assert made == set(chosen_methods(["classical", "CNN", "BiGRU"])) - absent - set(
+        chosen_methods(["controls"])
+    )
+    assert sum(row["family"] == "control" for row in rows.values()) == 4
+    assert (compared / "report.html").is_file()
+
+
+def test_every_row_answers_the_same_segments_once(compared, store):
+    table = SegmentStore(store).table
+    split = Split.load(compared / "split-0.json")
+    wanted = sorted(table.loc[split.mask(table, "test") & table["on_grid"] & ~table["reference"], "segment"])
+    for _, rows in predictions_of(compared).groupby("method"):
+        assert sorted(rows["segment"]) == wanted
+
+
+def test_two_processes_give_the_same_as_one(compared, store, tmp_path):
+    config = CompareConfig(str(store), str(tmp_path / "out"), ["CNN"], "holdout", encoder=TINY, jobs=2)
+    rows = rows_of(compare(config, progress=False))
+    whole = rows_of(compared)
+    assert set(rows) == {"CNN", "CNN, shuffled labels", "CNN, noise for signal"}
+    for name, row in rows.items():
+        assert row["confusion"] == whole[name]["confusion"]
+
+
+def test_what_reads_the_signal_reads_it_and_what_gets_noise_does_not(compared):
+    found = {name: row["balanced_accuracy"] for name, row in rows_of(compared).items()}
+    for name in ("LDA", "SVM-RBF", "extra trees", "gradient boosting", "CNN", "BiGRU"):
+        assert found[name] > 0.9
+    noise = [value for name, value in found.items() if name.endswith("noise for signal")]
+    # 48 windows: three standard errors of answers that are independent of each other.
+    assert np.allclose(noise, 0.5, atol=3 * 0.5 / 48**0.5)
+
+
+def test_finished_jobs_are_not_run_again(run, tmp_path):
+    assert len(run()) == 3 * 2
+    out = tmp_path / "out"
+    before = (out / "report.json").read_text()
+    assert run() == []
+    gone = next(Path(f"{out}.jobs").glob("lda-fold1-*.parquet"))
+    gone.unlink()
+    shutil.rmtree(out)
+    assert run() == ["LDA 1 0"]
+    same = json.loads(before)["results"]
+    for old, new in zip(same, json.loads((out / "report.json").read_text())["results"], strict=True):
+        assert {**old, "seconds": 0} == {**new, "seconds": 0}
+
+
+def test_only_what_a_change_touches_is_computed(run, monkeypatch):
+    run()
+    assert run([*FAST, "logistic regression"]) == ["logistic regression 0 0", "logistic regression 1 0"]
+    assert run(encoder={"dim": 8}) == []
+    assert len(run(normalisation="none")) == 6
+    assert run() == []
+    monkeypatch.setitem(compared_methods.CODE, "classical", ("biollm/baselines", "biollm/jobs.py"))
+    assert len(run()) == 6
+
+
+def test_what_draws_no_random_numbers_is_run_with_one_seed(run):
+    assert run(["LDA", "random forest"], seeds=[3, 4]) == [
+        "LDA 0 3", "LDA 1 3",
+        *(f"random forest {fold} {seed}" for fold in (0, 1) for seed in (3, 4)),
+    ]  # fmt: skip
+
+
+def test_the_hash_of_code_is_of_what_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(compared_methods, "ROOT", tmp_path)
+    module = tmp_path / "module.py"
+
+    def hashed(text: str) -> str:
+        module.write_text(text)
+        return compared_methods.code_hash.__wrapped__("module.py")
+
+    plain = hashed("def f(x):\n    return x + 1\n")
+    assert hashed('"""Topic."""\n\ndef f(x):\n    """Say."""\n    return x + 1  # so\n') == plain
+    assert hashed("def f(x):\n    return x + 2\n") != plain
+
+
+def test_a_job_that_fails_is_named_and_stops_no_other(run, tmp_path, monkeypatch):
+    fit = METHODS["LDA"].run
+
+    def failing(context):
+        if context.split.fold == 1:
+            raise np.linalg.LinAlgError("no convergence")
+        return fit(context)
+
+    method = compared_methods.replace(METHODS["LDA"], run=failing)
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "LDA", method)
+        with pytest.raises(JobError, match=r"1 of 10 jobs failed:\n- LDA, fold 1, seed 0: .*no convergence"):
+            run()
+    assert not (tmp_path / "out").exists()
+    assert run() == ["LDA 1 0"]
+
+
+def test_unknown_names_are_refused_with_the_known_ones(tmp_path, store):
+    with pytest.raises(ValueError, match=r"unknown are \['forest'\]; allowed are .*'random forest'.*'CNN'"):
+        compare(CompareConfig(str(store), str(tmp_path / "out"), ["LDA", "forest"]), progress=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"targets": ["mood"]},
+        {"normalisation": "trial"},
+        {"features": "all"},
+        {"preset": "fast"},
+        {"part": "train"},
+        {"encoder": {"network": "cnn"}},
+    ],
+)
+def test_wrong_choices_are_refused_before_anything_is_read(change):
+    with pytest.raises(ValueError, match="unknown, allowed are"):
+        CompareConfig("nowhere", "out", **change)
+
+
+def test_targets_without_labels_are_refused_with_those_that_have_some(tmp_path, store):
+    with pytest.raises(ValueError, match=r"no different labels for \['arousal'\].*are \['emotion'\]"):
+        compare(CompareConfig(str(store), str(tmp_path / "out"), targets=["arousal"]), progress=False)
+
+
+def test_why_nothing_is_applicable_is_said(tmp_path, store):
+    with pytest.raises(ValueError, match="MDM: needs a stream 'eeg' or 'emg'") as caught:
+        compare(CompareConfig(str(store), str(tmp_path / "out"), ["MDM", "FeatureGRU"]), progress=False)
+    assert "FeatureGRU: reads precomputed features" in str(caught.value)
+
+
+def test_a_leaking_split_fails_the_run(store, tmp_path):
+    parts = dict(subject_holdout(SegmentStore(store).table).parts)
+    parts[next(segment for segment, part in parts.items() if part == "test")] = "train"
+    Split(parts, "leaky").save(tmp_path / "leaky.json")
+    config = CompareConfig(str(store), str(tmp_path / "out"), FAST, split=str(tmp_path / "leaky.json"))
+    with pytest.raises(LeakError, match="share 1 subjects"):
+        compare(config, progress=False)
+
+
+def compare_until_killed(store: str, out: str, n_jobs: int) -> None:
+    """Kill this process as the given number of jobs has been written."""
+    replace, written = os.replace, []
+
+    def watched(source, target):
+        replace(source, target)
+        written.extend([target] if str(target).endswith(".parquet") else [])
+        if len(written) == n_jobs:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = watched
+    compare(CompareConfig(store, out, FAST, "gkf2"), progress=False)
+
+
+def test_a_killed_run_goes_on_to_the_same_report(run, store, tmp_path):
+    run()
+    whole = rows_of(tmp_path / "out")
+    other = str(tmp_path / "killed")
+    process = get_context("spawn").Process(target=compare_until_killed, args=(str(store), other, 4))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    kept = {path.name: path.stat().st_mtime_ns for path in Path(f"{other}.jobs").glob("*.parquet")}
+    assert len(kept) == 4
+    compare(CompareConfig(str(store), other, FAST, "gkf2"), progress=False)
+    after = {path.name: path.stat().st_mtime_ns for path in Path(f"{other}.jobs").glob("*.parquet")}
+    assert kept.items() <= after.items()
+    for name, row in rows_of(Path(other)).items():
+        assert {**row, "seconds": 0} == {**whole[name], "seconds": 0}
+
+
+def test_shuffled_ratings_keep_their_values_in_other_rows(store):
+    inputs = signal_inputs(SegmentStore(store).segments(), 2.0)
+    inputs.table["valence"] = np.where(np.arange(len(inputs)) % 3 == 0, np.nan, np.arange(len(inputs)) / 7)
+    rows = np.flatnonzero((inputs.table["subject"] != "P0").to_numpy())
+    before, after = (
+        inputs.table["valence"],
+        shuffle_labels(inputs, rows, ("calm", "tense"), 0).table["valence"],
+    )
+    assert before.isna().equals(after.isna())
+    assert sorted(before.dropna()) == sorted(after.dropna())
+    held = (inputs.table["subject"] == "P0").to_numpy()
+    assert before[held].equals(after[held])
+    assert abs(np.corrcoef(before[~held].dropna(), after[~held].dropna())[0, 1]) < 0.3

@@ -1,0 +1,60 @@
+"""Jobs in this process and in others: each leaves its table, and one that fails is named."""
+
+from __future__ import annotations
+
+import os
+
+import pandas as pd
+import pytest
+
+from biollm.jobs import THREADS, Job, JobError, run_jobs
+
+
+def threads(value: int) -> pd.DataFrame:
+    return pd.DataFrame({"value": [value], "threads": [os.environ.get(THREADS[0])]})
+
+
+def divided(value: int) -> pd.DataFrame:
+    return pd.DataFrame({"value": [1 / value]})
+
+
+def dying(value: int) -> pd.DataFrame:
+    os._exit(1)
+
+
+def jobs_of(work, folder, n_jobs=3):
+    return [Job(f"job {k}", folder / f"{k}.parquet", work, (k,), cost=k) for k in range(n_jobs)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_one_that_fails_is_named_and_stops_no_other(tmp_path, processes):
+    jobs = jobs_of(divided, tmp_path)
+    with pytest.raises(JobError, match=r"1 of 3 jobs failed:\n- job 0: ZeroDivisionError: division by zero"):
+        run_jobs(jobs, processes, "test", progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"1.parquet", "2.parquet"}
+
+
+def test_other_processes_have_one_thread_and_leave_this_one_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv(THREADS[0], "3")
+    monkeypatch.delenv(THREADS[1], raising=False)
+    run_jobs(jobs_of(threads, tmp_path), 2, "test", progress=False)
+    assert [pd.read_parquet(tmp_path / f"{k}.parquet")["threads"].item() for k in range(3)] == ["1"] * 3
+    assert os.environ[THREADS[0]] == "3"
+    assert THREADS[1] not in os.environ
+
+
+def test_the_death_of_a_process_is_told(tmp_path):
+    with pytest.raises(ChildProcessError, match=r"a process died .* fewer jobs"):
+        run_jobs(jobs_of(dying, tmp_path), 2, "test", progress=False)
+
+
+def test_longer_jobs_start_first_and_weigh_more(tmp_path, capsys):
+    ran = []
+    jobs = jobs_of(lambda value: ran.append(value) or divided(value + 1), tmp_path, 4)
+    jobs[1].target.touch()
+    run_jobs(jobs, 1, "test")
+    assert ran == [3, 2, 0]
+    # one of 0 + 1 + 2 + 3 was there; the longest brings it to four of six
+    shown = capsys.readouterr().err
+    assert " 17%" in shown
+    assert "100%" in shown
