@@ -113,6 +113,18 @@ def test_concordance_of_constants_is_zero_and_not_unknown(value):
     assert np.isnan(concordance(np.zeros(8)))
 
 
+def test_a_subject_who_gives_one_rating_has_no_concordance_beside_others_who_vary():
+    varied = np.random.default_rng(0).normal(4, 1, 300)
+    for value in (7.1, 2.3, 8.7):
+        rating = np.r_[np.full(30, value), varied]
+        table = pd.DataFrame({"valence_truth": rating, "valence": rating, "seed": 0})
+        table["subject"] = ["constant"] * 30 + ["varied"] * 300
+        # Relative to everyone's mean, equal ratings leave rounding errors in place of a spread of zero.
+        values = concordance(count_moments(table, ["valence"])[0, :, 0])
+        assert values[0] == 0
+        assert values[1] == pytest.approx(1)
+
+
 def test_a_pooled_metric_is_the_mean_of_its_seeds_and_ratings():
     table = make_ratings()
     tallies = tally(table, ())
