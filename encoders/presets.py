@@ -49,7 +49,8 @@ def multimodal_lstm(scale: float) -> Fields:
 
 PRESETS: dict[str, Fields] = {
     **{name: {"network": name} for name in ENCODERS if name not in ("lstm_branch", "mlp")},
-    "mlp": {"network": "mlp", "reads": "features"},
+    **{name: {"network": name, "dim": 256, "fusion": [128]} for name in ("gru_xnet", "gru_xnet_dynamic")},
+    "mlp": {"network": "mlp", "reads": "features", "training": {"epochs": 12, "patience": 5}},
     "cnn_and_features": {"network": {"measured": "mlp", "default": "cnn"}, "reads": "both"},
     "tcn_and_features": {"network": {"measured": "mlp", "default": "tcn"}, "reads": "both"},
     "multimodal_lstm_maximum": multimodal_lstm(1.0),

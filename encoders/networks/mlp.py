@@ -28,7 +28,7 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, n_channels: int, frame_stride: int, dim: int = 64, hidden: int = 64, dropout: float = 0.1
+        self, n_channels: int, frame_stride: int, dim: int = 64, hidden: int = 128, dropout: float = 0.3
     ):
         super().__init__()
         check_sizes(n_channels=n_channels, frame_stride=frame_stride, dim=dim, hidden=hidden)
