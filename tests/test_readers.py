@@ -33,9 +33,12 @@ from prompts import STATE_WORDS
 
 OPTIONS = {"empatica": {"labels": ["rest", "stress", None, "rest"]}}
 """Of readers whose files alone have no labels."""
-MADE = {"simulated": {"n_subjects": 2, "n_trials": 4, "block_seconds": 10, "rest_seconds": 10}}
+MADE: dict[str, dict[str, Any]] = {
+    "simulated": {"n_subjects": 2, "n_trials": 4, "block_seconds": 10, "rest_seconds": 10},
+    "simulated_features": {"part": 20},
+}
 """Readers that need no files, with their options."""
-OWN = {"simulated", "npz", "manifest"}
+OWN = {"simulated", "simulated_features", "npz", "manifest"}
 """Readers of no published data set."""
 WRITERS: dict[str, Callable[[Path], Any]] = {
     "amigos": amigos.write,

@@ -13,7 +13,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from data_builders.preparing import PrepareConfig, prepare
-from data_builders.readers import AMIGOS, DEAP, GAMEEMO, SEEDIV, KaggleEEG, Reader, Simulated
+from data_builders.readers import (
+    AMIGOS,
+    DEAP,
+    GAMEEMO,
+    SEEDIV,
+    KaggleEEG,
+    Reader,
+    Simulated,
+    SimulatedFeatures,
+)
 from data_builders.readers.simulated import SHAPES
 from data_builders.simulation import EFFECTS, draw_feature_table, electrode_positions, label_posterior
 from data_builders.simulation.waveforms import CHUNK, course
@@ -168,15 +177,15 @@ def test_neighbouring_rows_of_the_feature_table_are_near_copies(feature_table: p
     assert 0.4 < scores[False] < 0.85
 
 
-def test_the_reader_of_the_data_set_reads_the_feature_table(feature_table: pd.DataFrame, tmp_path) -> None:
-    assert feature_table["label"].value_counts().to_dict() == {
-        "NEUTRAL": 716,
-        "NEGATIVE": 708,
-        "POSITIVE": 708,
-    }
-    few = feature_table.iloc[::100]
-    few.to_csv(tmp_path / "emotions.csv", index=False)
-    recording = KaggleEEG(tmp_path).read(tmp_path / "emotions.csv")
-    written = few.drop(columns="label").to_numpy(dtype=np.float32).T
-    np.testing.assert_array_equal(recording.signals["features"].data, written)
-    assert [block.labels["emotion"].upper() for block in recording.blocks] == list(few["label"])
+def test_the_table_is_read_as_the_data_sets_own_file_is(feature_table: pd.DataFrame, tmp_path) -> None:
+    counts = feature_table["label"].value_counts().to_dict()
+    assert counts == {"NEUTRAL": 716, "NEGATIVE": 708, "POSITIVE": 708}
+    draw_feature_table(seed=1, part=30).to_csv(tmp_path / "emotions.csv", index=False)
+    file = KaggleEEG(tmp_path).read(tmp_path / "emotions.csv")
+    drawn = SimulatedFeatures(seed=1, part=30).read("table")
+    assert (drawn.blocks, drawn.subject, drawn.baseline) == (file.blocks, file.subject, file.baseline)
+    assert drawn.signals["features"].channel_names == file.signals["features"].channel_names
+    # both are the same numbers in float32, one by way of text
+    np.testing.assert_allclose(drawn.signals["features"].data, file.signals["features"].data, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"part is 99.*1 to 30"):
+        SimulatedFeatures(part=99)

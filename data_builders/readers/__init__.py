@@ -16,6 +16,7 @@ from data_builders.readers.reader import Reader
 from data_builders.readers.seed import SEED
 from data_builders.readers.seed_iv import SEEDIV
 from data_builders.readers.simulated import Simulated
+from data_builders.readers.simulated_features import SimulatedFeatures
 from data_builders.readers.stress_predict import StressPredict
 from data_builders.readers.wesad import WESAD
 
@@ -36,6 +37,7 @@ __all__ = [
     "Reader",
     "RecordingFolder",
     "Simulated",
+    "SimulatedFeatures",
     "StressPredict",
     "find_reader",
 ]
@@ -54,6 +56,7 @@ READERS: dict[str, type[Reader]] = {
     "stress_predict": StressPredict,
     "empatica": Empatica,
     "simulated": Simulated,
+    "simulated_features": SimulatedFeatures,
     "npz": RecordingFolder,
     "manifest": ManifestReader,
 }

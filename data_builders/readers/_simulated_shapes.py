@@ -56,6 +56,6 @@ WINDOWS: dict[str | None, tuple[float, float]] = {
     "deap": (DEAP.window, DEAP.step),
     "gameemo": (GAMEEMO.window, GAMEEMO.step),
     "seed_iv": (SEEDIV.window, SEEDIV.step),
-    "emg": (3.0, 0.0),
+    "emg": (3.0, 3.0),
 }
 """Name of a shape -> default window and step in s: those of the data set's own reader."""

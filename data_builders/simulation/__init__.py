@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_builders.simulation.feature_table import draw_feature_table, write_feature_table
+from data_builders.simulation.feature_table import draw_feature_table
 from data_builders.simulation.montages import electrode_positions
 from data_builders.simulation.physiology import CIRCUMPLEX, EFFECTS, MONTAGE, MUSCLES, PARAMETERS, Parameter
 from data_builders.simulation.session import Session, SimulationOptions, draw_session, label_posterior
@@ -22,5 +22,4 @@ __all__ = [
     "draw_session",
     "electrode_positions",
     "label_posterior",
-    "write_feature_table",
 ]

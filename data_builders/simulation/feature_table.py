@@ -1,8 +1,7 @@
-"""A simulated table of precomputed features, in the form of Kaggle's ``emotions.csv``."""
+"""A simulated table of precomputed features, in the shape of Kaggle's ``emotions.csv``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["draw_feature_table", "write_feature_table"]
+__all__ = ["draw_feature_table"]
 
 ROWS = {"NEGATIVE": 708, "NEUTRAL": 716, "POSITIVE": 708}
 """Rows of each label in the data set."""
@@ -21,23 +20,30 @@ PERSISTENCE = 0.95
 CLIP_SPREAD, LABEL_SPREAD = 1.0, 0.7
 
 
-def draw_feature_table(seed: int = 0) -> pd.DataFrame:
+def draw_feature_table(seed: int = 0, part: int = 1) -> pd.DataFrame:
     """Rows of overlapping windows in order of time: each is nearly a copy of the one before.
 
     A row's features follow a few hidden sources, which wander slowly around the mean of their clip, and the
     clips of a label lie around that label's mean. Who has seen a row's neighbours knows its clip, and so its
     label; who has not must know the label from other clips. The data set's own rows are not in order of time.
 
+    Parameters
+    ----------
+    seed : int
+    part : int
+        Clips have one of so many rows: 4 makes a quarter of the table.
+
     Returns
     -------
-    DataFrame, 2132 rows
+    DataFrame, 2132 rows with a part of 1
         2548 columns of numbers and ``label``.
     """
     import pandas as pd
 
     rng = np.random.default_rng([seed, 2132])
     labels = list(ROWS)
-    clips = [(label, len(part)) for label in labels for part in np.array_split(range(ROWS[label]), N_CLIPS)]
+    lengths = {label: np.array_split(range(ROWS[label] // part), N_CLIPS) for label in labels}
+    clips = [(label, len(rows)) for label in labels for rows in lengths[label]]
     means = LABEL_SPREAD * rng.standard_normal((len(labels), N_SOURCES))
     order = rng.permutation(len(clips))
     sources = np.concatenate([means[labels.index(clips[k][0])] + _clip(rng, clips[k][1]) for k in order])
@@ -46,14 +52,6 @@ def draw_feature_table(seed: int = 0) -> pd.DataFrame:
     values *= np.exp(2.0 * rng.standard_normal(values.shape[1]))  # features have different units
     frame = pd.DataFrame(values, columns=_columns())
     return frame.assign(label=np.repeat([clips[k][0] for k in order], [clips[k][1] for k in order]))
-
-
-def write_feature_table(folder: str | Path, seed: int = 0) -> Path:
-    """Write ``emotions.csv``, which the reader ``kaggle`` reads, into `folder`; returns the folder."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    draw_feature_table(seed).to_csv(folder / "emotions.csv", index=False, float_format="%.4g")
-    return folder
 
 
 def _columns() -> list[str]:
