@@ -49,8 +49,9 @@ def run_baseline(context: Context, name: str) -> MethodOutput:
             target, context.classes, context.config.normalisation, context.seed,
         )  # fmt: skip
         values[target] = made.values
-        about = [target] * (len(context.targets) > 1) + [model] * (model != name)
-        notes += [": ".join([*about, made.note])] if made.note else []
+        about = [model if model != name else "", made.note]
+        if any(about):
+            notes.append(": ".join(filter(None, [target if len(context.targets) > 1 else "", *about])))
     family = "majority" if name == "majority" else "classical"
     probabilities = values.pop("emotion", None)
     seconds = time.perf_counter() - started

@@ -120,14 +120,17 @@ def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
         "family": output.family,
         "note": output.note,
         "seconds": output.seconds,
-        "parameters": output.parameters,
+        "parameters": np.nan if output.parameters is None else float(output.parameters),
         "history": json.dumps(output.history),
     }
     for target in context.targets:
         if target == "emotion":
             known |= {"truth": table["emotion"], "prediction": output.labels(classes)}
         else:
-            known |= {f"{target}_truth": table[target].astype(float), target: output.values.get(target)}
+            known |= {
+                f"{target}_truth": table[target].astype(float),
+                target: output.values.get(target, np.nan),
+            }
     frame = pd.DataFrame(known)
     if output.probabilities is not None:
         for k, name in enumerate(classes):

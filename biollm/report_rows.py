@@ -163,7 +163,7 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
         labels = np.asarray(classes)[mean.to_numpy().argmax(1)]
         seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
         fields = {"prediction": labels, "method": method, "family": family, "note": note, "seconds": seconds}
-        fields |= {"parameters": None, "history": "[]"}
+        fields |= {"parameters": np.nan, "history": "[]"}
         yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
 
 
@@ -182,7 +182,7 @@ def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.Data
         family="ceiling",
         note="sees the simulation's true parameters",
         seconds=0.0,
-        parameters=None,
+        parameters=np.nan,
         history="[]",
     )
     for k, name in enumerate(store.classes):

@@ -21,6 +21,7 @@ from biollm.comparing import CompareConfig, compare
 from biollm.controls import shuffle_labels
 from biollm.jobs import JobError
 from data_builders.leaks import LeakError
+from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, subject_holdout
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
@@ -29,14 +30,17 @@ TINY = {"dim": 16, "training": {"epochs": 3}}
 FAST = ["majority", "LDA", "k-NN"]
 
 
+def make_quick(patch: pytest.MonkeyPatch) -> None:
+    """Fixed values for the hyper-parameters, whose search has tests of its own, and controls of k-NN."""
+    patch.setattr(classical_methods, "predict_baseline", partial(predict_baseline, search=False))
+    for how in compared_methods.CONTROLS:
+        patch.setitem(METHODS, f"extra trees, {how}", compared_methods.control("k-NN", how))
+
+
 @pytest.fixture(autouse=True, scope="module")
-def without_search():
-    """Fixed values for the hyper-parameters, whose search has tests of its own and takes long."""
+def quick_baselines():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classical_methods, "predict_baseline", partial(predict_baseline, search=False))
-        # and controls of a baseline that takes no second
-        for how in compared_methods.CONTROLS:
-            patch.setitem(METHODS, f"extra trees, {how}", compared_methods.control("LDA", how))
+        make_quick(patch)
         yield
 
 
@@ -219,6 +223,7 @@ def test_a_leaking_split_fails_the_run(store, tmp_path):
 
 def compare_until_killed(store: str, out: str, n_jobs: int) -> None:
     """Kill this process as the given number of jobs has been written."""
+    make_quick(pytest.MonkeyPatch())
     replace, written = os.replace, []
 
     def watched(source, target):
@@ -244,8 +249,57 @@ def test_a_killed_run_goes_on_to_the_same_report(run, store, tmp_path):
     compare(CompareConfig(str(store), other, FAST, "gkf2"), progress=False)
     after = {path.name: path.stat().st_mtime_ns for path in Path(f"{other}.jobs").glob("*.parquet")}
     assert kept.items() <= after.items()
+    assert len(after) == 10
     for name, row in rows_of(Path(other)).items():
         assert {**row, "seconds": 0} == {**whole[name], "seconds": 0}
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory) -> Path:
+    """Emotions, ratings and transitions of eight simulated subjects, told by their skin conductance."""
+    folder = tmp_path_factory.mktemp("rated")
+    options = {"n_subjects": 8, "n_trials": 8, "rest_seconds": 20, "modalities": ["gsr"], "effect": 4.0}
+    config = PrepareConfig(dataset="simulated", root=None, out=str(folder / "store"), reader_options=options)
+    return prepare(config, progress=False)
+
+
+def compare_rated(store: Path, out: Path, methods: list[str], **options) -> dict:
+    config = CompareConfig(str(store), str(out), methods, "holdout", encoder=TINY, **options)
+    return json.loads((compare(config, progress=False) / "report.json").read_text())
+
+
+def test_emotions_ratings_and_transitions_stand_in_one_table(rated, tmp_path):
+    report = compare_rated(
+        rated, tmp_path / "out", ["majority", "logistic regression", "ridge", "LDA", "CNN"]
+    )
+    rows = {row["method"]: row for row in report["results"]}
+    assert report["data"]["targets"] == ["emotion", "valence", "arousal", "transition"]
+    assert report["data"]["not_applicable"] == ["ridge: answers for ratings in the row 'logistic regression'"]
+    answered = {"balanced_accuracy", "valence_ccc", "arousal_mae", "transition_f1"}
+    for name in ("majority", "logistic regression", "CNN", "CNN, shuffled labels"):
+        assert answered <= set(rows[name])
+    assert "valence_ccc" not in rows["LDA"]
+    assert rows["logistic regression"]["arousal_ccc"] > 0.2 > rows["majority"]["arousal_ccc"]
+    assert "ridge" in rows["logistic regression"]["note"]
+    # The oracle knows the emotions, and must not be given the ratings of whichever row comes first.
+    assert "valence_ccc" not in rows["ceiling (oracle)"]
+    assert rows["CNN"]["history"]
+    assert rows["CNN"]["parameters"] > 1000
+
+
+def test_ratings_alone_rank_by_their_agreement(rated, tmp_path):
+    methods = ["majority", "ridge", "LDA", "logistic regression", "CNN"]
+    report = compare_rated(rated, tmp_path / "out", methods, targets=["arousal"])
+    assert report["data"]["primary"] == "ccc"
+    assert report["data"]["classes"] == []
+    assert {line.split(":")[0] for line in report["data"]["not_applicable"]} == {"LDA", "logistic regression"}
+    table = SegmentStore(rated).table
+    predictions = predictions_of(tmp_path / "out")
+    ridge = predictions[predictions["method"] == "ridge"].set_index("segment")
+    truth = table.set_index("segment")["arousal"][ridge.index]
+    np.testing.assert_allclose(ridge["arousal_truth"], truth)
+    # In the labels' own unit: the mean of answers is near that of the ratings, not near 0.
+    assert abs(ridge["arousal"].mean() - table["arousal"].mean()) < table["arousal"].std()
 
 
 def test_shuffled_ratings_keep_their_values_in_other_rows(store):
