@@ -139,11 +139,8 @@ def roc_figure(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) 
         axes.plot(false, true, style, color=PALETTE[k % len(PALETTE)], linewidth=1.6, label=label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_ylabel("true positives, share", color=MUTED)
-    _finish(
-        axes,
-        "false positives, share",
-        legend={"title": "area under the curve", "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)},
-    )
+    legend = {"title": "area under the curve", "loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    _finish(axes, "false positives, share", legend)
     return figure
 
 

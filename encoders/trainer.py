@@ -30,6 +30,7 @@ from encoders.run_folder import LAST, draw_results, write_training
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from encoders.trainer_config import TrainEncoderConfig, full_settings, recipe, tokenizer_config
+from encoders.training_config import TrainingConfig
 
 __all__ = ["TrainEncoderConfig", "Trainer", "train_encoder"]
 
@@ -279,7 +280,10 @@ def _processes(settings: SignalTokenizerConfig) -> Any:
     """Accelerate's view of the processes that train together; one, unless they were launched by it."""
     from accelerate.state import PartialState
 
-    return PartialState(cpu=(settings.encoder or {}).get("training", {}).get("use_cpu", False))
+    from encoders.training import runs_on_cpu
+
+    training = (settings.encoder or {}).get("training", {})
+    return PartialState(cpu=runs_on_cpu(TrainingConfig(**training)))
 
 
 def _summary(results: Mapping[str, Any], folder: Path) -> str:

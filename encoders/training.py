@@ -23,7 +23,7 @@ from encoders.training_config import MONITORS, TrainingConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Examples", "embeddings", "encode", "fit_model", "frames", "outputs"]
+__all__ = ["Examples", "embeddings", "encode", "fit_model", "frames", "outputs", "runs_on_cpu"]
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = dict[str, torch.Tensor]
@@ -88,7 +88,7 @@ def fit_model(
         If the training loss is not finite.
     """
     config = config or TrainingConfig()
-    accelerator = _accelerator(config, folder)
+    accelerator = _accelerator(config, folder, len(model.targets))
     device = accelerator.device
     model.to(device)
     x, y = _tensors_of(train, model, "training", device)
@@ -100,7 +100,12 @@ def fit_model(
         return _train(run, held, _key(model, train, config), folder, progress)
 
 
-def _accelerator(config: TrainingConfig, folder: Path | None) -> Accelerator:
+def runs_on_cpu(config: TrainingConfig) -> bool:
+    """Whether processes that train together do so on CPUs, which Accelerate must be told."""
+    return config.use_cpu or not torch.accelerator.is_available()
+
+
+def _accelerator(config: TrainingConfig, folder: Path | None, n_targets: int) -> Accelerator:
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
@@ -111,11 +116,11 @@ def _accelerator(config: TrainingConfig, folder: Path | None) -> Accelerator:
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
-        cpu=config.use_cpu,
+        cpu=runs_on_cpu(config),
         log_with=config.report_to or None,
         project_dir=folder,
-        # A head has no gradient where no segment of a process's share of a batch has its label.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        # One of several heads has no gradient where a process's share of a batch lacks its label.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=n_targets > 1)],
     )
     if config.report_to:
         accelerator.init_trackers("logs")
@@ -233,7 +238,7 @@ class _Run:
 
     def close_epoch(self, losses: list[float], held: tuple[Tensors, Tensors]) -> dict[str, float]:
         """Score the validation part; keep the weights if they are the best so far."""
-        from accelerate.utils import broadcast
+        from accelerate.utils import broadcast, reduce
 
         scores = _validate(self.model, *held, self.weights, self.config)
         monitor = self.config.monitor
@@ -243,12 +248,13 @@ class _Run:
             raise ValueError(f"monitor is {monitor!r}; allowed for these targets are {sorted(scores)}.")
         sign = MONITORS[monitor]
         # Rounding on the GPUs of several processes must not lead them to different ends.
-        own = torch.tensor(sign * scores[monitor], dtype=torch.float64, device=self.accelerator.device)
-        score = float(broadcast(own))
+        exact: dict[str, Any] = {"dtype": torch.float64, "device": self.accelerator.device}
+        score = float(broadcast(torch.tensor(sign * scores[monitor], **exact)))
+        train_loss = float(reduce(torch.tensor(np.mean(losses), **exact), "mean"))
         if score > self.best:
             self.best, self.best_epoch = score, len(self.history) + 1
             self.best_weights = copy.deepcopy(self.model.state_dict())
-        row = {"epoch": len(self.history) + 1, "train_loss": float(np.mean(losses)), **scores}
+        row = {"epoch": len(self.history) + 1, "train_loss": train_loss, **scores}
         self.history.append({**row, "best": sign * self.best})
         return self.history[-1]
 

@@ -1,0 +1,303 @@
+"""The trainer: its run folder, resumption, settings, and that the test part is scored and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from killed_training import run_killed
+from safetensors.numpy import load_file
+from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_error, roc_auc_score
+
+from biollm.building import BuildConfig, build
+from biollm.cli import read_recipe
+from data_builders.preparing import PrepareConfig, prepare
+from data_builders.splits import Split, make_splits, subject_holdout
+from data_builders.store import SegmentStore
+from encoders import trainer as trainer_module
+from encoders.architecture_figure import model_boxes
+from encoders.inputs import SignalInputs, signal_inputs
+from encoders.run_figures import kept_epoch
+from encoders.run_results import render_report, score_answers
+from encoders.signal_encoder import labelled_rows
+from encoders.signal_tokenizer import SignalTokenizer
+from encoders.trainer import TrainEncoderConfig, Trainer, train_encoder
+from encoders.trainer_config import full_settings, tokenizer_config
+
+TINY = {"encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}}}
+FIGURES = {"architecture", "confusion_matrix", "embedding", "learning_curves", "roc"}
+
+
+def settings(store, out, **changes) -> dict:
+    return {"store": str(store), "out": str(out), **TINY, "training": {"epochs": 2}, **changes}
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "checkpoints" / "best.safetensors")
+
+
+def same(ours: dict, theirs: dict) -> bool:
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.fixture(scope="module")
+def run(store, tmp_path_factory) -> Path:
+    """A run folder, made as the command makes it."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    config = TrainEncoderConfig(**settings(store, out, report_to=["tensorboard"]))
+    return train_encoder(config, progress=False)
+
+
+def test_the_run_folder_holds_all_that_the_run_made(run):
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "checkpoints", "classification_report.txt", "config.yaml", "figures", "history.json", "logs",
+        "results.json", "signal_tokenizer", "split.json", "stage.json",
+    }  # fmt: skip
+    assert {path.stem for path in (run / "figures").iterdir()} == FIGURES
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["best.safetensors"]
+    assert [row["epoch"] for row in json.loads((run / "history.json").read_text())] == [1, 2]
+
+
+def test_results_are_those_of_the_saved_tokenizer_on_the_test_subjects(run, store):
+    opened = SegmentStore(store)
+    split = Split.load(run / "split.json")
+    assert split.hash == subject_holdout(opened.table).hash
+    rows = np.flatnonzero(split.mask(opened.table, "test"))
+    inputs = signal_inputs(opened.segments(rows))
+    encoder = SignalTokenizer.from_pretrained(run / "signal_tokenizer").encoder
+    scored = labelled_rows(inputs, encoder.classes, on_grid=True)
+    guess = encoder.predict_proba(inputs, scored).argmax(axis=1)
+    truth = inputs.table["emotion"].iloc[scored].map(encoder.classes.index)
+    results = json.loads((run / "results.json").read_text())
+    found = results["targets"]["emotion"]
+    assert found["n"] == results["n_segments"] == len(scored)
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, guess))
+    assert found["macro_f1"] == pytest.approx(f1_score(truth, guess, average="macro"))
+    assert results["split"]["hash"] == split.hash
+    assert results["n_subjects"] == inputs.table["subject"].nunique() == 2
+    assert results["parameters"] == sum(p.numel() for p in encoder.network_.parameters())
+    assert set(results["codes"]) == {stream.name for stream in inputs.stream_specs}
+
+
+def test_the_best_weights_are_those_of_the_tokenizer(run):
+    kept = load_file(run / "signal_tokenizer" / "signal_tokenizer.safetensors")
+    prefix = "network."
+    assert same({n.removeprefix(prefix): v for n, v in kept.items() if n.startswith(prefix)}, weights(run))
+
+
+def test_metrics_reach_the_tracker_from_the_command(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = (run / "logs").glob("events.*")
+    log = EventAccumulator(str(events)).Reload()
+    history = json.loads((run / "history.json").read_text())
+    logged = [event.value for event in log.Scalars("balanced_accuracy")]
+    assert logged == pytest.approx([row["balanced_accuracy"] for row in history])
+
+
+def test_its_config_is_a_recipe_for_the_same_run(run, monkeypatch):
+    monkeypatch.setattr(Trainer, "_train", lambda *_: pytest.fail("the same run was trained again"))
+    config = read_recipe(str(run / "config.yaml"), "train-encoder")
+    again = Trainer(config, progress=False).fit()
+    assert again.folder_ == run
+    results = json.loads((run / "results.json").read_text())
+    (run / "results.json").write_text(json.dumps(results | {"seed": 99}))
+    assert again.test()["seed"] == 99  # scored once, then read
+    (run / "results.json").write_text(json.dumps(results, indent=1))
+
+
+def test_the_test_part_changes_no_weight(store, run, tmp_path, monkeypatch):
+    """Signals and features of the test subjects are NaN: whatever read them would be NaN too, or fail."""
+    table = SegmentStore(store).table
+    test = Split.load(run / "split.json").mask(table, "test")
+    original = trainer_module.store_inputs
+
+    def without_test(*arguments, **options) -> SignalInputs:
+        inputs = original(*arguments, **options)
+        streams = {name: np.where(test[:, None, None], np.nan, x) for name, x in inputs.streams.items()}
+        features = inputs.features.mask(pd.Series(test))
+        return replace(inputs, streams=streams, features=features)
+
+    monkeypatch.setattr(trainer_module, "store_inputs", without_test)
+    blind = Trainer(TrainEncoderConfig(**settings(store, tmp_path / "blind")), progress=False).fit()
+    assert same(weights(blind.folder_), weights(run))
+    texts = [
+        (folder / "signal_tokenizer" / "signal_tokenizer.json").read_text() for folder in (blind.folder_, run)
+    ]
+    ours, theirs = (json.loads(text)["edges"] for text in texts)
+    assert ours == theirs
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(store, run, tmp_path):
+    """Killed in its second epoch: the first is not trained again."""
+    out = tmp_path / "killed"
+    n_steps = -(-int(Split.load(run / "split.json").mask(SegmentStore(store).table, "train").sum()) // 64)
+    assert run_killed(n_steps + 1, settings(store, out)) == -9
+    assert (tmp_path / "killed.partial" / "checkpoints" / "last.pt").is_file()
+    assert not out.exists()
+    Trainer(TrainEncoderConfig(**settings(store, out)), progress=False).fit()
+    assert same(weights(out), weights(run))
+    assert json.loads((out / "history.json").read_text()) == json.loads((run / "history.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory) -> Path:
+    """Emotions, ratings and transitions of six simulated subjects, told by their skin conductance."""
+    folder = tmp_path_factory.mktemp("rated")
+    options = {"n_subjects": 6, "n_trials": 6, "rest_seconds": 20, "modalities": ["gsr"], "effect": 4.0}
+    config = PrepareConfig(dataset="simulated", root=None, out=str(folder / "store"), reader_options=options)
+    return prepare(config, progress=False)
+
+
+def test_four_targets_without_a_quantizer(rated, tmp_path):
+    config = TrainEncoderConfig(
+        str(rated), str(tmp_path / "run"), protocol="gkf3", fold=2, network="cnn",
+        targets=["emotion", "valence", "arousal", "transition"],
+        encoder={"dim": 8, "quantizer": None}, training={"epochs": 1},
+    )  # fmt: skip
+    trainer = Trainer(config, progress=False).fit()
+    results = trainer.test()
+    split = Split.load(trainer.folder_ / "split.json")
+    assert split.hash == make_splits(SegmentStore(rated).table, "gkf3")[2].hash
+    assert results["split"]["fold"] == 2
+    assert set(results["targets"]) == {"emotion", "valence", "arousal", "transition"}
+    assert all(scores["n"] > 0 for scores in results["targets"].values())
+    assert "codes" not in results
+    assert {path.stem for path in (trainer.folder_ / "figures").iterdir()} == FIGURES | {"ratings"}
+    bins = BuildConfig(
+        str(rated), str(trainer.folder_), str(tmp_path / "built"), ["bins"], n_conversations=20
+    )
+    assert (build(bins, progress=False) / "train.jsonl").is_file()
+    with pytest.raises(ValueError, match=r"no quantizer and so no codes"):
+        build(replace(bins, sources=["codes"], out=str(tmp_path / "no")), progress=False)
+
+
+def test_targets_and_options_that_do_not_fit_the_store_are_named_at_once(store, tmp_path):
+    config = TrainEncoderConfig(**settings(store, tmp_path / "out", targets=["valence", "transition"]))
+    with pytest.raises(ValueError, match=r"(?s)train part has the label 'valence'.*validation.*'transition'"):
+        train_encoder(config, progress=False)
+    wrong = {"encoder": {"network_options": {"depths": 3}}}
+    with pytest.raises(ValueError, match="encoder: .*'depths'"):
+        train_encoder(TrainEncoderConfig(**settings(store, tmp_path / "out", **wrong)), progress=False)
+    with pytest.raises(ValueError, match=r"fold is 9; gkf3 has the folds \[0, 1, 2\]"):
+        train_encoder(
+            TrainEncoderConfig(**settings(store, tmp_path / "out", protocol="gkf3", fold=9)), progress=False
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_problems_of_a_config_are_named_at_once():
+    with pytest.raises(ValueError, match="TrainEncoderConfig") as error:
+        TrainEncoderConfig(
+            network="cmn", preset="slow", fold=-1, targets=["mood"], report_to=["tensorbord"],
+            tokenizer={"bins": 3}, encoder={"dims": 8}, training='{"epoch": 3}',
+        )  # fmt: skip
+    for word in ("cmn", "slow", "fold is -1", "mood", "tensorbord", "'bins'", "'dims'", "'epoch'"):
+        assert word in str(error.value)
+    with pytest.raises(ValueError, match=r"normalisation: got 'z'(?s:.*)epochs is 'ten'; batch_size is -1"):
+        TrainEncoderConfig(normalisation="z", training={"epochs": "ten", "batch_size": -1})
+    with pytest.raises(ValueError, match=r"encoder: null, but \['network'\] are set"):
+        TrainEncoderConfig(network="cnn", tokenizer={"encoder": None})
+
+
+def test_what_is_named_more_closely_wins():
+    config = TrainEncoderConfig(
+        tokenizer={"encoder": {"dim": 8, "network": "tcn", "training": {"epochs": 9, "batch_size": 3}}},
+        encoder={"dim": 9, "training": {"epochs": 8}}, training={"epochs": 7}, network="cnn",
+    )  # fmt: skip
+    made = tokenizer_config(config)
+    assert made.encoder is not None
+    assert (made.encoder["dim"], made.encoder["network"]) == (9, "cnn")
+    assert made.encoder["training"] == {"epochs": 7, "batch_size": 3}
+
+
+@pytest.mark.parametrize(("preset", "epochs", "patience"), [(None, 6, 3), ("quick", 2, 3), ("full", 6, 6)])
+def test_presets_choose_the_length_of_the_training(preset, epochs, patience):
+    training = full_settings(TrainEncoderConfig(network="cnn", preset=preset))["training"]
+    assert (training["epochs"], training["patience"]) == (epochs, patience)
+    given = full_settings(TrainEncoderConfig(preset=preset, training={"epochs": 5, "patience": 4}))[
+        "training"
+    ]
+    assert (given["epochs"], given["patience"]) == (5, 4)
+
+
+def test_a_system_brings_its_own_settings_with_its_network():
+    found = full_settings(TrainEncoderConfig(network="multimodal_lstm_maximum", training={"shift": 0.2}))
+    assert found["encoder"]["network"] == "lstm_branch"
+    assert found["encoder"]["fusion"]
+    assert (found["training"]["optimizer"], found["training"]["shift"]) == ("adam", 0.2)
+
+
+def test_full_settings_are_their_own_full_settings():
+    config = TrainEncoderConfig(
+        network="bigru", preset="quick", tokenizer={"frame_seconds": {"default": 1.0}}
+    )
+    full = full_settings(config)
+    assert full_settings(TrainEncoderConfig(**full)) == full
+
+
+def test_a_tokenizer_without_an_encoder_is_made_but_not_tested(store, tmp_path):
+    config = TrainEncoderConfig(str(store), str(tmp_path / "bins"), tokenizer={"encoder": None})
+    folder = train_encoder(config, progress=False)
+    assert not (folder / "results.json").exists()
+    assert SignalTokenizer.from_pretrained(folder / "signal_tokenizer").tokens("bins")
+    with pytest.raises(ValueError, match="no encoder"):
+        Trainer(config, progress=False).fit().test()
+    with pytest.raises(ValueError, match="call fit"):
+        Trainer(config).test()
+
+
+def answers_and_labels() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    words = np.array(["calm", "tense", None], dtype=object)[rng.integers(0, 3, 60)]
+    rating = rng.normal(size=60)
+    table = pd.DataFrame({"emotion": words, "valence": np.where(rng.random(60) < 0.2, np.nan, rating)})
+    table["transition"] = np.where(rng.random(60) < 0.2, np.nan, rng.integers(0, 2, 60))
+    p = rng.dirichlet([1, 1, 1], 60)
+    return table, {"emotion": p, "valence": rating + 0.5, "transition": rng.random(60)}
+
+
+def test_scores_meet_scikit_learn_on_the_known_labels():
+    classes = ("calm", "tense", "unseen")
+    table, answers = answers_and_labels()
+    scores = score_answers(table, answers, classes)
+    known = table["emotion"].notna().to_numpy()
+    truth, p = table["emotion"][known].map(classes.index), answers["emotion"][known]
+    assert scores["emotion"]["n"] == known.sum()
+    present = f1_score(truth, p.argmax(1), labels=[0, 1], average="macro")
+    assert scores["emotion"]["macro_f1"] == pytest.approx(present)
+    assert scores["emotion"]["per_class"]["calm"]["auc"] == pytest.approx(roc_auc_score(truth == 0, p[:, 0]))
+    assert scores["emotion"]["per_class"]["unseen"]["recall"] is None
+    assert np.sum(scores["emotion"]["confusion"]) == known.sum()
+    assert scores["valence"] == pytest.approx({"n": table["valence"].notna().sum(), "mae": 0.5, "rmse": 0.5,
+                                               "ccc": scores["valence"]["ccc"]})  # fmt: skip
+    rated = table["valence"].dropna()
+    variance = float(rated.var(ddof=0))
+    assert scores["valence"]["ccc"] == pytest.approx(2 * variance / (2 * variance + 0.25))
+    assert scores["valence"]["mae"] == pytest.approx(mean_absolute_error(rated, rated + 0.5))
+    changed = table["transition"].notna().to_numpy()
+    guess = answers["transition"][changed] > 0.5
+    assert scores["transition"]["f1"] == pytest.approx(f1_score(table["transition"][changed], guess))
+    report = render_report(table, answers, classes, scores)
+    assert "valence: mae 0.5000, rmse 0.5000" in report
+    assert "unseen" in report
+
+
+def test_the_diagram_names_every_parameter(run):
+    """The counts in the boxes add up to the model's."""
+    model = SignalTokenizer.from_pretrained(run / "signal_tokenizer").encoder.network_
+    streams, shared, heads = model_boxes(model)
+    texts = [text for boxes in (*streams, shared, heads) for _, text, _ in boxes]
+    lines = [line for text in texts for line in text.split("\n") if line.endswith(" parameters")]
+    counted = sum(int(line.removesuffix(" parameters").replace(",", "")) for line in lines)
+    assert counted == sum(p.numel() for p in model.parameters())
+
+
+def test_the_kept_epoch_is_the_first_of_the_best():
+    best = [0.5, 0.7, 0.7, 0.7]
+    assert kept_epoch([{"epoch": k + 1, "best": value} for k, value in enumerate(best)]) == 2
