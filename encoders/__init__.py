@@ -3,6 +3,9 @@
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.trainer import TrainEncoderConfig, Trainer
+from encoders.training_config import TrainingConfig
+from encoders.unified import unify
 
 __all__ = [
     "EncoderConfig",
@@ -10,5 +13,9 @@ __all__ = [
     "SignalInputs",
     "SignalTokenizer",
     "SignalTokenizerConfig",
+    "TrainEncoderConfig",
+    "Trainer",
+    "TrainingConfig",
     "signal_inputs",
+    "unify",
 ]

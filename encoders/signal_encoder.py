@@ -11,6 +11,7 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
+from encoders.targets import target_sizes
 
 __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
 
@@ -141,7 +142,6 @@ class SignalEncoder:
         """The network with its first weights, which the seed determines."""
         import torch
 
-        from encoders.heads import target_sizes
         from encoders.model import SignalModel
 
         config = self.config

@@ -8,9 +8,9 @@ from typing import Any
 
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping
-from encoders.heads import TARGETS
 from encoders.signal_encoder import EncoderConfig
 from encoders.signal_tokenizer import SignalTokenizerConfig
+from encoders.targets import TARGETS
 from encoders.trackers import tracker_problems
 from encoders.training_config import TrainingConfig
 

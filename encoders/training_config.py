@@ -8,7 +8,7 @@ from typing import Any
 
 from data_builders.augmentation.basic import time_masking
 from data_builders.augmentation.intermediate import INTERMEDIATE
-from encoders.heads import TARGETS
+from encoders.targets import TARGETS
 
 __all__ = ["MONITORS", "ON_THE_FLY", "TrainingConfig"]
 
