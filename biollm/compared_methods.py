@@ -80,7 +80,7 @@ def baseline(name: str) -> Method:
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         reason = why_no_baseline(name, streams, config.targets or ())
-        return reason, COSTS.get(name, 2.0) * len(config.targets or ()) * len(store) / 1500
+        return reason, COSTS.get(name, 1.0) * len(config.targets or ()) * len(store) / 1500
 
     def run(context: Context) -> MethodOutput:
         return run_baseline(context, name)
