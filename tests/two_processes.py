@@ -21,7 +21,7 @@ STREAM = StreamSpec("gsr", ("gsr",), 8.0, ("gsr",), 32, 8)
 
 
 class Frames(nn.Module):
-    """One linear layer a frame: no dropout and no statistics of the batch, which halves of it would change."""
+    """One linear layer a frame: no dropout and no statistics of the batch, which its halves would change."""
 
     def __init__(self, n_channels: int, frame_stride: int, dim: int) -> None:
         super().__init__()
