@@ -101,6 +101,11 @@ COMMANDS = {
         "biollm.comparing", "compare", ("CompareConfig",),
         "biollm compare --store runs/noneeg --methods classical --out runs/noneeg-compared --jobs 2",
     ),
+    "reproduce": Command(
+        "a predecessor's experiment by its own protocol and by an honest one",
+        "biollm.reproducing", "reproduce", ("ReproduceConfig",),
+        "biollm reproduce gru-xnet --preset quick --out runs/gru-xnet --jobs 2", "experiment",
+    ),
     "evaluate": Command(
         "baselines, encoders, LLM read-outs and controls in one table",
         "biollm.experiment", "evaluate", ("EvaluateConfig",),

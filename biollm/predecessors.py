@@ -1,0 +1,205 @@
+"""The experiments that biollm grew from: their data, protocols, models, and what they reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+__all__ = ["EXPERIMENTS", "Experiment", "Study", "quick"]
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run on one data set.
+
+    Parameters
+    ----------
+    dataset : str
+        Reader of the real recordings.
+    simulated : str
+        Reader of the simulated ones in their place.
+    protocols : tuple of str
+        The experiment's own first; which of them leak, their splits tell.
+    settings : mapping
+        Fields of `CompareConfig`, or of `EvaluateConfig` if `llm`.
+    reader_options, simulated_options : mapping
+        Of the two readers.
+    prepare : mapping
+        Fields of `PrepareConfig`, for both.
+    metrics : tuple of str
+        Keys of the reports' rows that are shown.
+    llm : bool
+        Whether the rows are those of ``biollm evaluate``.
+    n_folds : int or None
+        How many folds of a protocol are run; all by default.
+    smaller : mapping
+        Fields of a quick run; mappings change what is there.
+    """
+
+    dataset: str
+    simulated: str
+    protocols: tuple[str, ...]
+    settings: Settings
+    reader_options: Settings = field(default_factory=dict)
+    simulated_options: Settings = field(default_factory=dict)
+    prepare: Settings = field(default_factory=lambda: {"preprocessing": "none"})
+    metrics: tuple[str, ...] = ("balanced_accuracy", "accuracy")
+    llm: bool = False
+    n_folds: int | None = None
+    smaller: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A predecessor's experiment: `reported` is its own account, `leak` where its protocol leaks."""
+
+    title: str
+    reported: str
+    leak: str
+    studies: Mapping[str, Study]
+
+
+def quick(study: Study) -> Study:
+    """A study that takes minutes: fewer simulated subjects, folds, epochs and models."""
+    known = {f.name: getattr(study, f.name) for f in fields(study)}
+    return replace(study, **_changed({name: known[name] for name in study.smaller}, study.smaller))
+
+
+def _changed(old: Settings, new: Settings) -> dict[str, Any]:
+    """`new` over `old`, mappings inside of them alike."""
+    return {**old} | {
+        key: _changed(old[key], value) if isinstance(value, Mapping) and isinstance(old.get(key), Mapping)
+        else value
+        for key, value in new.items()
+    }  # fmt: skip
+
+
+def _training(epochs: int, **others: Any) -> Settings:
+    return {"training": {"epochs": epochs, "patience": 5, **others}}
+
+
+AMIGOS_LSTM = Study(
+    "amigos", "simulated", ("holdout-7", "loso10", "loso25", "shuffled5"),
+    reader_options={"videos": "all", "annotation": "external"},
+    simulated_options={"shape": "amigos"},
+    settings={
+        "methods": ["majority", "ridge", "extra trees", *(
+            f"Multimodal LSTM, {size}" for size in ("maximum", "loso", "moderate", "lightweight")
+        )],
+        "targets": ["valence", "arousal", "transition"],
+        "encoder": _training(30),
+    },
+    metrics=("mae", "ccc", "transition_f1"),
+    n_folds=None,
+    smaller={
+        "protocols": ("holdout-3", "loso2", "shuffled5"),
+        "simulated_options": {"n_subjects": 10, "n_trials": 24},
+        "settings": {
+            "methods": ["majority", "ridge", "Multimodal LSTM, maximum", "Multimodal LSTM, lightweight"],
+            "encoder": _training(8, batch_size=16),
+        },
+        "n_folds": 2,
+    },
+)  # fmt: skip
+
+EMG_FRAMES = {"emg": 0.5}
+EMG_ENCODERS = Study(
+    "manifest", "simulated", ("shuffled5", "gkf5"),
+    simulated_options={"shape": "emg"},
+    settings={
+        "methods": ["majority", "SVM-RBF", "EMG-CNN", "TCN", "LSTM"],
+        "targets": ["emotion"], "frame_seconds": EMG_FRAMES, "encoder": _training(30),
+    },
+    smaller={
+        "simulated_options": {"n_subjects": 10, "n_trials": 36},
+        "settings": {"encoder": _training(8, batch_size=16)},
+        "n_folds": 1,
+    },
+)  # fmt: skip
+EMG_LLM = Study(
+    "manifest", "simulated", ("shuffled5", "gkf5"),
+    reader_options={"manifest": "llm.csv"},
+    simulated_options={"shape": "emg", "emotions": ("anger", "anxiety", "fear", "happiness")},
+    settings={
+        "groups": ["llm", "floats"], "tokenizer": {"frame_seconds": EMG_FRAMES, "n_bins": 8},
+        "build": {"n_conversations": 2400, "copies": 8}, "training": {"max_steps": 150},
+    },
+    llm=True,
+    smaller={
+        "simulated_options": {"n_subjects": 10, "n_trials": 24},
+        "settings": {"build": {"n_conversations": 640, "copies": 2}, "training": {"max_steps": 40}},
+        "n_folds": 1,
+    },
+)  # fmt: skip
+
+KAGGLE_GRU = Study(
+    "kaggle", "simulated_features", ("shuffled5", "blocks5"),
+    settings={
+        "methods": ["majority", "k-NN", "extra trees", "FeatureGRU"],
+        "targets": ["emotion"], "normalisation": "none", "frame_seconds": {"features": 1.0},
+        "encoder": _training(10, batch_size=32),
+    },
+    smaller={
+        "simulated_options": {"part": 4},
+        "settings": {"encoder": _training(2, batch_size=16)},
+        "n_folds": 1,
+    },
+)  # fmt: skip
+
+
+def _gru_xnet(data: str, n_subjects: int, n_trials: int, block: float) -> Study:
+    """Windows of one data set of GRU-XNet; a quick run has few subjects and short blocks of them."""
+    return Study(
+        data, "simulated", ("shuffled5", "gkf5"),
+        simulated_options={"shape": data},
+        settings={
+            "methods": ["majority", "extra trees", "GRU-XNet"],
+            "targets": ["emotion"], "frame_seconds": {"default": 2.0}, "encoder": _training(30),
+        },
+        smaller={
+            "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": block},
+            "prepare": {"window": 4.0, "step": 4.0},
+            "settings": {"encoder": _training(3, batch_size=16)},
+            "n_folds": 1,
+        },
+    )  # fmt: skip
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "amigos-lstm": Experiment(
+        "Multimodal LSTM on AMIGOS: valence, arousal and transitions of 20 s segments",
+        "MAE of 0.06 to 0.10 for valence and arousal, on 7 held-out subjects of 37 and leaving one out.",
+        "Its protocols keep subjects apart. The shuffled split beside them shows what a model of this kind "
+        "gains where segments of the same people and films are shared out at random.",
+        {"amigos": AMIGOS_LSTM},
+    ),
+    "emg-llm": Experiment(
+        "Facial EMG: encoders on twelve emotions, an LLM on four",
+        "CNN, TCN and LSTM at 87 to 89 % on shuffled windows; LLMs on the numbers as text at 24 to 27 % on "
+        "four emotions, which is chance.",
+        "Windows are shuffled before the split, so that each test window has windows of its own recording in "
+        "training.",
+        {"encoders": EMG_ENCODERS, "llm": EMG_LLM},
+    ),
+    "kaggle-gru": Experiment(
+        "GRU on the precomputed features of the EEG Brainwave Dataset",
+        "public notebooks with a shuffled split of the rows.",
+        "Rows are overlapping windows of two people, shuffled before the split. There are no subject ids: "
+        "contiguous blocks of rows keep neighbours apart, and no protocol shows new people.",
+        {"table": KAGGLE_GRU},
+    ),
+    "gru-xnet": Experiment(
+        "GRU-XNet on DEAP, GAMEEMO and SEED-IV",
+        "within-subject results on shuffled windows.",
+        "Windows of each trial are on both sides of the split, with the trial's label.",
+        {
+            "deap": _gru_xnet("deap", 5, 8, 24.0),
+            "gameemo": _gru_xnet("gameemo", 5, 8, 24.0),
+            "seed_iv": _gru_xnet("seed_iv", 5, 4, 24.0),
+        },
+    ),
+}  # fmt: skip
+"""Name of an experiment -> what it was. Figures of others stand as they were reported."""

@@ -1,0 +1,120 @@
+"""``biollm reproduce``: every experiment is well-formed, says what its data are, and shows what leaks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from biollm.comparing import CompareConfig
+from biollm.experiment import EvaluateConfig
+from biollm.predecessors import EXPERIMENTS, Experiment, Study, quick
+from biollm.reproducing import ReproduceConfig, reproduce
+from data_builders.preparing import make_reader
+from data_builders.readers import READERS
+from data_builders.simulation import draw_feature_table
+from data_builders.splits import find_splitter
+
+STUDIES = [
+    pytest.param(chosen, id=f"{name}-{key}-{preset}")
+    for name, experiment in EXPERIMENTS.items()
+    for key, study in experiment.studies.items()
+    for preset, chosen in (("full", study), ("quick", quick(study)))
+]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_fits_the_stages_that_it_is_run_by(study: Study) -> None:
+    """Unknown fields, rows and options are refused by the stages' own configurations."""
+    (EvaluateConfig if study.llm else CompareConfig)(**study.settings)
+    reader = make_reader(study.simulated, None, dict(study.simulated_options))
+    assert study.dataset in READERS
+    units = [find_splitter(protocol).unit for protocol in study.protocols]
+    # an honest protocol stands beside one that leaks by design; the table knows no subjects
+    assert "nothing" in units
+    assert {"subject", "moment"} & set(units)
+    if reader.name == "simulated":
+        assert "subject" in units
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_quick_study_is_a_smaller_one(name: str) -> None:
+    for study in EXPERIMENTS[name].studies.values():
+        small = quick(study)
+        assert small.n_folds is not None
+        assert small.metrics == study.metrics
+        assert set(study.simulated_options) <= set(small.simulated_options)
+        assert set(small.settings) == set(study.settings)
+        if not study.llm:
+            epochs = [s.settings["encoder"]["training"]["epochs"] for s in (small, study)]
+            assert epochs[0] < epochs[1]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """The table's experiment on a twentieth of its rows, by its nearest neighbours alone."""
+    experiment = EXPERIMENTS["kaggle-gru"]
+    study = replace(
+        experiment.studies["table"],
+        settings={**experiment.studies["table"].settings, "methods": ["k-NN"]},
+        simulated_options={"part": 10},
+        n_folds=3,
+    )
+    made = replace(experiment, studies={"table": study})
+    monkeypatch.setitem(EXPERIMENTS, "kaggle-gru", made)
+    return made
+
+
+def test_simulated_data_are_named_first_and_the_leak_shows(
+    small: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = reproduce(ReproduceConfig("kaggle-gru", out=str(tmp_path / "out")), progress=False)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].startswith("kaggle-gru: SIMULATED data in the data set's shape (table)")
+    report = json.loads((out / "report.json").read_text())
+    assert report["data"] == printed.splitlines()[0]
+    protocols = report["studies"]["table"]["protocols"]
+    marks = {name: protocol["mark"] for name, protocol in protocols.items()}
+    assert marks == {"shuffled5": "LEAKY SPLIT", "blocks5": "subjects on both sides"}
+    found = {
+        name: {row["method"]: row["balanced_accuracy"] for row in protocol["results"]}["k-NN"]
+        for name, protocol in protocols.items()
+    }
+    # neighbours of each row are in training, or none is; a row that is copied needs no emotion
+    assert found["shuffled5"] > 0.9
+    assert found["shuffled5"] > found["blocks5"] + 0.1
+    page = (out / "report.html").read_text()
+    assert "<title>kaggle-gru on SIMULATED data</title>" in page
+    assert small.leak[:30] in page
+    for protocol in protocols:
+        assert f'href="table/{protocol}/report.html"' in page
+        assert (out / "table" / protocol / "report.html").is_file()
+        assert len(list((out / "table" / protocol).glob("split-*.json"))) == 3
+    stamp = (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns
+    reproduce(ReproduceConfig("kaggle-gru", out=str(tmp_path / "out")), progress=False)
+    assert (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns == stamp
+
+
+def test_given_data_are_read_and_nothing_is_called_simulated(
+    small: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "data").mkdir()
+    draw_feature_table(part=20).to_csv(tmp_path / "data" / "emotions.csv", index=False)
+    config = ReproduceConfig("kaggle-gru", str(tmp_path / "data"), out=str(tmp_path / "out"))
+    out = reproduce(config, progress=False)
+    assert capsys.readouterr().out.splitlines()[0] == f"kaggle-gru: table: {tmp_path / 'data'}."
+    assert json.loads((out / "report.json").read_text())["studies"]["table"]["reader"] == "kaggle"
+    assert "SIMULATED" not in (out / "report.html").read_text()
+
+
+def test_bad_requests_are_refused_with_what_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'alexnet'.*'gru-xnet'.*'slow'.*quick.*without a root"):
+        ReproduceConfig("alexnet", preset="slow", reader_options={"pairs": False})
+    out = str(tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"none of the folders \['deap', 'gameemo', 'seed_iv'\]"):
+        reproduce(ReproduceConfig("gru-xnet", str(tmp_path), out=out), progress=False)
+    with pytest.raises(FileNotFoundError, match=r"emotions\.csv"):
+        reproduce(ReproduceConfig("kaggle-gru", str(tmp_path), out=out), progress=False)
+    assert not Path(out).exists()
