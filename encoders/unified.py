@@ -45,7 +45,7 @@ def unify(
     ----------
     parts : mapping of str to SignalInputs
         By data set. The name goes before the ids of segments, recordings, groups, subjects and stimuli, as in
-        ``deap/s01``; the column ``dataset`` stays, for balanced sampling.
+        ``deap/s01``, and into the column ``dataset``, over which ``balance: dataset`` samples.
     stream : str
         The stream that all of them have. Others are left out.
     words : mapping of str to mapping of str to str, optional
@@ -177,7 +177,7 @@ def _brought_to(data: np.ndarray, own: StreamSpec, shared: StreamSpec) -> np.nda
 
 def _renamed(table: pd.DataFrame, name: str, words: Mapping[str, str] | None) -> pd.DataFrame:
     """Put the data set's name before its ids, and its shared words in place of its own."""
-    table = table.copy()
+    table = table.assign(dataset=name)
     for column in SEPARATED:
         if column in table:
             values = table[column]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from data_builders.segments import Segments, SignalSpec
 from encoders.inputs import SignalInputs
@@ -116,6 +117,17 @@ def test_subjects_and_segments_of_two_sets_stay_apart(parts):
     assert table["stimulus"].isna().all()
 
 
+def test_sampling_tells_two_stores_of_one_reader_apart(parts):
+    from encoders.losses import balanced_shares
+
+    first = parts["amigos"]
+    table = unify({"one": first, "other": first[np.arange(2)]}).table
+    labels = {"emotion": torch.zeros(len(table))}
+    shares = balanced_shares(labels, table["dataset"].to_numpy(), "dataset")
+    # Six windows and two: each of the two is drawn three times as often.
+    np.testing.assert_allclose(shares[6:] / shares[0], 3.0)
+
+
 def test_words_are_mapped_and_others_kept(parts):
     words = {"seed": {"happy": "happy", "neutral": "calm"}}
     emotions = unify(parts, words=words).table["emotion"]
@@ -137,8 +149,6 @@ def test_all_that_is_wrong_is_said_at_once(parts):
 
 
 def test_one_network_reads_what_was_joined(parts):
-    import torch
-
     joined = unify(parts)
     (spec,) = joined.stream_specs
     network = ENCODERS["gru_xnet_dynamic"](spec.n_channels, spec.frame_stride, dim=16).eval()
