@@ -54,13 +54,13 @@ def test_a_quick_study_is_a_smaller_one(name: str) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    """The table's experiment on a twentieth of its rows, by its nearest neighbours alone."""
+    """The table's experiment on a fourth of its rows and one fold, by nearest neighbours alone."""
     experiment = EXPERIMENTS["kaggle-gru"]
     study = replace(
         experiment.studies["table"],
         settings={**experiment.studies["table"].settings, "methods": ["k-NN"]},
-        simulated_options={"part": 10},
-        n_folds=3,
+        simulated_options={"part": 4},
+        n_folds=1,
     )
     made = replace(experiment, studies={"table": study})
     monkeypatch.setitem(EXPERIMENTS, "kaggle-gru", made)
@@ -82,8 +82,8 @@ def test_simulated_data_are_named_first_and_the_leak_shows(
         name: {row["method"]: row["balanced_accuracy"] for row in protocol["results"]}["k-NN"]
         for name, protocol in protocols.items()
     }
-    # neighbours of each row are in training, or none is; a row that is copied needs no emotion
-    assert found["shuffled5"] > 0.9
+    # a row's neighbours are in training, or are not; 107 rows: a standard error of .04 at .8
+    assert found["shuffled5"] > 0.95
     assert found["shuffled5"] > found["blocks5"] + 0.1
     page = (out / "report.html").read_text()
     assert "<title>kaggle-gru on SIMULATED data</title>" in page
@@ -91,15 +91,17 @@ def test_simulated_data_are_named_first_and_the_leak_shows(
     for protocol in protocols:
         assert f'href="table/{protocol}/report.html"' in page
         assert (out / "table" / protocol / "report.html").is_file()
-        assert len(list((out / "table" / protocol).glob("split-*.json"))) == 3
+        assert len(list((out / "table" / protocol).glob("split-*.json"))) == 1
     stamp = (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns
     reproduce(ReproduceConfig("kaggle-gru", out=str(tmp_path / "out")), progress=False)
     assert (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns == stamp
 
 
 def test_given_data_are_read_and_nothing_is_called_simulated(
-    small: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture
+    small: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    study = replace(small.studies["table"], protocols=("shuffled5",))
+    monkeypatch.setitem(EXPERIMENTS, "kaggle-gru", replace(small, studies={"table": study}))
     (tmp_path / "data").mkdir()
     draw_feature_table(part=20).to_csv(tmp_path / "data" / "emotions.csv", index=False)
     config = ReproduceConfig("kaggle-gru", str(tmp_path / "data"), out=str(tmp_path / "out"))
