@@ -16,19 +16,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from data_builders.leaks import check_leaks
-from data_builders.places import is_remote, write_whole
+from data_builders.places import write_whole
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import close_stage, open_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
-from encoders.inputs import SignalInputs, streams_of
+from encoders.inputs import SignalInputs
 from encoders.run_folder import LAST, draw_results, write_training
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.trainer_checks import check_against_store, labelled
 from encoders.trainer_config import TrainEncoderConfig, full_settings, recipe, tokenizer_config
 from encoders.training_config import TrainingConfig
 
@@ -94,7 +94,7 @@ class Trainer:
         self.split_ = split = _split(config, store)
         check_leaks(store.table, split, store, store.fitted)
         self._settings = tokenizer_config(config)
-        _check(self._settings, config, store, split)
+        check_against_store(self._settings, config, store, split)
         state = _processes(self._settings)
         with state.main_process_first():
             partial = open_stage(STAGE, config.out, self._inputs_of_the_stage())
@@ -117,7 +117,7 @@ class Trainer:
         """Whether there is an encoder, and a test part with labels."""
         part = self._store.table[self.split_.mask(self._store.table, "test")]
         return self._settings.encoder is not None and bool(
-            len(_labelled(part[part["on_grid"]], self._targets, self._store.classes))
+            len(labelled(part[part["on_grid"]], self._targets, self._store.classes))
         )
 
     @property
@@ -231,49 +231,6 @@ def _split(config: TrainEncoderConfig, store: SegmentStore) -> Split:
         folds = [split.fold for split in splits]
         raise ValueError(f"fold is {config.fold}; {config.split or config.protocol} has the folds {folds}.")
     return chosen[0]
-
-
-def _check(
-    settings: SignalTokenizerConfig, config: TrainEncoderConfig, store: SegmentStore, split: Split
-) -> None:
-    """Fail with all that does not fit the store before anything is computed."""
-    problems = []
-    if is_remote(config.out):
-        problems.append(f"out: {config.out} is a URL; a run folder is written on this machine, then copied.")
-    specs = streams_of(store.specs, store.about["window"], settings.frame_seconds)
-    if settings.encoder is not None:
-        encoder = EncoderConfig(**settings.encoder)
-        for target in encoder.targets:
-            counts = {
-                part: len(_labelled(store.table[split.mask(store.table, part)], [target], store.classes))
-                for part in ("train", "validation")
-            }
-            problems += [
-                f"targets: no segment of the {part} part has the label {target!r}; leave it out."
-                for part, n in counts.items() if not n
-            ]  # fmt: skip
-        if not problems:
-            problems += _building_problem(encoder, store, specs, config.seed)
-    if problems:
-        raise ValueError(f"{config.store}:\n" + "\n".join(f"  {problem}" for problem in problems))
-
-
-def _building_problem(encoder: EncoderConfig, store: SegmentStore, specs: list, seed: int) -> list[str]:
-    """What the networks say of their options and of these streams, before hours of features."""
-    import torch
-
-    try:
-        model = SignalEncoder(encoder, store.classes, seed).build(specs).eval()
-        with torch.no_grad():
-            model.frames({spec.name: torch.zeros(2, spec.n_channels, spec.n_samples) for spec in specs})
-    except (ValueError, TypeError) as error:  # a TypeError where an option is unknown
-        return [f"encoder: {error}"]
-    return []
-
-
-def _labelled(table: pd.DataFrame, targets: list[str], classes: tuple[str, ...]) -> pd.DataFrame:
-    known = [table[t].isin(classes) if t == "emotion" else table[t].notna() for t in targets]
-    return table[np.logical_or.reduce(known)]
 
 
 def _processes(settings: SignalTokenizerConfig) -> Any:

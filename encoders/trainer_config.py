@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping
-from encoders.signal_encoder import EncoderConfig
+from encoders.signal_encoder import READS, EncoderConfig
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.targets import TARGETS
 from encoders.trackers import tracker_problems
@@ -149,48 +149,47 @@ def recipe(config: TrainEncoderConfig) -> str:
     return f"# biollm train-encoder --config THIS_FILE\n{content}"
 
 
-def _problems(config: TrainEncoderConfig) -> Iterable[str]:
-    wrong = [f"{name} is {getattr(config, name)}; allowed are whole numbers from {least}."
-             for name, least in (("fold", 0), ("jobs", 1)) if getattr(config, name) < least]  # fmt: skip
-    wrong += [
-        *_choice("preset", config.preset, LENGTHS),
-        *_choice("network", config.network, _systems(config)),
-    ]
-    wrong += [problem for target in config.targets for problem in _choice("targets", target, TARGETS)]
+def _problems(config: TrainEncoderConfig) -> Iterator[str]:
+    for name, least in (("fold", 0), ("jobs", 1)):
+        if getattr(config, name) < least:
+            yield f"{name} is {getattr(config, name)}; allowed are whole numbers from {least}."
     tokenizer = as_mapping(config.tokenizer)
-    yield from wrong
+    yield from _choice("preset", config.preset, LENGTHS)
+    normalisation = config.normalisation or tokenizer.get("normalisation")
+    yield from _choice("normalisation", normalisation, NORMALISATIONS)
     yield from _unknown("tokenizer", tokenizer, SignalTokenizerConfig)
     if tokenizer.get("encoder", {}) is None:
         names = ("network", "targets", "preset", "encoder", "training", "report_to")
-        set_all_the_same = [name for name in names if getattr(config, name)]
-        if set_all_the_same:
-            yield f"tokenizer says encoder: null, but {set_all_the_same} are set; leave one of the two out."
-        return
-    inner, own = tokenizer.get("encoder", {}), as_mapping(config.encoder)
-    unknown = [*_unknown("tokenizer.encoder", inner, EncoderConfig), *_unknown("encoder", own, EncoderConfig)]
-    for name, training in (
-        ("tokenizer.encoder.training", inner.get("training", {})),
-        ("encoder.training", own.get("training", {})),
-        ("training", as_mapping(config.training)),
-    ):
-        unknown += _unknown(name, training, TrainingConfig)
-    unknown += tracker_problems(config.report_to)
+        named = [name for name in names if getattr(config, name)]
+        if named:
+            yield f"tokenizer says encoder: null, but {named} are set; leave one of the two out."
+    else:
+        yield from _encoder_problems(config, tokenizer.get("encoder", {}))
+
+
+def _encoder_problems(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> Iterator[str]:
+    own = as_mapping(config.encoder)
+    yield from _choice("network", config.network, _systems(config))
+    given = {**inner, **own}
+    yield from _choice("reads", given.get("reads"), READS)
+    for target in config.targets or given.get("targets", []):
+        yield from _choice("targets", target, TARGETS)
+    yield from _unknown("tokenizer.encoder", inner, EncoderConfig)
+    yield from _unknown("encoder", own, EncoderConfig)
+    parts = {
+        "tokenizer.encoder.training": inner.get("training", {}),
+        "encoder.training": own.get("training", {}),
+        "training": as_mapping(config.training),
+    }
+    training = {key: value for part in parts.values() for key, value in part.items()}
+    unknown = [problem for name, part in parts.items() for problem in _unknown(name, part, TrainingConfig)]
     yield from unknown
-    if not (wrong or unknown):
-        yield from _problems_inside(config)
-
-
-def _problems_inside(config: TrainEncoderConfig) -> Iterable[str]:
-    """Of values that can only be read once all parts are put together."""
-    settings = tokenizer_config(config)
-    yield from _choice("normalisation", settings.normalisation, NORMALISATIONS)
-    encoder = EncoderConfig(**(settings.encoder or {}))
-    yield from (problem for target in encoder.targets for problem in _choice("targets", target, TARGETS))
-    try:
-        TrainingConfig(**encoder.training)
-    except ValueError as error:
-        yield str(error)
-    yield from tracker_problems(encoder.training.get("report_to", []))
+    yield from tracker_problems(config.report_to or training.get("report_to", []))
+    if not unknown:
+        try:
+            TrainingConfig(**training)
+        except ValueError as error:
+            yield str(error)
 
 
 def _systems(config: TrainEncoderConfig) -> Iterable[str]:
@@ -208,5 +207,6 @@ def _choice(name: str, given: Any, allowed: Iterable[str]) -> list[str]:
 
 
 def _unknown(name: str, given: Mapping[str, Any], config: type) -> list[str]:
-    known = [f.name for f in fields(config)]
+    # The encoder's normalisation is the tokenizer's, which sets it.
+    known = [f.name for f in fields(config) if (config, f.name) != (EncoderConfig, "normalisation")]
     return [f"{name}: got the key {key!r}; allowed are {known}." for key in given if key not in known]

@@ -1,0 +1,83 @@
+"""What of a training's settings does not fit a store, found before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from data_builders.places import is_remote
+from data_builders.splits import Split
+from data_builders.store import SegmentStore
+from encoders.inputs import signal_inputs, streams_of, with_feature_stream
+from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_tokenizer import SignalTokenizerConfig
+from encoders.streams import StreamSpec
+from encoders.trainer_config import TrainEncoderConfig
+
+__all__ = ["check_against_store", "labelled"]
+
+
+def check_against_store(
+    settings: SignalTokenizerConfig, config: TrainEncoderConfig, store: SegmentStore, split: Split
+) -> None:
+    """Fail with all that does not fit.
+
+    Raises
+    ------
+    ValueError
+        If `out` is a URL, a target has no labels to learn from or to choose by, or a network refuses its
+        options or its streams.
+    """
+    problems = []
+    if is_remote(config.out):
+        problems.append(f"out: {config.out} is a URL; give a folder on this machine, and copy it later.")
+    if settings.encoder is not None:
+        encoder = EncoderConfig(**settings.encoder)
+        unlabelled = _unlabelled(encoder.targets, store, split)
+        problems += unlabelled or _refusals(encoder, settings, store, config.seed)
+    if problems:
+        raise ValueError(f"{config.store}:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+def labelled(table: pd.DataFrame, targets: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
+    """The rows of a segment table that have a label of any target."""
+    known = [table[t].isin(classes) if t == "emotion" else table[t].notna() for t in targets]
+    return table[np.logical_or.reduce(known)]
+
+
+def _unlabelled(targets: Sequence[str], store: SegmentStore, split: Split) -> list[str]:
+    parts = {part: store.table[split.mask(store.table, part)] for part in ("train", "validation")}
+    return [
+        f"targets: no segment of the {part} part has the label {target!r}; leave it out."
+        for target in targets
+        for part, table in parts.items()
+        if table.empty or labelled(table, [target], store.classes).empty
+    ]
+
+
+def _refusals(
+    encoder: EncoderConfig, settings: SignalTokenizerConfig, store: SegmentStore, seed: int
+) -> list[str]:
+    """What the model says of its options and of these streams, once it is made and has read zeros."""
+    import torch
+
+    specs = _streams(encoder, settings, store)
+    try:
+        model = SignalEncoder(encoder, store.classes, seed).build(specs).eval()
+        with torch.no_grad():
+            model.frames({spec.name: torch.zeros(2, spec.n_channels, spec.n_samples) for spec in specs})
+    except (ValueError, TypeError) as error:  # a TypeError where there is no such option
+        return [f"encoder: {error}"]
+    return []
+
+
+def _streams(
+    encoder: EncoderConfig, settings: SignalTokenizerConfig, store: SegmentStore
+) -> list[StreamSpec]:
+    if encoder.reads == "signals":
+        return streams_of(store.specs, store.about["window"], settings.frame_seconds)
+    # How many features there are, a segment tells.
+    one = signal_inputs(store.segments(np.arange(1)), settings.frame_seconds, settings.features)
+    return with_feature_stream(one, signals=encoder.reads == "both").stream_specs
