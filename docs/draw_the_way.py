@@ -46,7 +46,7 @@ TOKENS = {
     "gsr": code_token("gsr", "vq", 58),
 }
 BIN = bin_token("gsr_scr_rate", 7)
-METHODS = ("majority", "SVM-RBF", "extra trees", "CNN", "TCN", "LSTM", "LLM")
+METHODS = ("majority", "SVM-RBF", "extra trees", "CNN", "TCN", "BiLSTM", "LLM")
 GUARD = "Subject-disjoint split before everything, the same for every method; check_leaks fails the run."
 
 
