@@ -27,11 +27,15 @@ NAMES = {
     "shallow_convnet": "ShallowConvNet",
     "transformer": "Transformer",
     "gru_xnet": "GRU-XNet",
+    "gru_xnet_dynamic": "GRU-XNet, dynamic",
     "ca_rnn": "CA-RNN",
     "cbs_attention": "CBS-attention",
     "accurate_eeg_lstm": "AccurateEEG LSTM",
     "accurate_eeg_bilstm": "AccurateEEG BiLSTM",
     "connectivity": "Connectivity",
+    "mlp": "MLP",
+    "cnn_and_features": "CNN and features",
+    "tcn_and_features": "TCN and features",
     **{
         f"multimodal_lstm_{size}": f"Multimodal LSTM, {size}"
         for size in ("maximum", "loso", "moderate", "lightweight")
@@ -104,8 +108,9 @@ def probe_encoder(
     x = {s.name: torch.zeros(N_PROBED, s.n_channels, s.n_samples) for s in stream_specs}
     try:
         network = SignalEncoder(config, classes).build(list(stream_specs)).eval()
-        started = time.perf_counter()
         with torch.no_grad():
+            network(x)  # the first call has more to do
+            started = time.perf_counter()
             network(x)
     except ValueError as error:  # a network refuses streams that it is not made for
         return str(error), 0.0
