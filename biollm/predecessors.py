@@ -86,22 +86,21 @@ AMIGOS_LSTM = Study(
     reader_options={"videos": "all", "annotation": "external"},
     simulated_options={"shape": "amigos"},
     settings={
-        "methods": ["majority", "ridge", "extra trees", *(
+        "methods": ["majority", "logistic regression", "extra trees", *(
             f"Multimodal LSTM, {size}" for size in ("maximum", "loso", "moderate", "lightweight")
         )],
         "targets": ["valence", "arousal", "transition"],
         "encoder": _training(30),
     },
     metrics=("mae", "ccc", "transition_f1"),
-    n_folds=None,
     smaller={
-        "protocols": ("holdout-3", "loso2", "shuffled5"),
+        "protocols": ("holdout-3", "shuffled5"),
         "simulated_options": {"n_subjects": 10, "n_trials": 24},
         "settings": {
-            "methods": ["majority", "ridge", "Multimodal LSTM, maximum", "Multimodal LSTM, lightweight"],
-            "encoder": _training(8, batch_size=16),
+            "methods": ["majority", "logistic regression", "extra trees", "Multimodal LSTM, maximum"],
+            "encoder": _training(20, batch_size=16),
         },
-        "n_folds": 2,
+        "n_folds": 1,
     },
 )  # fmt: skip
 

@@ -139,6 +139,21 @@ def test_fewer_muscles_tell_less_and_the_oracle_stays_calibrated() -> None:
     assert hits[2] < hits[8] - 0.2
 
 
+def test_emotions_outlast_blocks_as_often_as_they_are_told_to() -> None:
+    for persistence in (0.0, 0.6):
+        reader = Simulated(n_subjects=30, n_trials=64, persistence=persistence, label_noise=0.0)
+        sessions = [reader.session(subject) for subject in reader.paths()]
+        rate = np.mean([row["transition"] for session in sessions for row in session.labels[1:]])
+        # the emotions are drawn four times 16 without replacement: a change is another one in 48 of 63 cases;
+        # 1890 pairs: a standard error of .011
+        assert rate == pytest.approx((1 - persistence) * 48 / 63, abs=0.04)
+        posterior = np.concatenate([label_posterior(session, reader.options) for session in sessions])
+        true = [reader.classes.index(emotion) for session in sessions for emotion in session.emotions]
+        hits = (posterior.argmax(1) == true).mean()
+        # blocks depend on each other only through their emotions, so that the oracle stays calibrated
+        assert hits == pytest.approx(posterior.max(1).mean(), abs=0.02)
+
+
 def test_bursts_come_at_their_rate_in_short_samples() -> None:
     options = {"n_subjects": 1, "n_trials": 40, "sampling_rates": {"emg": 1000}}
     often, rare = (Simulated(shape="emg", burst_rate=rate, **options) for rate in (60.0, 6.0))

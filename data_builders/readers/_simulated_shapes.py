@@ -23,11 +23,12 @@ def _eeg(reader: type[Reader]) -> dict:
 
 
 SHAPES: dict[str, SimulationOptions] = {
-    # 16 short films of four clips each, one ECG lead; a rating from -1 to 1 for each clip of 20 s.
+    # 16 short films of four clips each, one ECG lead; a rating from -1 to 1 for each clip of 20 s. An emotion
+    # outlasts a clip more often than not; how often it does in the data is not known here.
     "amigos": SimulationOptions(
         n_subjects=37, n_trials=64, block_seconds=20.0, rest_seconds=5.0, emotions=QUADRANTS,
         modalities=("eeg", "ecg", "gsr"), sampling_rates={"eeg": 128.0, "ecg": 128.0, "gsr": 128.0},
-        montage=AMIGOS.modalities["eeg"].channel_names,
+        montage=AMIGOS.modalities["eeg"].channel_names, persistence=0.6,
     ),
     "deap": SimulationOptions(
         n_subjects=32, n_trials=40, block_seconds=60.0, rest_seconds=3.0, emotions=QUADRANTS, **_eeg(DEAP)

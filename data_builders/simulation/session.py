@@ -48,6 +48,7 @@ class SimulationOptions:
     montage: tuple[str, ...] = MONTAGE  # electrodes of the EEG, places of the 10-10 system
     muscles: tuple[str, ...] = MUSCLES  # channels of the EMG
     burst_rate: float = BURST_RATE  # of the muscles, a minute, of the median subject at rest
+    persistence: float = 0.0  # chance that a block keeps the emotion of the one before, as in a film
     label_noise: float = 0.05  # fraction of blocks whose label is replaced by another one
     effect: float = 1.0  # factor on all profiles; at 0 the signals know nothing of the label
     seed: int = 0
@@ -82,6 +83,7 @@ class SimulationOptions:
                 0 < len(self.muscles) == len(set(self.muscles) & set(MUSCLES))
             ),
             f"burst_rate is {self.burst_rate}; allowed is above 0": self.burst_rate > 0,
+            f"persistence is {self.persistence}; allowed is 0 to below 1": 0 <= self.persistence < 1,
             f"label_noise is {self.label_noise}; allowed is 0 to below 1": 0 <= self.label_noise < 1,
             f"effect is {self.effect}; allowed is 0 or more": self.effect >= 0,
         } | {
@@ -133,7 +135,7 @@ def draw_session(number: int, options: SimulationOptions) -> Session:
     n_rest = int(np.ceil(options.rest_seconds / options.block_seconds))
     offset = rng.standard_normal(len(PARAMETERS)).clip(-2.5, 2.5)
     responsiveness = _draw_responsiveness(rng)
-    emotions = _balanced_order(rng, options.emotions, options.n_trials)
+    emotions = _persistent(rng, _balanced_order(rng, options.emotions, options.n_trials), options)
     profiles = np.array([EFFECTS["neutral"]] * n_rest + [EFFECTS[emotion] for emotion in emotions])
     noise = BLOCK_NOISE * rng.standard_normal(profiles.shape)
     shift = options.effect * responsiveness * profiles + noise
@@ -161,6 +163,18 @@ def _balanced_order(rng: np.random.Generator, emotions: tuple[str, ...], n: int)
     full, left = divmod(n, len(emotions))
     order = [*emotions * full, *rng.permutation(emotions)[:left]]
     return tuple(str(emotion) for emotion in rng.permutation(order))
+
+
+def _persistent(
+    rng: np.random.Generator, emotions: tuple[str, ...], options: SimulationOptions
+) -> tuple[str, ...]:
+    """Some blocks with the emotion of the block before; all stay as they are with a persistence of 0."""
+    if not options.persistence:
+        return emotions
+    changes = rng.random(len(emotions)) >= options.persistence
+    changes[0] = True
+    # The latest change up to each block is what it shows.
+    return tuple(emotions[k] for k in np.maximum.accumulate(np.arange(len(emotions)) * changes))
 
 
 def _edges(n_rest: int, options: SimulationOptions) -> np.ndarray:
