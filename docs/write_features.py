@@ -19,9 +19,9 @@ from the rows of `encoders/features/catalogue.py`; a test holds them against the
 ```python
 from encoders.features import extract_features, why_undefined
 
-extract_features(segments)            # the standard set: a row a segment, a column a feature
-extract_features(segments, "full")    # all of these tables
-why_undefined(segments)               # the reason for each NaN of the full set
+extract_features(segments)  # the standard set: a row a segment, a column a feature
+extract_features(segments, "full")  # all of these tables
+why_undefined(segments)  # the reason for each NaN of the full set
 ```
 
 A column is `<modality>_<name>`, with `_<channel>` behind it where a modality has several channels. EEG of
