@@ -41,7 +41,7 @@ def multimodal_lstm(scale: float) -> Fields:
         "pooling": "last",
         "fusion": scaled(64, 32, 16),
         "training": {
-            "optimizer": "adam", "weight_decay": 1e-4, "label_smoothing": 0.0,
+            "epochs": 30, "patience": 8, "optimizer": "adam", "weight_decay": 1e-4, "label_smoothing": 0.0,
             "scaling": 0.0, "jitter": 0.0, "shift": 0.0, "channel_dropout": 0.0,
         },
     }  # fmt: skip
