@@ -105,15 +105,17 @@ AMIGOS_LSTM = Study(
 )  # fmt: skip
 
 EMG_FRAMES = {"emg": 0.5}
+# Expressions of 12 s, cut into samples of 3 s: where samples are shuffled, most have a neighbour in training.
+EXPRESSIONS = {"shape": "emg", "block_seconds": 12.0}
 EMG_ENCODERS = Study(
     "manifest", "simulated", ("shuffled5", "gkf5"),
-    simulated_options={"shape": "emg"},
+    simulated_options={**EXPRESSIONS, "n_trials": 24},
     settings={
         "methods": ["majority", "SVM-RBF", "EMG-CNN", "TCN", "LSTM"],
         "targets": ["emotion"], "frame_seconds": EMG_FRAMES, "encoder": _training(30),
     },
     smaller={
-        "simulated_options": {"n_subjects": 10, "n_trials": 36},
+        "simulated_options": {"n_subjects": 10, "n_trials": 12},
         "settings": {"encoder": _training(8, batch_size=16)},
         "n_folds": 1,
     },
@@ -121,14 +123,16 @@ EMG_ENCODERS = Study(
 EMG_LLM = Study(
     "manifest", "simulated", ("shuffled5", "gkf5"),
     reader_options={"manifest": "llm.csv"},
-    simulated_options={"shape": "emg", "emotions": ("anger", "anxiety", "fear", "happiness")},
+    simulated_options={
+        **EXPRESSIONS, "n_trials": 12, "emotions": ("anger", "anxiety", "fear", "happiness"),
+    },
     settings={
         "groups": ["llm", "floats"], "tokenizer": {"frame_seconds": EMG_FRAMES, "n_bins": 8},
         "build": {"n_conversations": 2400, "copies": 8}, "training": {"max_steps": 150},
     },
     llm=True,
     smaller={
-        "simulated_options": {"n_subjects": 10, "n_trials": 24},
+        "simulated_options": {"n_subjects": 10, "n_trials": 8},
         "settings": {"build": {"n_conversations": 640, "copies": 2}, "training": {"max_steps": 40}},
         "n_folds": 1,
     },
@@ -160,8 +164,8 @@ def _gru_xnet(data: str, n_subjects: int, n_trials: int, block: float) -> Study:
         },
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": block},
-            "prepare": {"window": 4.0, "step": 4.0},
-            "settings": {"encoder": _training(3, batch_size=16)},
+            "prepare": {"window": 2.0, "step": 2.0},
+            "settings": {"frame_seconds": {"default": 1.0}, "encoder": _training(5, batch_size=8)},
             "n_folds": 1,
         },
     )  # fmt: skip
@@ -195,9 +199,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         "within-subject results on shuffled windows.",
         "Windows of each trial are on both sides of the split, with the trial's label.",
         {
-            "deap": _gru_xnet("deap", 5, 8, 24.0),
-            "gameemo": _gru_xnet("gameemo", 5, 8, 24.0),
-            "seed_iv": _gru_xnet("seed_iv", 5, 4, 24.0),
+            "deap": _gru_xnet("deap", 6, 8, 16.0),
+            "gameemo": _gru_xnet("gameemo", 6, 8, 16.0),
+            "seed_iv": _gru_xnet("seed_iv", 5, 4, 16.0),
         },
     ),
 }  # fmt: skip
