@@ -173,7 +173,9 @@ def _gru_xnet(data: str, n_subjects: int, n_trials: int, block: float) -> Study:
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": block},
             "prepare": {"window": 2.0, "step": 2.0},
-            "settings": {"frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}}},
+            "settings": {
+                "frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}},
+            },
             "n_folds": 1,
         },
     )  # fmt: skip
