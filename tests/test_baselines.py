@@ -136,7 +136,7 @@ def test_what_is_chosen_is_the_best_over_new_subjects_of_the_training_part(name,
 def test_fewer_subjects_than_folds_make_fewer_folds_and_one_subject_none(parts, monkeypatch):
     folds = []
     search = module._search
-    monkeypatch.setattr(module, "_search", lambda *given: folds.append(given[-1]) or search(*given))
+    monkeypatch.setattr(module, "_search", lambda *given: folds.append(len(given[3])) or search(*given))
     fitted, held = parts
     two = fitted[fitted.table["subject"].isin(["S0", "S1"]).to_numpy()]
     one = fitted[(fitted.table["subject"] == "S0").to_numpy()]
@@ -145,6 +145,23 @@ def test_fewer_subjects_than_folds_make_fewer_folds_and_one_subject_none(parts, 
     made = ask("LDA", (one, held))
     assert (made.chosen, made.note) == ({}, "one subject: fixed values")
     np.testing.assert_array_equal(made.values, ask("LDA", (one, held), search=False).values)
+
+
+@pytest.mark.parametrize("name", ["logistic regression", "LDA", "SVM-RBF"])
+def test_an_inner_fold_with_one_class_is_left_out(name, parts):
+    """Only one subject has transitions: the fold that holds it out would learn from windows without any."""
+    fitted, held = parts
+    rare = fitted.table["transition"].where(fitted.table["subject"] == "S0", 0.0)
+    lacking = dataclasses.replace(fitted, table=fitted.table.assign(transition=rare))
+    made = ask(name, (lacking, held), "transition")
+    assert made.chosen
+    assert np.isfinite(made.values).all()
+    alone = lacking.table["subject"].isin(["S0", "S1"]).to_numpy()
+    constant = dataclasses.replace(
+        fitted, table=fitted.table.assign(transition=(fitted.table["subject"] == "S0").astype(float))
+    )
+    made = ask(name, (constant[alone], held), "transition")
+    assert (made.chosen, made.note) == ({}, "one class in each inner fold: fixed values")
 
 
 def test_without_a_search_the_values_are_those_of_the_tables(parts):

@@ -84,7 +84,8 @@ def predict_baseline(
     search : bool
         Choose the hyper-parameters by cross-validation over the fitted rows' subjects (3 folds, by
         balanced accuracy or mean absolute error), then fit on all of them; otherwise take fixed values.
-        One subject leaves nothing to validate on: the fixed values are taken, and the note says so.
+        A fold that would learn a single class is left out. Where none is left, as with one subject, the
+        fixed values are taken, and the note says so.
 
     Raises
     ------
@@ -135,25 +136,39 @@ def _fit(
     model: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, grid: dict[str, list]
 ) -> tuple[dict[str, Any], str]:
     """Fit in place, with the best of the grid; what was chosen, in values and in words."""
-    n_folds = min(INNER_FOLDS, len(set(groups)))
-    if not grid or n_folds < 2:
+    inner = _inner_folds(model, y, groups) if grid else []
+    if not inner:
         model.fit(x, y)
-        return {}, "one subject: fixed values" if grid else ""
+        why = "one subject" if len(set(groups)) < 2 else "one class in each inner fold"
+        return {}, f"{why}: fixed values" if grid else ""
     prefix = "regressor__model__" if hasattr(model, "regressor") else "model__"
-    best = _search(model, x, y, groups, {prefix + key: values for key, values in grid.items()}, n_folds)
+    best = _search(model, x, y, inner, {prefix + key: values for key, values in grid.items()})
     model.set_params(**best).fit(x, y)
     chosen = {key.removeprefix(prefix): value for key, value in best.items()}
     return chosen, ", ".join(f"{key}={_in_words(value)}" for key, value in chosen.items())
 
 
+def _inner_folds(model: Any, y: np.ndarray, groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Folds over subjects; none that would learn one class, which most classifiers refuse."""
+    from sklearn.base import is_regressor
+    from sklearn.model_selection import GroupKFold
+
+    n_folds = min(INNER_FOLDS, len(set(groups)))
+    folds = GroupKFold(n_folds).split(y, groups=groups) if n_folds > 1 else ()
+    return [(train, held) for train, held in folds if is_regressor(model) or len(set(y[train])) > 1]
+
+
 def _search(
-    model: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, grid: dict[str, list], n_folds: int
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    inner: list[tuple[np.ndarray, np.ndarray]],
+    grid: dict[str, list],
 ) -> dict[str, Any]:
     from sklearn.base import is_regressor
-    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.model_selection import GridSearchCV
 
     score = "neg_mean_absolute_error" if is_regressor(model) else "balanced_accuracy"
-    inner = list(GroupKFold(n_folds).split(x, y, groups))
     fewest = min(len(train) for train, _ in inner)
     for key in (key for key in grid if key.endswith("n_neighbors")):
         # A fold cannot have more neighbours than it has rows.
@@ -167,7 +182,7 @@ def _search(
 def _without_warnings() -> Iterator[None]:
     """Of what is meant: a rare class may be missing from a fold, and a feature may be NaN everywhere."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true|A single label was found")
         warnings.filterwarnings("ignore", "Degrees of freedom <= 0|All-NaN slice")
         yield
 
