@@ -54,6 +54,10 @@ def write_report(
     about_data, about_split : mapping, optional
         More to say of the data and of the split.
     """
+    if "truth" in predictions:
+        # A segment with an emotion beyond the classes is scored by its ratings alone.
+        known = predictions["truth"].isin(store.classes)
+        predictions = predictions.assign(truth=predictions["truth"].where(known, None))
     predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
     names = _in_order(set(predictions["method"]), order or ORDER)
     results = {name: _result(name, predictions, set(names), store.classes) for name in names}

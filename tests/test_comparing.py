@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biollm import classical_methods, compared_methods, comparing
+from biollm import classical_methods, compared_methods, comparing, report_rows
 from biollm.baselines import predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods
 from biollm.comparing import CompareConfig, compare
@@ -296,6 +296,17 @@ def test_emotions_ratings_and_transitions_stand_in_one_table(rated, tmp_path):
     assert "valence_ccc" not in rows["ceiling (oracle)"]
     assert rows["CNN"]["history"]
     assert rows["CNN"]["parameters"] > 1000
+
+
+def test_an_emotion_beyond_the_classes_is_scored_by_its_ratings_alone(rated, tmp_path, monkeypatch):
+    """As where a manifest's option `classes` names some of its emotions."""
+    monkeypatch.setattr(SegmentStore, "classes", property(lambda store: ("anger", "anxiety", "fear")))
+    monkeypatch.setattr(report_rows, "_ceiling", lambda *given: ())  # the oracle knows all four
+    report = compare_rated(rated, tmp_path / "out", ["majority"], targets=["emotion", "valence"])
+    answers = predictions_of(tmp_path / "out").drop_duplicates("segment")
+    row = next(row for row in report["results"] if row["method"] == "majority")
+    assert row["n_segments"] == len(answers)
+    assert sum(map(sum, row["confusion"])) == (answers["truth"] != "happiness").sum() < len(answers)
 
 
 def test_ratings_alone_rank_by_their_agreement(rated, tmp_path):
