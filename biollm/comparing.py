@@ -115,8 +115,11 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
 
     The answers of each job are kept in ``OUT.jobs``, under the hash of all that they depend on: data,
     split, settings, and the code that made them. So a stopped run goes on, rows can be added to a finished
-    table, and nothing stale is read. The folder may be deleted at any time.
+    table, and nothing stale is read. The folder may be deleted at any time. Of two processes that write to
+    the same place, the second waits for the first.
     """
+    from filelock import FileLock
+
     store = SegmentStore(config.store)
     config = replace(config, targets=_targets(config, store))
     splits = checked_splits(store, config.split, config.protocol)
@@ -136,7 +139,9 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
         about |= {"not_applicable": [f"{name}: {reason}" for name, reason in absent.items()]}
         write_report(predictions, config, store, splits, partial, list(METHODS), about)
 
-    out = run_stage("compare", config.out, inputs, work)
+    kept.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept / "lock"):
+        out = run_stage("compare", config.out, inputs, work)
     if progress:
         print(_summary(out))
     return out

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock, Timeout
 
 from biollm import classical_methods, compared_methods, comparing, report_rows
 from biollm.baselines import predict_baseline
@@ -143,6 +144,24 @@ def test_finished_jobs_are_not_run_again(run, tmp_path):
     shutil.rmtree(out)
     assert run() == ["LDA 1 0"]
     pd.testing.assert_frame_equal(pd.read_parquet(out / "answers.parquet"), before)
+
+
+def test_no_other_process_works_in_the_same_folder_meanwhile(run, tmp_path, monkeypatch):
+    """Two would go on with each other's checkpoints, and delete them."""
+    run_jobs, held = comparing.run_jobs, []
+
+    def watched(*given):
+        lock = FileLock(tmp_path / "out.jobs" / "lock")
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0)
+        held.append(lock)
+        run_jobs(*given)
+
+    monkeypatch.setattr(comparing, "run_jobs", watched)
+    run(["majority"])
+    (lock,) = held
+    lock.acquire(timeout=0)
+    lock.release()
 
 
 def test_only_what_a_change_touches_is_computed(run, monkeypatch):
