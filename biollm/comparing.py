@@ -73,7 +73,10 @@ class CompareConfig:
         default="full", metadata={"help": "full, or quick: networks are trained for a third of the epochs"}
     )
     encoder: dict | str | None = field(
-        default=None, metadata={"help": "dim, training, ... of EncoderConfig, for all networks"}
+        default=None,
+        metadata={
+            "help": "dim, training, ... of EncoderConfig, for all networks that do not set them themselves"
+        },
     )
     part: str = field(
         default="test", metadata={"help": "part that is scored; validation while choosing settings"}

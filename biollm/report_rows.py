@@ -92,13 +92,11 @@ def _result(
 
 
 def _note(notes: pd.Series) -> str:
-    """The note of all jobs, or the commonest ones with their shares."""
+    """The note of all fits, one a fold and seed, or the commonest ones with their shares."""
     counts = notes.value_counts()
     if len(counts) == 1:
         return str(counts.index[0])
-    common = [
-        f"{note or 'nothing to note'} ({n} of {len(notes)} folds)" for note, n in counts.head(2).items()
-    ]
+    common = [f"{note or 'nothing to note'} ({n} of {len(notes)} fits)" for note, n in counts.head(2).items()]
     return "; ".join(common)
 
 

@@ -317,6 +317,11 @@ def test_emotions_ratings_and_transitions_stand_in_one_table(rated, tmp_path):
     assert rows["CNN"]["parameters"] > 1000
 
 
+def test_notes_that_differ_are_counted_over_folds_and_seeds():
+    notes = pd.Series(["C=1"] * 4 + ["C=0.1"] * 2)  # three folds, two seeds
+    assert report_rows._note(notes) == "C=1 (4 of 6 fits); C=0.1 (2 of 6 fits)"
+
+
 def test_an_emotion_beyond_the_classes_is_scored_by_its_ratings_alone(rated, tmp_path, monkeypatch):
     """As where a manifest's option `classes` names some of its emotions."""
     monkeypatch.setattr(SegmentStore, "classes", property(lambda store: ("anger", "anxiety", "fear")))
