@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from data_builders.segments import Segments
 from encoders.bins import QuantileBins
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.signal_encoder import RATINGS, EncoderConfig, SignalEncoder, labelled_rows
-from encoders.streams import StreamSpec
+from encoders.tokenizer_folder import read_folder, restore, write_folder
 from encoders.vocabulary import bin_token, bracket, code_token, ordinal_vectors, rotated
 
 __all__ = ["SignalTokenizer", "SignalTokenizerConfig"]
 
-CONFIG, WEIGHTS = "signal_tokenizer.json", "signal_tokenizer.safetensors"
 VECTOR_DIM = 64
 FEATURE_NOISE = 0.1
 """Augmented copies of features: white noise of this many standard deviations."""
@@ -241,29 +239,7 @@ class SignalTokenizer:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``signal_tokenizer.json`` and ``signal_tokenizer.safetensors``."""
-        from safetensors.numpy import save_file
-
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays, normalisers = {}, {"": self.feature_normaliser_}
-        if self.encoder_ is not None:
-            arrays = {f"network.{k}": v.cpu().numpy() for k, v in self.encoder_.network_.state_dict().items()}
-            normalisers |= self.encoder_.normalisers_
-        for name, normaliser in normalisers.items():
-            arrays |= {f"mean.{name}": normaliser.mean_, f"scale.{name}": normaliser.scale_}
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
-        about = {
-            "config": asdict(self.config),
-            "classes": self.classes,
-            "seed": self.seed,
-            "streams": [asdict(stream) for stream in self.stream_specs_],
-            "features": self.feature_names_,
-            "bin_features": self.bin_features_,
-            "float_features": self.float_features_,
-            "edges": [edges.tolist() for edges in self.bins_.edges_],
-            "ratings": self.encoder_.ratings_ if self.encoder_ is not None else {},
-        }
-        (folder / CONFIG).write_text(json.dumps(about, indent=1))
+        write_folder(self, Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> SignalTokenizer:
@@ -274,39 +250,11 @@ class SignalTokenizer:
         FileNotFoundError
             If the folder holds no signal tokenizer.
         """
-        from safetensors.numpy import load_file
-
-        folder = Path(folder)
-        if not (folder / CONFIG).is_file():
-            raise FileNotFoundError(f"{folder}: holds no {CONFIG}; 'biollm train-encoder' writes one.")
-        about = json.loads((folder / CONFIG).read_text())
-        arrays = load_file(folder / WEIGHTS)
+        about, arrays = read_folder(Path(folder))
         self = cls(SignalTokenizerConfig(**about["config"]), tuple(about["classes"]), about["seed"])
-        self.stream_specs_ = [_stream(stream) for stream in about["streams"]]
         self.encoder_ = self._new_encoder()
-        if self.encoder_ is not None:
-            self._load_encoder(self.encoder_, arrays)
-            self.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
-        self.feature_normaliser_ = _normaliser(self.config.normalisation, arrays, "")
-        self.feature_names_ = about["features"]
-        self.bin_features_, self.float_features_ = about["bin_features"], about["float_features"]
-        self.bins_ = QuantileBins(self.config.n_bins)
-        self.bins_.edges_ = [np.array(edges) for edges in about["edges"]]
-        self.bins_.n_bins_ = np.array([len(edges) + 1 for edges in self.bins_.edges_])
-        self.bins_.n_features_in_ = len(self.bin_features_)
+        restore(self, about, arrays)
         return self
-
-    def _load_encoder(self, encoder: SignalEncoder, arrays: dict[str, np.ndarray]) -> None:
-        import torch
-
-        how, names = self.config.normalisation, [stream.name for stream in self.stream_specs_]
-        encoder.normalisers_ = {name: _normaliser(how, arrays, name) for name in names}
-        encoder.stream_specs_ = self.stream_specs_
-        encoder.network_ = encoder.build(self.stream_specs_).eval()
-        weights = {
-            k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
-        }
-        encoder.network_.load_state_dict(weights)
 
     def _inputs(self, segments: Segments | SignalInputs) -> SignalInputs:
         if isinstance(segments, SignalInputs):
@@ -368,14 +316,3 @@ def _by_information(values: np.ndarray, labels: Any, rating: bool = False) -> li
     estimate = mutual_info_regression if rating else mutual_info_classif
     information = estimate(np.nan_to_num(values), labels, random_state=0)
     return np.argsort(-information, kind="stable").tolist()
-
-
-def _normaliser(how: str, arrays: dict[str, np.ndarray], name: str) -> Normaliser:
-    normaliser = Normaliser(how)
-    normaliser.mean_, normaliser.scale_ = arrays[f"mean.{name}"], arrays[f"scale.{name}"]
-    return normaliser
-
-
-def _stream(fields: dict[str, Any]) -> StreamSpec:
-    names = {name: tuple(fields[name]) for name in ("modalities", "channel_names")}
-    return StreamSpec(**{**fields, **names})

@@ -1,0 +1,105 @@
+"""The folder of a signal tokenizer: one JSON file of what it is, and one of arrays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_builders.normalisation import Normaliser
+from encoders.bins import QuantileBins
+from encoders.signal_encoder import SignalEncoder
+from encoders.streams import StreamSpec
+
+if TYPE_CHECKING:
+    from encoders.signal_tokenizer import SignalTokenizer
+
+__all__ = ["read_folder", "restore", "write_folder"]
+
+CONFIG, WEIGHTS = "signal_tokenizer.json", "signal_tokenizer.safetensors"
+Arrays = dict[str, np.ndarray]
+
+
+def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
+    """Write all that a fitted tokenizer has learned."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: Arrays = {}
+    normalisers = {"": tokenizer.feature_normaliser_}
+    encoder = tokenizer.encoder_
+    if encoder is not None:
+        arrays = {f"network.{k}": v.cpu().numpy() for k, v in encoder.network_.state_dict().items()}
+        normalisers |= encoder.normalisers_
+    for name, normaliser in normalisers.items():
+        arrays |= {f"mean.{name}": normaliser.mean_, f"scale.{name}": normaliser.scale_}
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
+    about = {
+        "config": asdict(tokenizer.config),
+        "classes": tokenizer.classes,
+        "seed": tokenizer.seed,
+        "streams": [asdict(stream) for stream in tokenizer.stream_specs_],
+        "features": tokenizer.feature_names_,
+        "bin_features": tokenizer.bin_features_,
+        "float_features": tokenizer.float_features_,
+        "edges": [edges.tolist() for edges in tokenizer.bins_.edges_],
+        "ratings": encoder.ratings_ if encoder is not None else {},
+    }
+    (folder / CONFIG).write_text(json.dumps(about, indent=1))
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Any], Arrays]:
+    """What `write_folder` wrote: the JSON file and the arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no signal tokenizer.
+    """
+    from safetensors.numpy import load_file
+
+    if not (folder / CONFIG).is_file():
+        raise FileNotFoundError(f"{folder}: holds no {CONFIG}; 'biollm train-encoder' writes one.")
+    return json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+
+
+def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -> None:
+    """Give a new tokenizer, and its new encoder if it has one, what another has learned."""
+    tokenizer.stream_specs_ = [_stream(stream) for stream in about["streams"]]
+    if tokenizer.encoder_ is not None:
+        _restore_encoder(tokenizer.encoder_, tokenizer.stream_specs_, arrays)
+        tokenizer.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
+    tokenizer.feature_normaliser_ = _normaliser(tokenizer.config.normalisation, arrays, "")
+    tokenizer.feature_names_ = about["features"]
+    tokenizer.bin_features_, tokenizer.float_features_ = about["bin_features"], about["float_features"]
+    tokenizer.bins_ = bins = QuantileBins(tokenizer.config.n_bins)
+    bins.edges_ = [np.array(edges) for edges in about["edges"]]
+    bins.n_bins_ = np.array([len(edges) + 1 for edges in bins.edges_])
+    bins.n_features_in_ = len(tokenizer.bin_features_)
+
+
+def _restore_encoder(encoder: SignalEncoder, specs: list[StreamSpec], arrays: Arrays) -> None:
+    import torch
+
+    how = encoder.config.normalisation
+    encoder.normalisers_ = {spec.name: _normaliser(how, arrays, spec.name) for spec in specs}
+    encoder.stream_specs_ = specs
+    encoder.network_ = encoder.build(specs).eval()
+    weights = {
+        k.removeprefix("network."): torch.tensor(v) for k, v in arrays.items() if k.startswith("network.")
+    }
+    encoder.network_.load_state_dict(weights)
+
+
+def _normaliser(how: str, arrays: Arrays, name: str) -> Normaliser:
+    normaliser = Normaliser(how)
+    normaliser.mean_, normaliser.scale_ = arrays[f"mean.{name}"], arrays[f"scale.{name}"]
+    return normaliser
+
+
+def _stream(fields: dict[str, Any]) -> StreamSpec:
+    names = {name: tuple(fields[name]) for name in ("modalities", "channel_names")}
+    return StreamSpec(**{**fields, **names})
