@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,12 +11,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from encoders.augmenting import augment
 from encoders.checkpoints import load_checkpoint, save_checkpoint
-from encoders.losses import balanced_shares, class_weights, training_loss, validation_scores
+from encoders.losses import balanced_shares, validation_scores
 from encoders.model import ModelOutput, SignalModel
 from encoders.trackers import tracker_problems
-from encoders.training_config import MONITORS, TrainingConfig
+from encoders.training_config import TrainingConfig
+from encoders.training_run import TrainingRun
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -96,7 +94,8 @@ def fit_model(
     # Dropout, k-means and dead codes draw from the global generator, which the caller gets back unchanged.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed + accelerator.process_index)
-        run = _Run(model, x, y, balanced_shares(y, train.datasets, config.balance), config, accelerator)
+        shares = balanced_shares(y, train.datasets, config.balance)
+        run = TrainingRun(model, x, y, shares, config, accelerator)
         return _train(run, held, _key(model, train, config), folder, progress)
 
 
@@ -171,125 +170,8 @@ def _key(model: SignalModel, train: Examples, config: TrainingConfig) -> dict[st
     return {"config": settings, "shapes": shapes, "data": sums}
 
 
-class _Run:
-    """What changes while a model is trained: a checkpoint holds all of it."""
-
-    def __init__(
-        self,
-        model: SignalModel,
-        x: Tensors,
-        y: Tensors,
-        shares: torch.Tensor | None,
-        config: TrainingConfig,
-        accelerator: Accelerator,
-    ):
-        self.model, self.x, self.y, self.shares = model, x, y, shares
-        self.config, self.accelerator = config, accelerator
-        self.n_segments = len(next(iter(y.values())))
-        self.n_batches = math.ceil(self.n_segments / config.batch_size)
-        weights = config.balance == "weights"
-        self.weights = class_weights(y, model.targets) if weights else {}
-        optimizer = _optimizer(model, config)
-        self.schedule = _schedule(optimizer, config.epochs * self.n_batches, config)
-        self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
-        generators = [torch.Generator(accelerator.device).manual_seed(config.seed + k) for k in range(2)]
-        self.generator = generators[0]
-        # Processes draw the same order; what they change of their own share of a batch, each by itself.
-        self.own = generators[0]
-        if accelerator.num_processes > 1:
-            self.own = generators[1].manual_seed(config.seed + 1000 * (accelerator.process_index + 1))
-        self.history: list[dict[str, float]] = []
-        self.best, self.best_epoch, self.best_weights = -math.inf, 0, model.state_dict()
-
-    @property
-    def ended(self) -> bool:
-        n_epochs = len(self.history)
-        return n_epochs >= self.config.epochs or n_epochs - self.best_epoch >= self.config.patience
-
-    def batches(self) -> Iterator[tuple[Tensors, Tensors]]:
-        """The batches of an epoch, of each the share of this process."""
-        n, draw = self.n_segments, self.generator
-        if self.shares is None:
-            order = torch.randperm(n, generator=draw, device=self.accelerator.device)
-        else:
-            order = torch.multinomial(self.shares, n, replacement=True, generator=draw)
-        first, step = self.accelerator.process_index, self.accelerator.num_processes
-        for rows in order.split(self.config.batch_size):
-            # A process that the last batch leaves nothing for takes its first row: all must take part.
-            rows = rows[first::step] if len(rows) > first else rows[:1]
-            yield {n: a[rows] for n, a in self.x.items()}, {n: a[rows] for n, a in self.y.items()}
-
-    def step(self, x: Tensors, y: Tensors) -> float:
-        self.model.train()
-        with self.accelerator.autocast():
-            output = self.wrapped(augment(x, self.own, self.config))
-        loss = training_loss(output, y, self.weights, self.config, self.model.objective)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the training loss is {loss.item()}; check the signals for huge values, or lower "
-                f"learning_rate ({self.config.learning_rate})."
-            )
-        self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
-        self.optimizer.step()
-        self.schedule.step()
-        return loss.item()
-
-    def close_epoch(self, losses: list[float], held: tuple[Tensors, Tensors]) -> dict[str, float]:
-        """Score the validation part; keep the weights if they are the best so far."""
-        from accelerate.utils import broadcast, reduce
-
-        scores = _validate(self.model, *held, self.weights, self.config)
-        monitor = self.config.monitor
-        if monitor == "auto":
-            monitor = "balanced_accuracy" if "emotion" in self.model.targets else "loss"
-        if monitor not in scores:
-            raise ValueError(f"monitor is {monitor!r}; allowed for these targets are {sorted(scores)}.")
-        sign = MONITORS[monitor]
-        # Rounding on the GPUs of several processes must not lead them to different ends.
-        exact: dict[str, Any] = {"dtype": torch.float64, "device": self.accelerator.device}
-        score = float(broadcast(torch.tensor(sign * scores[monitor], **exact)))
-        train_loss = float(reduce(torch.tensor(np.mean(losses), **exact), "mean"))
-        if score > self.best:
-            self.best, self.best_epoch = score, len(self.history) + 1
-            self.best_weights = copy.deepcopy(self.model.state_dict())
-        row = {"epoch": len(self.history) + 1, "train_loss": train_loss, **scores}
-        self.history.append({**row, "best": sign * self.best})
-        return self.history[-1]
-
-    def state(self) -> dict[str, Any]:
-        scaler = self.accelerator.scaler
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": scaler.state_dict() if scaler else {},
-            "generators": [self.generator.get_state(), self.own.get_state()],
-            "history": self.history,
-            "best": [self.best, self.best_epoch],
-            "best_weights": self.best_weights,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        if self.accelerator.scaler:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        for generator, value in zip((self.generator, self.own), state["generators"], strict=True):
-            generator.set_state(value.cpu())
-        self.history, self.best_weights = state["history"], state["best_weights"]
-        self.best, self.best_epoch = state["best"]
-        if not self.accelerator.is_main_process:
-            # The checkpoint is the first process's: the others must not draw what that one draws.
-            seed = self.config.seed + 1000 * (self.accelerator.process_index + 1) + len(self.history)
-            self.own.manual_seed(seed)
-            torch.manual_seed(seed)
-
-
 def _train(
-    run: _Run, held: tuple[Tensors, Tensors], key: dict[str, Any], folder: Path | None, progress: bool
+    run: TrainingRun, held: tuple[Tensors, Tensors], key: dict[str, Any], folder: Path | None, progress: bool
 ) -> list[dict[str, float]]:
     main = run.accelerator.is_main_process
     checkpoint = folder / "checkpoints" / "last.pt" if folder else None
@@ -306,7 +188,7 @@ def _train(
             for x, y in run.batches():
                 losses.append(run.step(x, y))
                 bar.update()
-            row = run.close_epoch(losses, held)
+            row = run.close_epoch(losses, _validate(run.model, *held, run.weights, run.config))
             bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()})
             run.accelerator.log({name: value for name, value in row.items() if name != "epoch"}, row["epoch"])
             if checkpoint and main:
@@ -316,27 +198,6 @@ def _train(
     run.model.load_state_dict(run.best_weights)
     run.model.eval()
     return run.history
-
-
-def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return an optimizer that decays matrices only."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    make = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-    return make(groups, lr=config.learning_rate)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, n_steps: int, config: TrainingConfig
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if config.schedule == "constant":
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=n_steps, pct_start=config.warmup, cycle_momentum=False
-    )
 
 
 def _validate(

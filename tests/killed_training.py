@@ -11,9 +11,9 @@ from encoders.trainer import TrainEncoderConfig, Trainer
 
 def fit_until(n_steps: int, settings: dict) -> None:
     """Train until the `n_steps`-th step, which ends in SIGKILL."""
-    from encoders import training
+    from encoders.training_run import TrainingRun
 
-    step, steps = training._Run.step, []
+    step, steps = TrainingRun.step, []
 
     def watched(run, x, y):
         steps.append(1)
@@ -21,7 +21,7 @@ def fit_until(n_steps: int, settings: dict) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(run, x, y)
 
-    training._Run.step = watched
+    TrainingRun.step = watched
     Trainer(TrainEncoderConfig(**settings), progress=False).fit()
 
 

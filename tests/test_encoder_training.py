@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders import training
+from encoders import training, training_run
 from encoders.augmenting import augment
 from encoders.losses import balanced_shares, class_weights, concordance, training_loss
 from encoders.model import SignalModel
@@ -132,7 +132,7 @@ def test_the_best_weights_are_restored(monkeypatch, monitor):
 def test_only_training_segments_are_augmented(monkeypatch):
     changed, validated = [], []
     original = training._validate
-    monkeypatch.setattr(training, "augment", lambda x, *_: changed.append(len(x["ecg"])) or x)
+    monkeypatch.setattr(training_run, "augment", lambda x, *_: changed.append(len(x["ecg"])) or x)
     monkeypatch.setattr(
         training, "_validate", lambda model, x, *rest: validated.append(x) or original(model, x, *rest)
     )
