@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from encoders.networks import EMGCNN, EEGNet, FeatureGRU, ShallowConvNet, Transformer
+from encoders.networks import CARNN, EMGCNN, EEGNet, FeatureGRU, ShallowConvNet, Transformer
 from encoders.networks.emg_cnn import ResidualBlock
 from encoders.networks.transformer import sinusoids
 
@@ -139,3 +139,9 @@ def test_emg_cnn_learns_which_muscle_is_active():
     x, active = noise(128)
     # Chance is a quarter.
     assert (network.eval()(x).mean(dim=1).argmax(dim=1) == active).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("widths", [(64, 128), (64, 128, 256, 512)])
+def test_ca_rnn_has_three_convolutions(widths):
+    with pytest.raises(ValueError, match=r"widths are .*allowed are three"):
+        CARNN(4, 64, widths=widths)

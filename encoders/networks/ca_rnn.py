@@ -102,7 +102,9 @@ class CARNN(nn.Module):
         hop = frame_stride // steps_per_frame(frame_stride, steps)
         self.frame_stride = frame_stride
         self.spectrogram = LogSpectrogram(n_channels, frame_stride, hop=hop)
-        sizes = zip((N_BANDS, *widths), widths, (5, 3, 3), (4, 8, 16), strict=False)
+        if len(widths) != 3:
+            raise ValueError(f"widths are {list(widths)}; allowed are three, one a convolution.")
+        sizes = zip((N_BANDS, *widths[:-1]), widths, (5, 3, 3), (4, 8, 16), strict=True)
         pooling = 2 if n_channels > 1 else 1
         self.cnn = nn.Sequential(
             *(AttendedConvolution(*size) for size in sizes), nn.MaxPool1d(pooling), nn.Flatten()
