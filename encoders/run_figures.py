@@ -39,14 +39,17 @@ MOST_NAMED = 24
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure with a title at its left."""
+    """An empty figure with a title at its left, in as many lines as it needs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained", dpi=160)
     FigureCanvasAgg(figure)
-    text = textwrap.fill(title, round(9.5 * width))
-    figure.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    heading = figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    for letters in range(len(title), 8, -1):
+        heading.set_text(textwrap.fill(title, letters))
+        if heading.get_window_extent().x1 <= 0.99 * figure.bbox.width:
+            break
     return figure
 
 
@@ -157,11 +160,14 @@ def embedding_figure(embedding: np.ndarray, table: pd.DataFrame, label: str, tit
     """
     from sklearn.decomposition import PCA
 
+    figure = new_figure(10.4, 4.8, title)
+    if (np.ptp(embedding, axis=0) <= 1e-6 * np.abs(embedding).max()).all():  # but for rounding
+        figure.text(0.5, 0.5, f"all {len(embedding)} embeddings are alike", ha="center", color=MUTED)
+        return figure
     spread = embedding.std(axis=0)
     scaled = (embedding - embedding.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     components = PCA(2, svd_solver="full").fit(scaled)
     points, shares = components.transform(scaled), components.explained_variance_ratio_
-    figure = new_figure(10.4, 4.8, title)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     _scatter(left, points, table[label], label)
     _scatter(right, points, table["subject"].astype(str), "subject")

@@ -102,9 +102,12 @@ class Trainer:
             self._train(partial)
             if self.writes:
                 close_stage(STAGE, partial, config.out)
-                (Path(config.out) / LAST).unlink(missing_ok=True)
             _processes(self._settings).wait_for_everyone()
         self.folder_ = Path(config.out)
+        if self.writes:
+            # With what a kill has left, of an earlier call too.
+            for path in (self.folder_ / LAST).parent.glob(f"{LAST.name}*"):
+                path.unlink()
         return self
 
     @property
@@ -191,7 +194,7 @@ class Trainer:
         embedding = embeddings(encoder.network_, encoder.normalised(test, rows))
         draw_results(self.folder_, self._title(), table, answers, scores, embedding, classes)
         content = {"targets": scores, **self._about(table, encoder)}
-        if encoder.network_.quantizers and "emotion" in scores:
+        if encoder.network_.quantizers and scores.get("emotion", {}).get("n"):
             known = rows[table["emotion"].isin(classes)]
             content["codes"] = encoder.codebook_report(test, known)
         write_whole(path, json.dumps(content, indent=1, allow_nan=False))
@@ -224,7 +227,7 @@ def _split(config: TrainEncoderConfig, store: SegmentStore) -> Split:
     splits = (
         load_splits(config.split) if config.split else make_splits(store.table, config.protocol, config.seed)
     )
-    if config.split and len(splits) == 1:
+    if config.split and len(splits) == 1 and not config.fold:
         return splits[0]
     chosen = [split for split in splits if split.fold == config.fold]
     if not chosen:

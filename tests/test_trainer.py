@@ -21,7 +21,7 @@ from data_builders.store import SegmentStore
 from encoders import trainer as trainer_module
 from encoders.architecture_figure import model_boxes
 from encoders.inputs import SignalInputs, signal_inputs
-from encoders.run_figures import kept_epoch
+from encoders.run_figures import embedding_figure, kept_epoch, new_figure
 from encoders.run_results import render_report, score_answers
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
@@ -178,6 +178,39 @@ def test_four_targets_without_a_quantizer(rated, tmp_path):
         build(replace(bins, sources=["codes"], out=str(tmp_path / "no")), progress=False)
 
 
+def test_a_test_part_without_emotions_has_no_statistics_of_codes(rated, tmp_path, monkeypatch):
+    config = TrainEncoderConfig(
+        str(rated), str(tmp_path / "run"), network="cnn", targets=["emotion", "valence"],
+        encoder=TINY["encoder"], training={"epochs": 1},
+    )  # fmt: skip
+    trainer = Trainer(config, progress=False).fit()
+    original = trainer_module.store_inputs
+
+    def without_emotions(*arguments, **options) -> SignalInputs:
+        inputs = original(*arguments, **options)
+        return replace(inputs, table=inputs.table.assign(emotion=None))
+
+    monkeypatch.setattr(trainer_module, "store_inputs", without_emotions)
+    results = trainer.test()
+    assert results["targets"]["emotion"] == {"n": 0}
+    assert results["targets"]["valence"]["n"] > 0
+    assert "codes" not in results
+
+
+def test_what_a_kill_left_of_checkpoints_goes(run, store):
+    """Killed while a checkpoint was written, or between the move of the folder and the deletion."""
+    for name in ("last.pt", "last.pt.123.partial"):
+        (run / "checkpoints" / name).write_bytes(b"")
+    Trainer(TrainEncoderConfig(**settings(store, run, report_to=["tensorboard"])), progress=False).fit()
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["best.safetensors"]
+
+
+def test_a_single_split_of_another_fold_is_refused(run, store, tmp_path):
+    config = TrainEncoderConfig(**settings(store, tmp_path / "out", split=str(run / "split.json"), fold=4))
+    with pytest.raises(ValueError, match=r"fold is 4; .*split\.json has the folds \[0\]"):
+        Trainer(config, progress=False).fit()
+
+
 def test_targets_and_options_that_do_not_fit_the_store_are_named_at_once(store, tmp_path):
     config = TrainEncoderConfig(**settings(store, tmp_path / "out", targets=["valence", "transition"]))
     with pytest.raises(ValueError, match=r"(?s)train part has the label 'valence'.*validation.*'transition'"):
@@ -297,6 +330,20 @@ def test_the_diagram_names_every_parameter(run):
     lines = [line for text in texts for line in text.split("\n") if line.endswith(" parameters")]
     counted = sum(int(line.removesuffix(" parameters").replace(",", "")) for line in lines)
     assert counted == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("width", [4.2, 10.4])
+def test_titles_stay_inside_their_figures(width):
+    """Capitals take more room than the letters that a fixed number a line is made for."""
+    figure = new_figure(width, 3.0, 9 * "WMMW MWWM ")
+    assert figure.texts[0].get_window_extent().x1 < figure.bbox.width
+
+
+@pytest.mark.filterwarnings("error")
+def test_embeddings_that_are_all_alike_are_said_to_be():
+    table = pd.DataFrame({"emotion": ["calm", "tense"] * 5, "subject": "s1"})
+    figure = embedding_figure(np.full((10, 4), 0.3), table, "emotion", "a run")
+    assert [text.get_text() for text in figure.texts] == ["a run", "all 10 embeddings are alike"]
 
 
 def test_the_kept_epoch_is_the_first_of_the_best():
