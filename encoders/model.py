@@ -212,8 +212,15 @@ def of_stream(choice: Any, stream: str) -> Any:
 
 def _options(options: Mapping[str, Any], streams: Sequence[str], stream: str) -> Mapping[str, Any]:
     """Options for all streams alike, or those of one where the keys are streams."""
-    by_stream = set(options) & {*streams, "default"}
-    return (of_stream(options, stream) or {}) if by_stream else options
+    if not set(options) & {*streams, "default"}:
+        return options
+    mixed = sorted(name for name, value in options.items() if not isinstance(value, Mapping | None))
+    if mixed:
+        raise ValueError(
+            f"network_options has {mixed} beside options by stream, {sorted(set(options) - set(mixed))}; put "
+            "them into those of the streams."
+        )
+    return of_stream(options, stream) or {}
 
 
 def _choose(what: str, choice: str | Module, choices: Mapping[str, Module]) -> Module:

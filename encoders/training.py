@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -80,10 +81,10 @@ def fit_model(
     Raises
     ------
     ValueError
-        If arrays and labels differ in length, labels are none of the model's, or `folder` holds the
-        checkpoint of another training.
+        If arrays and labels differ in length, labels are none of the model's, no target has the monitored
+        score, or `folder` holds the checkpoint of another training.
     FloatingPointError
-        If the training loss is not finite.
+        If the training loss or a validation score is not finite.
     """
     config = config or TrainingConfig()
     accelerator = _accelerator(config, folder, len(model.targets))
@@ -96,7 +97,7 @@ def fit_model(
         torch.manual_seed(config.seed + accelerator.process_index)
         shares = balanced_shares(y, train.datasets, config.balance)
         run = TrainingRun(model, x, y, shares, config, accelerator)
-        return _train(run, held, _key(model, train, config), folder, progress)
+        return _train(run, held, _key(model, (x, y), held, config), folder, progress)
 
 
 def runs_on_cpu(config: TrainingConfig) -> bool:
@@ -159,15 +160,27 @@ def _tensors(x: Arrays, device: torch.device) -> Tensors:
     return {name: torch.as_tensor(array, dtype=torch.float32, device=device) for name, array in x.items()}
 
 
-def _key(model: SignalModel, train: Examples, config: TrainingConfig) -> dict[str, Any]:
+def _key(
+    model: SignalModel,
+    train: tuple[Tensors, Tensors],
+    held: tuple[Tensors, Tensors],
+    config: TrainingConfig,
+) -> dict[str, Any]:
     """What a checkpoint must agree with to be gone on from."""
     shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
-    sums = {
-        name: [len(array), float(np.nansum(array[:: max(1, len(array) // 100)]))]
-        for name, array in train.x.items()
-    }
     settings = {name: value for name, value in asdict(config).items() if name != "report_to"}
-    return {"config": settings, "shapes": shapes, "data": sums}
+    # The modules' own words tell what has no weights: pooling, dropout, strides.
+    about = {"modules": str(model), "objective": asdict(model.objective), "shapes": shapes}
+    return {"config": settings, "model": about, "data": [_digest(part) for part in (*train, *held)]}
+
+
+def _digest(part: Tensors) -> dict[str, str]:
+    """Hashes of labels, and of about a hundred segments' signals."""
+    found = {}
+    for name, values in part.items():
+        step = max(1, len(values) // 100) if values.ndim > 1 else 1
+        found[name] = hashlib.sha256(values[::step].cpu().numpy().tobytes()).hexdigest()
+    return found
 
 
 def _train(
@@ -196,6 +209,8 @@ def _train(
     for tracker in run.accelerator.trackers:
         tracker.finish()
     run.model.load_state_dict(run.best_weights)
+    # Under mixed precision Accelerate has wrapped `forward`: what is saved and loaded again has no such wrap.
+    run.accelerator.unwrap_model(run.wrapped, keep_fp32_wrapper=False)
     run.model.eval()
     return run.history
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,9 +45,18 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         wrong = [
             f"{name} is {getattr(self, name)!r}"
-            for names, least in ((POSITIVE, 1e-12), (NOT_NEGATIVE, 0))
+            for names, least, most in (
+                (POSITIVE, 1e-12, math.inf),
+                (NOT_NEGATIVE, 0, math.inf),
+                (SHARES, 0, 1),
+            )
             for name in names
-            if not _from(getattr(self, name), least)
+            if not _between(getattr(self, name), least, most)
+        ]
+        wrong += [
+            f"{name} is {value!r}, allowed are whole numbers"
+            for name in WHOLE
+            if isinstance(value := getattr(self, name), float)
         ]
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -57,19 +67,19 @@ class TrainingConfig:
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
-                f"and from 0 for {', '.join(NOT_NEGATIVE)}."
+                f"from 0 for {', '.join(NOT_NEGATIVE)}, and from 0 to 1 for {', '.join(SHARES)}."
             )
 
 
-def _from(value: Any, least: float) -> bool:
-    """Whether a value, which may come from YAML or JSON, is a number from `least` on."""
-    return isinstance(value, int | float) and value >= least
+def _between(value: Any, least: float, most: float) -> bool:
+    """Whether a value, which may come from YAML or JSON, is a number from `least` to `most`."""
+    return isinstance(value, int | float) and least <= value <= most
 
 
 POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
-NOT_NEGATIVE = (
-    "warmup", "weight_decay", "label_smoothing", "scaling", "jitter", "shift", "channel_dropout",
-)  # fmt: skip
+WHOLE = ("epochs", "batch_size", "patience")
+NOT_NEGATIVE = ("weight_decay", "scaling", "jitter")
+SHARES = ("warmup", "label_smoothing", "shift", "channel_dropout")
 # Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
 ON_THE_FLY = {"time_masking": time_masking} | {
     name: transform

@@ -38,7 +38,10 @@ class TrainingRun:
         self.model, self.x, self.y, self.shares = model, x, y, shares
         self.config, self.accelerator = config, accelerator
         self.n_segments = len(next(iter(y.values())))
-        self.n_batches = math.ceil(self.n_segments / config.batch_size)
+        # Batch norm of a segment's vector has no variance over a single row, in no process.
+        least = 2 * accelerator.num_processes
+        self.batch_sizes = _batch_sizes(self.n_segments, config.batch_size, least)
+        self.n_batches = len(self.batch_sizes)
         weights = config.balance == "weights"
         self.weights = class_weights(y, model.targets) if weights else {}
         optimizer = _optimizer(model, config)
@@ -50,6 +53,7 @@ class TrainingRun:
         self.own = generators[0]
         if accelerator.num_processes > 1:
             self.own = generators[1].manual_seed(config.seed + 1000 * (accelerator.process_index + 1))
+        self.monitor = _monitor(model, config)
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch, self.best_weights = -math.inf, 0, model.state_dict()
 
@@ -66,7 +70,7 @@ class TrainingRun:
         else:
             order = torch.multinomial(self.shares, n, replacement=True, generator=draw)
         first, step = self.accelerator.process_index, self.accelerator.num_processes
-        for rows in order.split(self.config.batch_size):
+        for rows in order.split(self.batch_sizes):
             # A process that the last batch leaves nothing for takes its first row: all must take part.
             rows = rows[first::step] if len(rows) > first else rows[:1]
             yield {n: a[rows] for n, a in self.x.items()}, {n: a[rows] for n, a in self.y.items()}
@@ -92,15 +96,15 @@ class TrainingRun:
         """Add a row to the history; keep the weights if the validation part's scores are the best so far."""
         from accelerate.utils import broadcast, reduce
 
-        monitor = self.config.monitor
-        if monitor == "auto":
-            monitor = "balanced_accuracy" if "emotion" in self.model.targets else "loss"
-        if monitor not in scores:
-            raise ValueError(f"monitor is {monitor!r}; allowed for these targets are {sorted(scores)}.")
-        sign = MONITORS[monitor]
+        sign = MONITORS[self.monitor]
+        if broken := {name: value for name, value in scores.items() if not math.isfinite(value)}:
+            raise FloatingPointError(
+                f"of the validation part {broken}; check its signals for NaN and huge values, and whether "
+                "the training part has any of its classes."
+            )
         # Rounding on the GPUs of several processes must not lead them to different ends.
         exact: dict[str, Any] = {"dtype": torch.float64, "device": self.accelerator.device}
-        score = float(broadcast(torch.tensor(sign * scores[monitor], **exact)))
+        score = float(broadcast(torch.tensor(sign * scores[self.monitor], **exact)))
         train_loss = float(reduce(torch.tensor(np.mean(losses), **exact), "mean"))
         if score > self.best:
             self.best, self.best_epoch = score, len(self.history) + 1
@@ -139,6 +143,16 @@ class TrainingRun:
             torch.manual_seed(seed)
 
 
+def _batch_sizes(n_segments: int, batch_size: int, least: int) -> list[int]:
+    """Sizes of an epoch's batches; a last one of fewer than `least` segments joins the one before."""
+    whole, rest = divmod(n_segments, batch_size)
+    sizes = [batch_size] * whole
+    if rest and (rest >= least or not whole):
+        return [*sizes, rest]
+    sizes[-1] += rest
+    return sizes
+
+
 def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimizer:
     """Return an optimizer that decays matrices only."""
     parameters = list(model.parameters())
@@ -158,3 +172,14 @@ def _schedule(
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=n_steps, pct_start=config.warmup, cycle_momentum=False
     )
+
+
+def _monitor(model: SignalModel, config: TrainingConfig) -> str:
+    """The score that chooses the weights."""
+    of_targets = {"emotion": "balanced_accuracy", "valence": "ccc", "arousal": "ccc"}
+    allowed = [*dict.fromkeys(of_targets[t] for t in model.targets if t in of_targets), "loss"]
+    if config.monitor == "auto":
+        return "balanced_accuracy" if "emotion" in model.targets else "loss"
+    if config.monitor not in allowed:
+        raise ValueError(f"monitor is {config.monitor!r}; allowed for these targets are {allowed}.")
+    return config.monitor

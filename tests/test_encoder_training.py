@@ -237,6 +237,12 @@ def test_wrong_arguments_are_named():
         make_model(network="nope")
     with pytest.raises(ValueError, match=r"epochs is 0.*monitor is 'f1'"):
         TrainingConfig(epochs=0, monitor="f1")
+    with pytest.raises(
+        ValueError, match=r"warmup is 3; epochs is 2\.5, allowed are whole.* from 0 to 1 for warmup"
+    ):
+        TrainingConfig(epochs=2.5, warmup=3)
+    with pytest.raises(ValueError, match=r"has \['depth'\] beside options by stream, \['default'\]"):
+        make_model(network_options={"depth": 5, "default": {"steps": 1}})
 
 
 def test_a_broken_signal_stops_the_training():
@@ -316,6 +322,57 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=1), folder=tmp_path)
     with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
         fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=2), folder=tmp_path)
+
+
+@pytest.mark.parametrize("changed", ["labels", "validation", "pooling", "objective"])
+def test_a_checkpoint_knows_its_labels_and_what_has_no_weights(tmp_path, changed):
+    x, y = toy(32)
+    config = TrainingConfig(epochs=1)
+    fit(make_model(pooling="mean"), (x, y), (x, y), config, folder=tmp_path)
+    model = make_model(pooling="last" if changed == "pooling" else "mean")
+    if changed == "objective":
+        model = make_model(pooling="mean", objective={"supervised": 2.0})
+    truth, held = (y[::-1].copy() if changed == part else y for part in ("labels", "validation"))
+    with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
+        fit(model, (x, truth), (x, held), config, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "sizes"), [(65, 64, [65]), (66, 64, [64, 2]), (1, 64, [1]), (9, 4, [4, 5])]
+)
+def test_no_batch_is_a_single_segment(n, size, sizes):
+    """Batch norm of the fused streams has no variance over one row."""
+    x, y = toy(n)
+    read = []
+    model = make_model(fusion=(8,) if n > 1 else ())
+    model.register_forward_pre_hook(lambda module, given: read.append(len(given[0]["ecg"])))
+    fit(model, (x, y), toy(100), TrainingConfig(epochs=1, batch_size=size))
+    assert read == [*sizes, 100]
+
+
+def test_what_mixed_precision_trained_answers_as_its_weights_do():
+    x, y = toy(64)
+    model, loaded = make_model(), make_model(seed=1)
+    fit(model, (x, y), (x, y), TrainingConfig(epochs=1, mixed_precision="bf16"))
+    loaded.load_state_dict(model.state_dict())
+    assert np.array_equal(probabilities_of(model, x), probabilities_of(loaded.eval(), x))
+
+
+@pytest.mark.parametrize("monitor", ["loss", "balanced_accuracy"])
+def test_a_broken_validation_part_stops_the_training(monitor):
+    x, y = toy(32)
+    broken = {name: np.full_like(array, np.nan) for name, array in x.items()}
+    with pytest.raises(FloatingPointError, match=r"validation part \{'loss': nan\}; check its signals"):
+        fit(make_model(), (x, y), (broken, y), TrainingConfig(epochs=1, monitor=monitor))
+
+
+def test_a_score_that_no_target_has_is_named_before_the_first_epoch(monkeypatch):
+    monkeypatch.setattr(training_run.TrainingRun, "step", lambda *_: pytest.fail("it trained before"))
+    x, y = toy(32)
+    with pytest.raises(
+        ValueError, match=r"'ccc'; allowed for these targets are \['balanced_accuracy', 'loss'\]"
+    ):
+        fit(make_model(), (x, y), (x, y), TrainingConfig(monitor="ccc"))
 
 
 @pytest.mark.parametrize(("balance", "expected"), [("sampler", [1 / 3] * 3), ("dataset", None)])
