@@ -31,8 +31,8 @@ CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
 
 ROOT = Path(__file__).parents[1]
 SHARED = (
-    "data_builders/normalisation.py", "encoders/inputs.py", "biollm/context.py", "biollm/controls.py",
-    "biollm/known_subjects.py",
+    "data_builders/normalisation.py", "encoders/inputs.py", "encoders/signal_encoder.py", "biollm/context.py",
+    "biollm/controls.py", "biollm/known_subjects.py",
 )  # fmt: skip
 CODE = {
     "classical": ("biollm/baselines", "biollm/classical_methods.py"),

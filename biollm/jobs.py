@@ -136,10 +136,12 @@ def _one_thread() -> Iterator[None]:
     """
     before = {name: os.environ[name] for name in THREADS if name in os.environ}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    yield
-    for name in THREADS:
-        del os.environ[name]
-    os.environ.update(before)
+    try:
+        yield
+    finally:
+        for name in THREADS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def run_job(job: Job) -> None:

@@ -148,7 +148,7 @@ def _first_folds(study: Study, protocol: str, store: Path, folder: Path) -> str 
     """A folder with the first folds of a protocol, where not all are run."""
     if study.n_folds is None:
         return None
-    place = folder / f"{protocol}.folds"
+    place = folder / f"{protocol}.first{study.n_folds}"
     place.mkdir(parents=True, exist_ok=True)
     for split in make_splits(SegmentStore(store).table, protocol)[: study.n_folds]:
         split.save(place / f"split-{split.fold}.json")

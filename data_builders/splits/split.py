@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from data_builders.places import write_whole
 from data_builders.stage import content_hash
 
 __all__ = ["PARTS", "UNITS", "Split", "load_splits"]
@@ -74,9 +75,9 @@ class Split:
         return (table["segment"].map(self.parts) == part).to_numpy()
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON."""
+        """Write as JSON, whole or not at all."""
         content = {"protocol": self.protocol, "fold": self.fold, "unit": self.unit, "hash": self.hash}
-        Path(path).write_text(json.dumps(content | {"parts": self.parts}))
+        write_whole(Path(path), json.dumps(content | {"parts": self.parts}))
 
     @classmethod
     def load(cls, path: str | Path) -> Split:

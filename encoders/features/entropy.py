@@ -82,7 +82,7 @@ def permutation_entropy(data: np.ndarray, order: int = 3, delay: int = 1) -> np.
     code = np.zeros(samples[0].shape, dtype=np.intp)
     for first in range(order - 1):
         smaller = sum((later < samples[first]).view(np.int8) for later in samples[first + 1 :])
-        code += math.factorial(order - 1 - first) * smaller
+        code += math.factorial(order - 1 - first) * np.asarray(smaller, dtype=np.intp)
     entropy = _shannon(_frequencies(code, math.factorial(order))) / math.log(math.factorial(order))
     return np.where(np.ptp(data, axis=-1) > 0, entropy, np.nan)
 
