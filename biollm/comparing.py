@@ -79,7 +79,10 @@ class CompareConfig:
         },
     )
     part: str = field(
-        default="test", metadata={"help": "part that is scored; validation while choosing settings"}
+        default="test",
+        metadata={
+            "help": "part that is scored; validation while choosing settings (networks also stop by it)"
+        },
     )
     jobs: int = field(
         default=1, metadata={"help": "processes; each works on one method, fold and seed at a time"}
