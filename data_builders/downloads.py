@@ -65,7 +65,7 @@ def access(name: str) -> str:
         return f"biollm data download {name} (Kaggle account)"
     if name in LAYOUTS:
         return "by hand, on its owners' terms"
-    return "made on the fly" if name == "simulated" else "your own files"
+    return "made on the fly" if name.startswith("simulated") else "your own files"
 
 
 def data_download(config: DownloadConfig, base_url: str | None = None, progress: bool = True) -> Path:

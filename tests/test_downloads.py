@@ -255,7 +255,7 @@ def test_every_reader_has_a_way_to_its_data() -> None:
     assert {name for name in READERS if access(name) in ("made on the fly", "your own files")} == (
         set(READERS) - known
     )
-    assert set(READERS) - known <= {"simulated", "npz", "manifest", "empatica"}
+    assert set(READERS) - known <= {"simulated", "simulated_features", "npz", "manifest", "empatica"}
 
 
 def test_out_must_not_be_a_file(tmp_path: Path) -> None:
