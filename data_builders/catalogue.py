@@ -27,6 +27,7 @@ SUBJECTS = {
     "fmov": "37",
     "stress_predict": "34",
     "simulated": "any number",
+    "simulated_features": "2, not told apart",
 }
 """People whose recordings are read; a data set that is not named here has as many as its files."""
 AS_FILES = "as the files"
