@@ -1,14 +1,15 @@
 """python docs/write_results.py
 
 Writes docs/results.md from the reports under runs/ and the text of docs/results.in.md, in which a line
-`{{table NAME}}` stands for the table of runs/NAME/report.json, `{{paired NAME}}` for the paired
-differences of its LLM rows, and `{{file NAME}}` for a text file.
+`{{table NAME}}` stands for the table of runs/NAME/report.json, `{{compared NAME}}` for the same without
+its notes, `{{paired NAME}}` for the paired differences of its LLM rows, and `{{file NAME}}` for a text file.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from biollm.evaluation import render_table
@@ -33,16 +34,28 @@ def paired(name: str) -> str:
     return "\n".join(lines)
 
 
+def compared(name: str) -> str:
+    """The table alone: what each fold's search chose stands in the report."""
+    found = report(name)
+    return render_table(found | {"results": [row | {"note": ""} for row in found["results"]]})
+
+
+KINDS: dict[str, Callable[[str], str]] = {
+    "table": lambda name: render_table(report(name)),
+    "compared": compared,
+    "paired": paired,
+    "file": lambda name: (RUNS / name).read_text().rstrip(),
+}
+
+
 def filled(match: re.Match[str]) -> str:
     kind, name = match.groups()
-    if kind == "file":
-        return (RUNS / name).read_text().rstrip()
-    return {"table": lambda: render_table(report(name)), "paired": lambda: paired(name)}[kind]()
+    return KINDS[kind](name)
 
 
 def main() -> None:
     text = (DOCS / "results.in.md").read_text()
-    (DOCS / "results.md").write_text(re.sub(r"\{\{(table|paired|file) ([\w./-]+)\}\}", filled, text))
+    (DOCS / "results.md").write_text(re.sub(r"\{\{(table|compared|paired|file) ([\w./-]+)\}\}", filled, text))
 
 
 if __name__ == "__main__":
