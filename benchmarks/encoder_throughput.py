@@ -1,9 +1,9 @@
 """python benchmarks/encoder_throughput.py
 
-Segments a second of every preset in training and in inference, parameters, and peak memory above the bare
-program, each in a process of its own with one thread: windows of 10 s, EEG of 14 channels at 128 Hz (with
-their amplitude copies), and ECG and skin conductance at 128 Hz; frames of 1 s, batches of 32. On a GPU
-(`--device cuda`) the memory is the GPU's.
+Segments a second of every preset but `feature_gru` (which reads precomputed features only) in training and in
+inference, parameters, and peak memory above the bare program, each in a process of its own with one thread:
+windows of 10 s, EEG of 14 channels at 128 Hz (with their amplitude copies), and ECG and skin conductance at
+128 Hz; frames of 1 s, batches of 32. On a GPU (`--device cuda`) the memory is the GPU's.
 """
 
 from __future__ import annotations
