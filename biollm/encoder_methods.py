@@ -11,6 +11,7 @@ from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
+from encoders.training_config import of_length
 
 __all__ = ["ROWS", "encoder_answers", "encoder_settings", "probe_encoder", "run_encoder"]
 
@@ -44,9 +45,6 @@ NAMES = {
 ROWS = {NAMES.get(preset, preset.replace("_", " ")): preset for preset in PRESETS}
 """Name of a row -> its preset."""
 
-QUICK = 3
-"""A quick training has this part of the epochs."""
-
 
 def encoder_settings(preset: str, changes: Mapping[str, Any], length: str) -> dict[str, Any]:
     """Fields of `EncoderConfig` of a row, without a quantizer.
@@ -62,12 +60,14 @@ def encoder_settings(preset: str, changes: Mapping[str, Any], length: str) -> di
     """
     own = PRESETS[preset]
     training = {**own.get("training", {}), **changes.get("training", {})}
-    if length == "quick":
-        from encoders.training_config import TrainingConfig
-
-        training["epochs"] = max(1, TrainingConfig(**training).epochs // QUICK)
     # A row is its network: what sets all rows must not replace it.
-    return {**changes, **own, "training": training, "quantizer": None, "quantizer_options": {}}
+    return {
+        **changes,
+        **own,
+        "training": of_length(training, length),
+        "quantizer": None,
+        "quantizer_options": {},
+    }
 
 
 def run_encoder(context: Context, name: str, settings: Mapping[str, Any]) -> MethodOutput:

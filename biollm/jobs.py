@@ -19,6 +19,10 @@ __all__ = ["Job", "JobError", "run_jobs"]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+FAILURES = (ValueError, ArithmeticError, LookupError, RuntimeError, OSError, MemoryError)
+"""What data, settings and machines lead to; anything else is a fault of the code and ends the run."""
+
+
 class JobError(ValueError):
     """Jobs that failed, each with its name and what went wrong."""
 
@@ -148,7 +152,7 @@ def run_job(job: Job) -> None:
     """Run one job and write its table, atomically."""
     try:
         table = job.work(*job.arguments)
-    except Exception as error:  # raised again, with the name of the job
+    except FAILURES as error:
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
     job.target.parent.mkdir(parents=True, exist_ok=True)
     partial = job.target.with_suffix(f".{os.getpid()}.partial")

@@ -44,6 +44,11 @@ class Quantizer(nn.Module):
         """Quantized frames, (batch, n_frames, dim), of codes (batch, n_frames * codes_per_frame)."""
         return self.decode(codes).unflatten(1, (-1, self.codes_per_frame)).sum(dim=2)
 
+    def require_trained(self, codebook: Any) -> None:
+        """Raise RuntimeError in eval mode if the first batch has not set a codebook yet."""
+        if not self.training and not codebook.initted:
+            raise RuntimeError("the codebook was never trained; fit the network in training mode first.")
+
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames`.
 
@@ -64,6 +69,16 @@ class Quantizer(nn.Module):
             If the codebook was never trained.
         """
         raise NotImplementedError
+
+
+def _moving_averages(decay: float = 0.9, commitment: float = 0.25, dead_below: float = 2.0) -> dict[str, Any]:
+    """How a codebook starts (k-means on the first batch) and is trained."""
+    return {
+        "kmeans_init": True,
+        "decay": decay,
+        "commitment_weight": commitment,
+        "threshold_ema_dead_code": dead_below,
+    }
 
 
 class VQ(Quantizer):
@@ -102,10 +117,7 @@ class VQ(Quantizer):
             codebook_size=codebook_size,
             codebook_dim=codebook_dim,
             use_cosine_sim=True,
-            kmeans_init=True,
-            decay=decay,
-            commitment_weight=commitment,
-            threshold_ema_dead_code=dead_below,
+            **_moving_averages(decay, commitment, dead_below),
         )
 
     @property
@@ -119,8 +131,7 @@ class VQ(Quantizer):
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames` (batch, n_frames, dim), see `Quantizer.forward`."""
-        if not self.training and not self.quantizer._codebook.initted:
-            raise RuntimeError("the VQ codebook was never trained; fit the network in training mode first.")
+        self.require_trained(self.quantizer._codebook)
         quantized, codes, loss = self.quantizer(frames)
         return quantized, codes.long(), loss.sum()
 
@@ -176,8 +187,8 @@ class ResidualVQ(Quantizer):
     codebook_size : int
         Codes a level.
     codebook_dim : int
-    decay, commitment, dead_below : float
-        As of `VQ`.
+    **moving : float
+        `decay`, `commitment` and `dead_below`, as of `VQ`.
     """
 
     first: torch.Tensor
@@ -188,9 +199,7 @@ class ResidualVQ(Quantizer):
         levels: int = 2,
         codebook_size: int = 64,
         codebook_dim: int = 16,
-        decay: float = 0.9,
-        commitment: float = 0.25,
-        dead_below: float = 2.0,
+        **moving: float,
     ):
         super().__init__()
         self.codes_per_frame = levels
@@ -200,10 +209,7 @@ class ResidualVQ(Quantizer):
             num_quantizers=levels,
             codebook_size=codebook_size,
             codebook_dim=codebook_dim,
-            kmeans_init=True,
-            decay=decay,
-            commitment_weight=commitment,
-            threshold_ema_dead_code=dead_below,
+            **_moving_averages(**moving),
         )
         self.register_buffer("first", torch.arange(levels) * codebook_size, persistent=False)
 
@@ -221,9 +227,7 @@ class ResidualVQ(Quantizer):
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames` (batch, n_frames, dim), see `Quantizer.forward`."""
-        first = self.quantizer.layers[0]._codebook
-        if not self.training and not first.initted:
-            raise RuntimeError("the codebooks were never trained; fit the network in training mode first.")
+        self.require_trained(self.quantizer.layers[0]._codebook)
         quantized, codes, losses = self.quantizer(frames)
         return quantized, (codes.long() + self.first).flatten(1), losses.sum()
 

@@ -12,13 +12,9 @@ from encoders.signal_encoder import READS, EncoderConfig
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.targets import TARGETS
 from encoders.trackers import tracker_problems
-from encoders.training_config import TrainingConfig
+from encoders.training_config import LENGTHS, TrainingConfig, of_length
 
-__all__ = ["LENGTHS", "TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config"]
-
-LENGTHS = ("quick", "full")
-QUICK, PATIENT = 3, 2
-"""A quick training has a third of the epochs, a full one twice the patience."""
+__all__ = ["TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config"]
 
 
 @dataclass
@@ -56,9 +52,9 @@ class TrainEncoderConfig:
     frame_seconds: float | None = field(
         default=None, metadata={"help": "seconds a frame and code (2); by stream in the tokenizer's mapping"}
     )
-    preset: str | None = field(
-        default=None,
-        metadata={"help": "quick (a third of the epochs) or full (twice the patience); given settings win"},
+    preset: str = field(
+        default="full",
+        metadata={"help": "full, or quick: a third of the epochs, unless the settings name them"},
     )
     tokenizer: dict | str | None = field(
         default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
@@ -104,7 +100,7 @@ def _encoder(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> dict[str, 
         named["targets"] = config.targets
     options = {**system.get("network_options", {}), **given.get("network_options", {})}
     settings = {**system, **given, **named, "network_options": options}
-    settings["training"] = {**_of_length(system.get("training", {}), config.preset), **training}
+    settings["training"] = {**of_length(system.get("training", {}), config.preset), **training}
     return {name: value for name, value in settings.items() if value != {}}
 
 
@@ -112,16 +108,6 @@ def _system(network: str) -> Mapping[str, Any]:
     from encoders.presets import PRESETS
 
     return PRESETS[network]
-
-
-def _of_length(training: Mapping[str, Any], preset: str | None) -> dict[str, Any]:
-    """A system's training, shortened or made patient."""
-    whole = TrainingConfig(**training)
-    if preset == "quick":
-        return {**training, "epochs": max(1, whole.epochs // QUICK)}
-    if preset == "full":
-        return {**training, "patience": PATIENT * whole.patience}
-    return dict(training)
 
 
 def full_settings(config: TrainEncoderConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from data_builders.augmentation.basic import time_masking
 from data_builders.augmentation.intermediate import INTERMEDIATE
 from encoders.targets import TARGETS
 
-__all__ = ["MONITORS", "ON_THE_FLY", "TrainingConfig"]
+__all__ = ["LENGTHS", "MONITORS", "ON_THE_FLY", "TrainingConfig", "of_length"]
 
 
 @dataclass
@@ -76,6 +76,15 @@ def _between(value: Any, least: float, most: float) -> bool:
     return isinstance(value, int | float) and least <= value <= most
 
 
+def of_length(training: Mapping[str, Any], length: str) -> dict[str, Any]:
+    """Fields of a training, as they are (``full``) or with a third of the epochs (``quick``)."""
+    if length == "full":
+        return dict(training)
+    return {**training, "epochs": max(1, TrainingConfig(**training).epochs // QUICK)}
+
+
+LENGTHS = ("quick", "full")
+QUICK = 3  # part of the epochs that a quick training has
 POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
 WHOLE = ("epochs", "batch_size", "patience")
 NOT_NEGATIVE = ("weight_decay", "scaling", "jitter")
