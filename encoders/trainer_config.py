@@ -146,7 +146,7 @@ def _problems(config: TrainEncoderConfig) -> Iterator[str]:
     yield from _unknown("tokenizer", tokenizer, SignalTokenizerConfig)
     if tokenizer.get("encoder", {}) is None:
         names = ("network", "targets", "preset", "encoder", "training", "report_to")
-        named = [name for name in names if getattr(config, name)]
+        named = [name for name in names if getattr(config, name) not in (None, [], {}, "full")]
         if named:
             yield f"tokenizer says encoder: null, but {named} are set; leave one of the two out."
     else:
