@@ -27,8 +27,8 @@ class Quantity:
         In ``unit``; an undefined quantity is left out of the facts, so never NaN.
     unit : str
         As it is written behind the number: "beats per minute".
-    low, high : float
-        Reference range in ``unit``; -inf or inf where it has no end.
+    low, high : float or None
+        Reference range in ``unit``; None where it has no such end, both None where there is none.
     digits : int
         Decimals that are written.
     """
@@ -37,8 +37,8 @@ class Quantity:
     name: str
     value: float
     unit: str
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     digits: int
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Quantity:
             raise ValueError(
                 f"quantity {self.key!r}: value is {self.value}; leave undefined quantities out of the facts"
             )
-        if not self.low < self.high:
+        if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(
                 f"quantity {self.key!r}: the range is {self.low} to {self.high}; low must be below high"
             )
@@ -61,16 +61,18 @@ class Quantity:
         return f"{self.write(self.value)} {self.unit}".rstrip()
 
     @property
-    def level(self) -> Level:
-        """Where the written value lies in the reference range."""
+    def level(self) -> Level | None:
+        """Where the written value lies in the reference range; None without a range."""
         return self.level_of(self.value)
 
-    def level_of(self, number: float) -> Level:
-        """Where a number lies in the reference range, its ends included, once it is rounded as written."""
+    def level_of(self, number: float) -> Level | None:
+        """Where a number, rounded as it is written, lies in the reference range, its ends included."""
+        if self.low is None and self.high is None:
+            return None
         rounded = round(number, self.digits)
-        if rounded < self.low:
+        if self.low is not None and rounded < self.low:
             return "low"
-        return "high" if rounded > self.high else "normal"
+        return "high" if self.high is not None and rounded > self.high else "normal"
 
 
 @dataclass(frozen=True)
