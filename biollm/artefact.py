@@ -10,7 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
+from biollm.base_model import (
+    add_signal_tokens,
+    fingerprint,
+    initial_vectors,
+    load_base_model,
+    load_text_tokenizer,
+)
 from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
@@ -39,6 +45,8 @@ class ArtefactCard:
     classes: list[str]
     sources: list[str]
     signal_tokens: list[str]
+    token_init: str
+    token_seed: int
     split_hash: str
     split_protocol: str
     store: dict
@@ -47,8 +55,8 @@ class ArtefactCard:
     @classmethod
     def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
         """From the card of the conversations that it was trained on; hashes come when it is saved."""
-        kept = {k: about[k] for k in ("base_fingerprint", "task", "classes", "sources", "signal_tokens",
-                                      "split_hash", "split_protocol", "store")}  # fmt: skip
+        kept = {k: about[k] for k in ("base_fingerprint", "task", "classes", "sources", "signal_tokens", "token_init",
+                                      "token_seed", "split_hash", "split_protocol", "store")}  # fmt: skip
         return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
                    versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip
 
@@ -121,9 +129,11 @@ def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> 
     _require(str(folder), "text tokenizer", card.text_tokenizer_hash, _tokenizer_hash(tokenizer))
     model = load_base_model(name, card.load_in_4bit)
     _require(name, "base model", card.base_fingerprint, fingerprint(model))
-    add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, None)
-    adapted = PeftModel.from_pretrained(model, folder).eval()
     signals = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
+    # Rows that were trained come with the adapter; those that were not must start as they did.
+    vectors = initial_vectors(signals.vocabulary(card.sources)[1], card.token_init, card.token_seed)
+    add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, vectors, card.token_seed)
+    adapted = PeftModel.from_pretrained(model, folder).eval()
     return Artefact(adapted, tokenizer, signals, EmotionTask.from_fields(card.task), card)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ import numpy as np
 
 from data_builders.stage import file_stats
 
+TOKEN_INITS = ("codebook", "random", "mean")
+
 __all__ = [
+    "TOKEN_INITS",
     "add_signal_tokens",
     "base_identity",
     "fingerprint",
     "load_base_model",
+    "initial_vectors",
+    "known_words",
     "load_text_tokenizer",
     "resolve_model",
 ]
@@ -110,6 +116,40 @@ def fingerprint(model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def known_words(tokenizer: Any, besides: Sequence[str] = ()) -> list[str]:
+    """Words that a tokenizer knows as one token each, with the space before them, in the order of its ids.
+
+    Plain words of three letters or more, none of them in the texts `besides`: a word that says one thing
+    there should not say another in a signal.
+    """
+    taken = {word for text in besides for word in re.findall("[a-z]+", text.lower())}
+    found = {}
+    for token, number in tokenizer.get_vocab().items():
+        text = tokenizer.convert_tokens_to_string([token])
+        if re.fullmatch(" ?[a-z]{3,}", text) and text.strip() not in taken:
+            word = " " + text.strip()
+            if tokenizer(word, add_special_tokens=False)["input_ids"] == [number]:
+                found[word] = number
+    return sorted(found, key=found.__getitem__)
+
+
+def initial_vectors(vectors: np.ndarray, how: str, seed: int = 0) -> np.ndarray | None:
+    """The vectors of signal tokens that their rows start from, for `add_signal_tokens`.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_tokens, dim)
+        Of the codebooks.
+    how : {"codebook", "random", "mean"}
+        These; normal numbers in their place; or none, which leaves all rows at the mean of the old ones.
+    """
+    if how not in TOKEN_INITS:
+        raise ValueError(f"token_init is {how!r}; allowed are {list(TOKEN_INITS)}.")
+    if how == "random":
+        return np.random.default_rng([seed, 1]).standard_normal(vectors.shape)
+    return vectors if how == "codebook" else None
+
+
 def add_signal_tokens(
     model: Any,
     tokenizer: Any,
@@ -123,9 +163,9 @@ def add_signal_tokens(
     ----------
     tokens : sequence of str
     vectors : ndarray, shape (n_tokens, dim), or None
-        From the codebooks. A row becomes the old rows' mean plus its vector, projected at random
-        at the old rows' spread. (The resize's own default gives all new rows one vector, and a
-        model that cannot tell them apart.) None where an adapter brings trained rows.
+        From `initial_vectors`. A row becomes the old rows' mean plus its vector, projected at random
+        at the old rows' spread. With None all rows are that mean, as after the resize's own default, and
+        a model cannot tell them apart unless they are trained.
     seed : int
 
     Returns

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from trl import SFTConfig
 
 from biollm.artefact import ArtefactCard, save_artefact
+from biollm.artefact import read_card as read_artefact_card
 from biollm.base_model import (
+    TOKEN_INITS,
     add_signal_tokens,
     base_identity,
     fingerprint,
+    initial_vectors,
     load_base_model,
     load_text_tokenizer,
 )
@@ -51,6 +54,25 @@ class FinetuneConfig:
     lora_r: int = field(default=16, metadata={"help": "LoRA rank"})
     lora_alpha: int = field(default=32, metadata={"help": "LoRA scale is lora_alpha / lora_r"})
     lora_dropout: float = field(default=0.0, metadata={"help": "dropout in front of the LoRA matrices"})
+    token_init: str = field(
+        default="codebook",
+        metadata={
+            "help": "what the rows of new tokens start from: codebook, random or mean (of the old rows)"
+        },
+    )
+    train_tokens: bool = field(
+        default=True, metadata={"help": "train the rows of new tokens; else they stay as they start"}
+    )
+    adapter: str | None = field(
+        default=None,
+        metadata={"help": "artefact to go on from, made with the same signal tokenizer: an alignment stage"},
+    )
+
+    def __post_init__(self) -> None:
+        if self.token_init not in TOKEN_INITS:
+            raise ValueError(
+                f"FinetuneConfig: token_init is {self.token_init!r}; allowed are {list(TOKEN_INITS)}."
+            )
 
 
 @dataclass
@@ -109,6 +131,8 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     data_key = read_stamp(config.dataset_path, "build")["key"]
     base = base_identity(config.model_name_or_path)
     inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key, "base": base}
+    if config.adapter:
+        inputs["adapter"] = read_stamp(config.adapter, "finetune")["key"]
     with state.main_process_first():
         partial = open_stage("finetune", config.out, inputs)
     if partial is None:
@@ -141,10 +165,13 @@ def with_lora(
         target_modules="all-linear",
         trainable_token_indices={name: token_ids} if token_ids else None,
     )
-    wrapped = get_peft_model(model, lora)
+    return _with_head_bias(get_peft_model(model, lora))
+
+
+def _with_head_bias(wrapped: PeftModel) -> PeftModel:
+    """On tied embeddings PEFT wraps the head too and hides all but its weight; TRL's loss reads the bias."""
     head = wrapped.get_output_embeddings()
     if not hasattr(head, "bias"):
-        # On tied embeddings PEFT wraps the head too and hides all but its weight; TRL's loss reads the bias.
         head.bias = getattr(head.original_module, "bias", None)
     return wrapped
 
@@ -153,12 +180,44 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     tokenizer = load_text_tokenizer(config.model_name_or_path)
     model = load_base_model(config.model_name_or_path, config.load_in_4bit)
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
-    about = {"base_fingerprint": fingerprint(model)}
+    start = _stage_before(config, card, signals) if config.adapter else None
+    token_init, token_seed = (start.token_init, start.token_seed) if start else (config.token_init, seed)
+    about = {"base_fingerprint": fingerprint(model), "token_init": token_init, "token_seed": token_seed}
     tokens, vectors = signals.vocabulary(card["sources"])
-    ids = add_signal_tokens(model, tokenizer, tokens, vectors, seed)
-    wrapped = with_lora(model, config, ids, seed)
+    rows = initial_vectors(vectors, token_init, token_seed)
+    ids = add_signal_tokens(model, tokenizer, tokens, rows, token_seed)
+    if start:
+        wrapped = _adapted(model, str(config.adapter))
+    else:
+        wrapped = with_lora(model, config, ids if config.train_tokens else [], seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
     return wrapped, tokenizer, about | {"signal_tokens": tokens, **card}
+
+
+def _stage_before(config: FinetuneConfig, card: dict, signals: SignalTokenizer) -> ArtefactCard:
+    """The card of the artefact to go on from.
+
+    Raises
+    ------
+    ValueError
+        If it was made with other signal tokens, or on another split.
+    """
+    before = read_artefact_card(str(config.adapter))[0]
+    found = {"signal_tokens": signals.vocabulary(card["sources"])[0], "split_hash": card["split_hash"]}
+    wrong = [name for name, value in found.items() if getattr(before, name) != value]
+    if wrong:
+        raise ValueError(
+            f"{config.adapter}: its {' and '.join(wrong)} differ from those of {config.dataset_path}; both stages "
+            "need one signal tokenizer, the same sources and the same split."
+        )
+    return before
+
+
+def _adapted(model: Any, folder: str) -> PeftModel:
+    from peft import PeftModel
+
+    wrapped = PeftModel.from_pretrained(model, folder, is_trainable=True)
+    return _with_head_bias(wrapped)
 
 
 def _training_rows(config: FinetuneConfig, card: dict, tokenizer: Any, max_length: int | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,21 +211,34 @@ class SignalEncoder:
         list of dict of str to ndarray, shape (len(rows), n_frames)
             The plain codes first, then one entry a copy.
         """
+        from encoders.training import encode
+
+        return [encode(self.network_, one) for one in self._copies(inputs, rows, copies, seed)]
+
+    def embeddings(
+        self, inputs: SignalInputs, rows: np.ndarray, copies: int = 0, seed: int = 0
+    ) -> list[np.ndarray]:
+        """What the heads read of some rows, (len(rows), n), and of augmented copies of them."""
+        from encoders.training import embeddings
+
+        return [embeddings(self.network_, one) for one in self._copies(inputs, rows, copies, seed)]
+
+    def _copies(
+        self, inputs: SignalInputs, rows: np.ndarray, copies: int, seed: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Normalised streams of some rows, then augmented."""
         import torch
 
         from encoders.augmenting import augment
-        from encoders.training import encode
         from encoders.training_config import TrainingConfig
 
         plain = self.normalised(inputs, rows)
-        found = [encode(self.network_, plain)]
+        yield plain
         generator = torch.Generator().manual_seed(seed)
         config = TrainingConfig(**self.config.training)
         tensors = {name: torch.as_tensor(data) for name, data in plain.items()}
         for _ in range(copies):
-            changed = {n: t.numpy() for n, t in augment(tensors, generator, config).items()}
-            found.append(encode(self.network_, changed))
-        return found
+            yield {n: t.numpy() for n, t in augment(tensors, generator, config).items()}
 
     def codebook_report(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, dict[str, float]]:
         """Usage, perplexity, reconstruction error and mutual information of the codes of some rows.

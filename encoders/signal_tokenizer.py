@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ from data_builders.normalisation import Normaliser
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
 from encoders.inputs import SignalInputs, signal_inputs
+from encoders.quantities import described, quantity_values
 from encoders.signal_encoder import RATINGS, EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_text import digits, positions, single_sources, spell, write
 from encoders.tokenizer_folder import read_folder, restore, write_folder
-from encoders.vocabulary import bin_token, bracket, code_token, ordinal_vectors, rotated
+from encoders.vocabulary import bin_token, bracket, code_token, level_token, ordinal_vectors, rotated
 
-__all__ = ["SignalTokenizer", "SignalTokenizerConfig"]
+__all__ = ["SIGNAL_MODES", "SignalTokenizer", "SignalTokenizerConfig"]
+
+SIGNAL_MODES = ("tokens", "words", "digits")
+"""New rows of the LLM; words that it knows; numbers as text."""
 
 VECTOR_DIM = 64
 FEATURE_NOISE = 0.1
@@ -35,7 +41,8 @@ class SignalTokenizerConfig:
     token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
     n_bins: int = 8  # quantile bins a feature
     n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
-    n_floats: int = 16  # features that the "floats" source writes out, the most informative ones
+    n_described: int = 16  # quantities that the "levels" source writes out at most
+    n_levels: int = 32  # quantile bins of each
 
 
 class SignalTokenizer:
@@ -44,10 +51,13 @@ class SignalTokenizer:
     There are three sources of text for the same segment:
 
     - ``codes``: learned codebook entries, ``<|gsr|><|gsr_vq_0012|>…<|/gsr|>``, one token a frame;
-    - ``bins``: hand-made features in quantile bins, ``<|gsr_scr_rate_07|>…``, one token a feature;
-    - ``floats``: normalised features as numbers in the base's own digits; no new tokens.
+    - ``bins``: normalised hand-made features in quantile bins, ``<|gsr_scr_rate_07|>…``, one token a feature;
+    - ``levels``: the quantities that are described in words (`encoders.quantities`), as measured, in fine
+      quantile bins, ``<|gsr_level_abs_21|>…``.
 
-    ``codes+bins`` writes one behind the other.
+    ``codes+bins`` writes one behind the other. The signal mode says how: ``tokens`` are new to the LLM;
+    ``words`` are words that it knows, one for each token; ``digits`` are the numbers themselves: of codes
+    what the encoder's heads read, of bins the normalised features, of levels the measured values.
 
     Parameters
     ----------
@@ -58,20 +68,29 @@ class SignalTokenizer:
 
     Attributes
     ----------
+    signal_mode : {"tokens", "words", "digits"}
+        Set by `in_mode`.
+    spelling : dict of str to str
+        Token -> text, for "words".
     encoder_ : SignalEncoder
     feature_normaliser_ : Normaliser
     bins_ : QuantileBins
     feature_names_ : list of str
-    bin_features_, float_features_ : list of int
-        Columns of the ``bins`` and ``floats`` sources.
+    bin_features_ : list of int
+        Columns of the ``bins`` source.
+    level_features_ : list of str
+        Columns of the ``levels`` source.
+    levels_ : QuantileBins
     """
 
-    sources = ("codes", "bins", "floats")
+    sources = ("codes", "bins", "levels")
 
     def __init__(self, config: SignalTokenizerConfig, classes: tuple[str, ...], seed: int = 0) -> None:
         self.config = config
         self.classes = tuple(classes)
         self.seed = seed
+        self.signal_mode = "tokens"
+        self.spelling: dict[str, str] = {}
 
     def fit(
         self,
@@ -105,9 +124,16 @@ class SignalTokenizer:
         values = self.features(train)[rows]
         ranked = _by_information(values, train.table[label].iloc[rows], label in RATINGS)
         self.bin_features_ = sorted(ranked[: self.config.n_binned])
-        self.float_features_ = sorted(ranked[: self.config.n_floats])
         self.bins_ = QuantileBins(self.config.n_bins).fit(values[:, self.bin_features_])
+        self.level_features_ = [one.key for one in described(self.feature_names_)][: self.config.n_described]
+        self.levels_ = QuantileBins(self.config.n_levels)
+        if self.level_features_:
+            self.levels_.fit(self._measured(train, rows))
         return self
+
+    def _measured(self, inputs: SignalInputs, rows: np.ndarray) -> np.ndarray:
+        """The described quantities of some rows, shape (n_rows, n_described)."""
+        return quantity_values(inputs.features.iloc[rows], described(self.level_features_))
 
     def _ranking_label(self) -> str:
         """What features are ranked by: the classes; where there are none, the encoder's first target."""
@@ -147,7 +173,7 @@ class SignalTokenizer:
         ----------
         segments : Segments or SignalInputs
             All windows of each of its subjects, since normalisation is relative to the subject.
-        source : {"codes", "bins", "floats"} or two of them joined by "+"
+        source : {"codes", "bins", "levels"} or several of them joined by "+"
 
         Returns
         -------
@@ -159,24 +185,78 @@ class SignalTokenizer:
     def encode_copies(
         self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int = 0, seed: int = 0
     ) -> list[list[str]]:
-        """Texts of some rows, followed by those of augmented copies (training subjects only)."""
+        """Texts of some rows, followed by those of augmented copies (training subjects only).
+
+        Levels are the same in all copies: they say what was measured.
+        """
         if "+" in source:
             parts = [self.encode_copies(inputs, rows, part, copies, seed) for part in source.split("+")]
             return [
                 ["".join(texts) for texts in zip(*copy, strict=True)] for copy in zip(*parts, strict=True)
             ]
         self._check_source(source)
+        if self.signal_mode == "digits":
+            return [digits(values) for values in self._numbers(inputs, rows, source, copies, seed)]
+        groups, found = self._groups(source), self._symbols(inputs, rows, source, copies, seed)
+        return [write(groups, one, self.spelling) for one in found]
+
+    def in_mode(self, mode: str, sources: Sequence[str] = (), words: Sequence[str] = ()) -> SignalTokenizer:
+        """A tokenizer that has learned the same and writes it in another mode.
+
+        Parameters
+        ----------
+        mode : {"tokens", "words", "digits"}
+        sources : sequence of str
+            That will be written, for "words".
+        words : sequence of str
+            Words that the LLM knows as one token each, for "words"; each stands for one signal token.
+
+        Raises
+        ------
+        ValueError
+            If the mode is unknown, or there are fewer words than tokens.
+        """
+        if mode not in SIGNAL_MODES:
+            raise ValueError(f"signal_mode is {mode!r}; allowed are {list(SIGNAL_MODES)}.")
+        tokenizer = copy(self)
+        tokenizer.signal_mode = mode
+        groups = [self._groups(part) for part in single_sources(sources)] if mode == "words" else []
+        tokenizer.spelling = spell({k: v for group in groups for k, v in group.items()}, words)
+        return tokenizer
+
+    def _symbols(
+        self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int, seed: int
+    ) -> list[dict[str, np.ndarray]]:
+        """By group the positions of tokens in it, shape (n_rows, n_tokens), -1 for none; one entry a copy."""
         rng = np.random.default_rng(seed)
         if source == "codes":
             plain, *copied = self.encoder.codes(inputs, rows, copies, seed)
-            thinned = [{name: self._thin(codes, rng) for name, codes in copy.items()} for copy in copied]
-            return [self._write_codes(codes) for codes in (plain, *thinned)]
+            return [plain, *({name: self._thin(codes, rng) for name, codes in one.items()} for one in copied)]
+        if source == "levels":
+            return [{source: positions(self.levels_, self._measured(inputs, rows))}] * (copies + 1)
+        bins, *others = (
+            positions(self.bins_, one[:, self.bin_features_])
+            for one in self._noisy_features(inputs, rows, copies, rng)
+        )
+        return [{"features": bins}, *({"features": self._thin(other, rng)} for other in others)]
+
+    def _numbers(
+        self, inputs: SignalInputs, rows: np.ndarray, source: str, copies: int, seed: int
+    ) -> list[np.ndarray]:
+        """What the mode "digits" writes, shape (n_rows, n_numbers); one entry a copy."""
+        if source == "codes":
+            return self.encoder.embeddings(inputs, rows, copies, seed)
+        if source == "levels":
+            return [self._measured(inputs, rows)] * (copies + 1)
+        noisy = self._noisy_features(inputs, rows, copies, np.random.default_rng(seed))
+        return [one[:, self.bin_features_] for one in noisy]
+
+    def _noisy_features(
+        self, inputs: SignalInputs, rows: np.ndarray, copies: int, rng: np.random.Generator
+    ) -> list[np.ndarray]:
         values = self.features(inputs)[rows]
         noisy = values + FEATURE_NOISE * rng.standard_normal((copies, *values.shape))
-        if source == "floats":
-            return [self._write_floats(one) for one in (values, *noisy)]
-        bins, *others = (self.bins_.transform(one[:, self.bin_features_]) for one in (values, *noisy))
-        return [self._write_bins(one) for one in (bins, *(self._thin(other, rng) for other in others))]
+        return [values, *noisy]
 
     def _thin(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Codes with a share of them gone, so that a model cannot lean on any single one."""
@@ -196,18 +276,17 @@ class SignalTokenizer:
 
     def vocabulary(self, sources: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """New tokens of several sources, each once, and their vectors, shape (n_tokens, 64)."""
-        parts = list(dict.fromkeys(part for source in sources for part in source.split("+")))
+        parts = single_sources(sources)
         tokens = [token for part in parts for token in self.tokens(part)]
         return tokens, np.concatenate([self.token_vectors(part) for part in parts])
 
     def tokens(self, source: str) -> list[str]:
-        """New tokens that a source needs, in a fixed order."""
+        """New tokens that a source needs, in a fixed order; none where words or digits are written."""
         self._check_source(source)
-        if source == "codes":
-            return self._code_tokens()
-        if source == "bins":
-            return [bracket("features"), bracket("features", close=True), *self._bin_tokens()]
-        return []
+        if self.signal_mode != "tokens":
+            return []
+        groups = self._groups(source).items()
+        return [t for name, symbols in groups for t in (bracket(name), bracket(name, close=True), *symbols)]
 
     def token_vectors(self, source: str) -> np.ndarray:
         """A vector for each of `tokens`, from the codebooks; neighbouring bins are close.
@@ -217,17 +296,20 @@ class SignalTokenizer:
         ndarray, shape (n_tokens, 64)
         """
         self._check_source(source)
+        if self.signal_mode != "tokens":
+            return np.empty((0, VECTOR_DIM))
         # A stream of random numbers for each source, or the brackets of two would be alike.
         rng = np.random.default_rng([self.seed, self.sources.index(source)])
-        if source == "bins":
-            return np.concatenate([rng.standard_normal((2, VECTOR_DIM)), self._bin_vectors(rng)])
         vectors = [np.empty((0, VECTOR_DIM))]
-        for stream in self.stream_specs_ if source == "codes" else []:
-            vectors += [
-                rng.standard_normal((2, VECTOR_DIM)),
-                rotated(self._code_vectors(stream.name), VECTOR_DIM, rng),
-            ]
+        for name in self._groups(source):
+            vectors += [rng.standard_normal((2, VECTOR_DIM)), self._group_vectors(source, name, rng)]
         return np.concatenate(vectors)
+
+    def _group_vectors(self, source: str, name: str, rng: np.random.Generator) -> np.ndarray:
+        if source == "codes":
+            return rotated(self._code_vectors(name), VECTOR_DIM, rng)
+        bins = self.bins_ if source == "bins" else self.levels_
+        return ordinal_vectors(bins.n_bins_.tolist(), VECTOR_DIM, rng)
 
     def _code_vectors(self, stream: str) -> np.ndarray:
         """Codebook rows beside what the head makes of them, at equal spread."""
@@ -261,48 +343,22 @@ class SignalTokenizer:
             return segments
         return signal_inputs(segments, self.config.frame_seconds, self.config.features)
 
-    def _code_tokens(self) -> list[str]:
-        kind, tokens = self._quantizer_name(), []
-        for stream in self.stream_specs_:
-            size = self.encoder.network_.quantizers[stream.name].codebook_size
-            tokens += [bracket(stream.name), bracket(stream.name, close=True)]
-            tokens += [code_token(stream.name, kind, code) for code in range(size)]
-        return tokens
-
-    def _quantizer_name(self) -> str:
-        return self.encoder.config.quantizer or ""
-
-    def _write_codes(self, codes: dict[str, np.ndarray]) -> list[str]:
-        kind = self._quantizer_name()
-        n_segments = len(next(iter(codes.values())))
-        texts = [""] * n_segments
-        for name, values in codes.items():
-            for i, row in enumerate(values):
-                inside = "".join(code_token(name, kind, code) for code in row if code >= 0)
-                texts[i] += bracket(name) + inside + bracket(name, close=True)
-        return texts
-
-    def _binned_names(self) -> list[str]:
-        return [self.feature_names_[column] for column in self.bin_features_]
-
-    def _bin_tokens(self) -> list[str]:
-        pairs = zip(self._binned_names(), self.bins_.n_bins_, strict=True)
-        return [bin_token(name, k) for name, n in pairs for k in range(n)]
-
-    def _bin_vectors(self, rng: np.random.Generator) -> np.ndarray:
-        return ordinal_vectors(self.bins_.n_bins_.tolist(), VECTOR_DIM, rng)
-
-    def _write_bins(self, bins: np.ndarray) -> list[str]:
-        """A bin of -1, as of an undefined feature, leaves no token."""
-        names = self._binned_names()
-        start, end = bracket("features"), bracket("features", close=True)
-        return [
-            start + "".join(bin_token(name, k) for name, k in zip(names, row, strict=True) if k >= 0) + end
-            for row in bins
-        ]
-
-    def _write_floats(self, values: np.ndarray) -> list[str]:
-        return [" ".join(f"{value:.2f}" for value in row) for row in values[:, self.float_features_]]
+    def _groups(self, source: str) -> dict[str, list[str]]:
+        """The tokens of a source but for brackets, by the name in the brackets."""
+        if source == "levels":
+            columns = (
+                zip(self.level_features_, self.levels_.n_bins_, strict=True) if self.level_features_ else ()
+            )
+            return {"levels": [level_token(name, k) for name, n in columns for k in range(n)]}
+        if source == "bins":
+            names = [self.feature_names_[column] for column in self.bin_features_]
+            columns = zip(names, self.bins_.n_bins_, strict=True)
+            return {"features": [bin_token(name, k) for name, n in columns for k in range(n)]}
+        quantizers, kind = self.encoder.network_.quantizers, self.encoder.config.quantizer or ""
+        return {
+            name: [code_token(name, kind, code) for code in range(quantizers[name].codebook_size)]
+            for name in (stream.name for stream in self.stream_specs_)
+        }
 
 
 def _matrix(inputs: SignalInputs) -> np.ndarray:

@@ -39,13 +39,18 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
     save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
     about = {
         "config": asdict(tokenizer.config),
+        "signal_mode": tokenizer.signal_mode,
+        "spelling": tokenizer.spelling,
         "classes": tokenizer.classes,
         "seed": tokenizer.seed,
         "streams": [asdict(stream) for stream in tokenizer.stream_specs_],
         "features": tokenizer.feature_names_,
         "bin_features": tokenizer.bin_features_,
-        "float_features": tokenizer.float_features_,
         "edges": [edges.tolist() for edges in tokenizer.bins_.edges_],
+        "level_features": tokenizer.level_features_,
+        "level_edges": [edges.tolist() for edges in tokenizer.levels_.edges_]
+        if tokenizer.level_features_
+        else [],
         "ratings": encoder.ratings_ if encoder is not None else {},
     }
     (folder / CONFIG).write_text(json.dumps(about, indent=1))
@@ -68,17 +73,24 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], Arrays]:
 
 def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -> None:
     """Give a new tokenizer, and its new encoder if it has one, what another has learned."""
+    tokenizer.signal_mode, tokenizer.spelling = about["signal_mode"], about["spelling"]
     tokenizer.stream_specs_ = [_stream(stream) for stream in about["streams"]]
     if tokenizer.encoder_ is not None:
         _restore_encoder(tokenizer.encoder_, tokenizer.stream_specs_, arrays)
         tokenizer.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
     tokenizer.feature_normaliser_ = _normaliser(tokenizer.config.normalisation, arrays, "")
     tokenizer.feature_names_ = about["features"]
-    tokenizer.bin_features_, tokenizer.float_features_ = about["bin_features"], about["float_features"]
-    tokenizer.bins_ = bins = QuantileBins(tokenizer.config.n_bins)
-    bins.edges_ = [np.array(edges) for edges in about["edges"]]
-    bins.n_bins_ = np.array([len(edges) + 1 for edges in bins.edges_])
-    bins.n_features_in_ = len(tokenizer.bin_features_)
+    tokenizer.bin_features_, tokenizer.level_features_ = about["bin_features"], about["level_features"]
+    tokenizer.bins_ = _bins(tokenizer.config.n_bins, about["edges"])
+    tokenizer.levels_ = _bins(tokenizer.config.n_levels, about["level_edges"])
+
+
+def _bins(n_bins: int, edges: list[list[float]]) -> QuantileBins:
+    bins = QuantileBins(n_bins)
+    bins.edges_ = [np.array(inner) for inner in edges]
+    bins.n_bins_ = np.array([len(inner) + 1 for inner in edges], dtype=int)
+    bins.n_features_in_ = len(edges)
+    return bins
 
 
 def _restore_encoder(encoder: SignalEncoder, specs: list[StreamSpec], arrays: Arrays) -> None:

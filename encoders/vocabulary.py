@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["bin_token", "bracket", "code_token", "ordinal_vectors", "rotated"]
+__all__ = ["bin_token", "bracket", "code_token", "level_token", "ordinal_vectors", "rotated"]
 
 
 def bracket(name: str, close: bool = False) -> str:
@@ -22,6 +22,11 @@ def code_token(stream: str, quantizer: str, code: int) -> str:
 def bin_token(feature: str, k: int) -> str:
     """The k-th quantile bin of a feature, ``<|gsr_scr_rate_07|>``."""
     return f"<|{feature}_{k:02d}|>"
+
+
+def level_token(feature: str, k: int) -> str:
+    """The k-th quantile bin of a feature as measured, ``<|gsr_level_abs_21|>``."""
+    return f"<|{feature}_abs_{k:02d}|>"
 
 
 def rotated(vectors: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray:

@@ -61,7 +61,7 @@ def of(inputs: SignalInputs, subjects: tuple[str, ...]) -> SignalInputs:
 
 def fit(inputs: SignalInputs, kind: str | None = "vq", seed: int = 0, **options) -> SignalTokenizer:
     encoder = {**KINDS[kind], "dim": 8, "training": {"epochs": 1}} if kind else None
-    config = SignalTokenizerConfig(encoder=encoder, n_bins=4, n_floats=3, **options)
+    config = SignalTokenizerConfig(encoder=encoder, n_bins=4, **options)
     tokenizer = SignalTokenizer(config, CLASSES, seed)
     return tokenizer.fit(of(inputs, TRAIN), of(inputs, VALIDATION), progress=False)
 
@@ -71,7 +71,7 @@ def fitted(inputs) -> dict[str, SignalTokenizer]:
     return {kind: fit(inputs, kind) for kind in KINDS}
 
 
-@pytest.fixture(scope="module", params=[*(f"{kind}-codes" for kind in KINDS), "vq-bins", "vq-floats"])
+@pytest.fixture(scope="module", params=[*(f"{kind}-codes" for kind in KINDS), "vq-bins", "vq-levels"])
 def case(request, fitted) -> tuple[SignalTokenizer, str]:
     """A tokenizer and a source of text."""
     kind, source = request.param.split("-")
@@ -113,7 +113,7 @@ def test_every_token_of_a_text_is_a_new_word_of_its_source(case, inputs):
     for text in tokenizer.encode(inputs, source):
         found = TOKEN.findall(text)
         assert set(found) <= known
-        assert source == "floats" or "".join(found) == text
+        assert "".join(found) == text
 
 
 def test_all_tokens_are_unique_and_readable(fitted):
@@ -126,7 +126,6 @@ def test_all_tokens_are_unique_and_readable(fitted):
             assert {f"<|{stream}|>", f"<|/{stream}|>", f"<|{stream}_{kind}_{size - 1:04d}|>"} <= set(tokens)
         assert f"<|emg_{kind}_{size:04d}|>" not in tokens
         assert {"<|features|>", "<|/features|>", "<|gsr_level_03|>"} <= set(tokens)
-        assert tokenizer.tokens("floats") == []
 
 
 def test_codes_stand_in_their_streams_brackets_one_a_frame(fitted, inputs):
@@ -283,7 +282,7 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_state(inputs):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_without_an_encoder_there_are_bins_and_floats_but_no_codes(inputs, tmp_path):
+def test_without_an_encoder_there_are_bins_but_no_codes(inputs, tmp_path):
     tokenizer = fit(inputs, kind=None)
     tokenizer.save_pretrained(tmp_path)
     for one in (tokenizer, SignalTokenizer.from_pretrained(tmp_path)):
@@ -297,7 +296,7 @@ def test_without_an_encoder_there_are_bins_and_floats_but_no_codes(inputs, tmp_p
 def test_an_unknown_source_is_refused_everywhere(fitted, inputs):
     one = fitted["vq"]
     for refused in (one.tokens, one.token_vectors, lambda source: one.encode(inputs, source)):
-        with pytest.raises(ValueError, match=r"'words'; allowed are \['codes', 'bins', 'floats'\]"):
+        with pytest.raises(ValueError, match=r"'words'; allowed are \['codes', 'bins', 'levels'\]"):
             refused("words")
 
 
@@ -307,24 +306,26 @@ def test_augmented_copies_follow_the_plain_texts(case, inputs):
     plain, *copies = tokenizer.encode_copies(inputs, rows, source, copies=2, seed=3)
     assert plain == np.array(tokenizer.encode(inputs, source))[rows].tolist()
     assert len(copies) == 2
-    assert plain != copies[0] != copies[1]
+    # What was measured is the same in each copy.
+    assert (plain == copies[0] == copies[1]) if source == "levels" else (plain != copies[0] != copies[1])
     assert tokenizer.encode_copies(inputs, rows, source, copies=2, seed=3) == [plain, *copies]
-    assert tokenizer.encode_copies(inputs, rows, source, copies=1, seed=4)[1] != copies[0]
+    again = tokenizer.encode_copies(inputs, rows, source, copies=1, seed=4)[1]
+    assert (again == copies[0]) == (source == "levels")
     known = set(tokenizer.tokens(source))
     assert all(set(TOKEN.findall(text)) <= known for texts in copies for text in texts)
 
 
-def test_floats_are_the_normalised_values_of_the_most_telling_features(inputs):
+def test_digits_of_bins_are_the_normalised_values_of_the_most_telling_features(inputs):
     rng = np.random.default_rng(0)
     tense = (inputs.table["emotion"] == "tense").to_numpy()
     noise = {name: rng.normal(size=len(inputs)) for name in inputs.features}
     told = features_with(inputs, **noise | {"gsr_level": tense + 0.01 * rng.normal(size=len(inputs))})
-    tokenizer = fit(told, kind=None)
-    names = [tokenizer.feature_names_[k] for k in tokenizer.float_features_]
+    tokenizer = fit(told, kind=None, n_binned=3).in_mode("digits")
+    names = [tokenizer.feature_names_[k] for k in tokenizer.bin_features_]
     assert len(names) == 3
     assert "gsr_level" in names
-    numbers = [[float(word) for word in text.split()] for text in tokenizer.encode(told, "floats")]
-    np.testing.assert_allclose(numbers, tokenizer.features(told)[:, tokenizer.float_features_], atol=0.00501)
+    numbers = [[float(word) for word in text.split()] for text in tokenizer.encode(told, "bins")]
+    np.testing.assert_allclose(numbers, tokenizer.features(told)[:, tokenizer.bin_features_], atol=0.00501)
 
 
 def test_bins_hold_equally_many_training_values(inputs, fitted):

@@ -41,10 +41,56 @@ def test_a_vocabulary_has_each_token_once_with_its_vector(fitted, sources):
     assert vectors.shape == (len(tokens), 64)
 
 
-def test_floats_need_no_vocabulary(fitted):
-    tokens, vectors = fitted.vocabulary(["floats"])
+@pytest.mark.parametrize("mode", ["words", "digits"])
+def test_words_and_digits_need_no_vocabulary(fitted, mode):
+    words = [f" w{k}" for k in range(99)]
+    tokens, vectors = fitted.in_mode(mode, ["codes", "bins"], words).vocabulary(["codes", "bins"])
     assert tokens == []
     assert len(vectors) == 0
+
+
+def test_words_say_what_the_tokens_say(fitted, inputs):
+    words = [f" w{k}" for k in range(99)]
+    spelled = fitted.in_mode("words", ["codes", "bins"], words)
+    symbols = [t for source in ("codes", "bins") for g in fitted._groups(source).values() for t in g]
+    back = dict(zip(words, symbols, strict=False))
+    for source in ("codes", "bins"):
+        for text, plain in zip(spelled.encode(inputs, source), fitted.encode(inputs, source), strict=True):
+            read = [back[word] for word in re.findall(r" \w+", text)]
+            assert read == [token for token in TOKEN.findall(plain) if token in symbols]
+    assert fitted.signal_mode == "tokens"
+
+
+def test_too_few_words_are_refused(fitted):
+    with pytest.raises(ValueError, match=r"have \d+ signal tokens, and the LLM's vocabulary has 5 words"):
+        fitted.in_mode("words", ["bins"], [" a"] * 5)
+    with pytest.raises(ValueError, match=r"'letters'; allowed are \['tokens', 'words', 'digits'\]"):
+        fitted.in_mode("letters")
+
+
+def test_digits_of_codes_are_what_the_heads_read(fitted, inputs):
+    text = fitted.in_mode("digits").encode(inputs, "codes")
+    values = np.array([[float(word) for word in one.split()] for one in text])
+    with torch.no_grad():
+        logits = fitted.encoder.network_.heads(torch.tensor(values, dtype=torch.float32))["emotion"]
+    expected = fitted.encoder.predict_proba(inputs, np.arange(len(inputs)))
+    # Two decimals are left of each number.
+    np.testing.assert_allclose(logits.softmax(1).numpy(), expected, atol=0.01)
+
+
+def test_levels_say_what_was_measured_and_not_what_was_normalised(fitted, inputs):
+    """A level's bin holds the value; all copies are alike; the same value gets one token whoever it is of."""
+    assert "gsr_level" in fitted.level_features_
+    column = fitted.level_features_.index("gsr_level")
+    edges = np.r_[-np.inf, fitted.levels_.edges_[column], np.inf]
+    rows = np.arange(len(inputs))
+    plain, again = fitted.encode_copies(inputs, rows, "levels", copies=1)
+    assert plain == again
+    for text, value in zip(plain, inputs.features["gsr_level"], strict=True):
+        k = int(re.search(r"<\|gsr_level_abs_(\d\d)\|>", text).group(1))
+        assert edges[k] <= value < edges[k + 1]
+    digits = fitted.in_mode("digits").encode(inputs, "levels")
+    assert [float(t.split()[column]) for t in digits] == inputs.features["gsr_level"].round(2).tolist()
 
 
 @pytest.mark.parametrize("source", ["codes", "bins"])
