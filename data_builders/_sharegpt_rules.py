@@ -7,12 +7,31 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["DEFAULT_ROLES", "MAX_PROBLEMS", "FileCheck", "Roles", "ShareGPTError", "row_problems", "short"]
+__all__ = [
+    "DEFAULT_ROLES",
+    "MAX_PROBLEMS",
+    "ColumnTypes",
+    "Fault",
+    "FileCheck",
+    "Roles",
+    "ShareGPTError",
+    "row_faults",
+    "row_problems",
+    "short",
+]
 
 MAX_PROBLEMS = 20
 SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row."""
+
+    kind: str  # for counting
+    text: str  # names the key, what was got, what is allowed and what to do
+    note: bool = False  # something is left out, but the row is trained
 
 
 class ShareGPTError(ValueError):
@@ -37,39 +56,13 @@ class Roles:
 DEFAULT_ROLES = Roles()
 
 
-class FileCheck:
-    """Checks the rows of one file against the rules and each other, and collects the problems."""
+class ColumnTypes:
+    """The kind of value that each key of a file holds, which is one for all rows."""
 
-    def __init__(self, path: Path, unit: str, roles: Roles) -> None:
-        self.path, self.unit, self.roles = path, unit, roles
-        self.n_rows = self.n_problems = 0
-        self.problems: list[str] = []
-        self.ids: dict[str, int] = {}
+    def __init__(self) -> None:
         self.kinds: dict[str, str] = {}
 
-    def add(self, number: int, problem: str) -> None:
-        self.n_problems += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(f"{self.path}: {self.unit} {number}: {problem}")
-
-    def accepts(self, number: int, row: Any) -> bool:
-        problems = list(row_problems(row, self.roles))
-        if not problems:
-            problems = [*self._id_problems(number, row), *self._kind_problems(row)]
-        for problem in problems:
-            self.add(number, problem)
-        self.n_rows += 1
-        return not problems
-
-    def _id_problems(self, number: int, row: Mapping[str, Any]) -> Iterator[str]:
-        first = self.ids.setdefault(row["id"], number)
-        if first != number:
-            yield (
-                f"key 'id': got {short(row['id'])}, which {self.unit} {first} has too; "
-                "allowed is a unique id. Number the repeats of a segment."
-            )
-
-    def _kind_problems(self, row: Mapping[str, Any]) -> Iterator[str]:
+    def faults(self, row: Mapping[str, Any]) -> Iterator[Fault]:
         for key, value in row.items():
             if key == "conversations":
                 continue
@@ -78,7 +71,52 @@ class FileCheck:
             if {kind, known} == {"integer", "number"}:
                 self.kinds[key] = "number"
             elif kind != known:
-                yield f"key {key!r}: got {short(value)} ({kind}); the rows before hold {known}. Use one type."
+                text = (
+                    f"key {key!r}: got {short(value)} ({kind}); the rows before hold {known}. Use one type."
+                )
+                yield Fault("mixed types", text)
+
+
+class FileCheck:
+    """Checks the rows of one file against the rules and each other, and collects the problems."""
+
+    def __init__(self, path: Path, unit: str, roles: Roles) -> None:
+        self.path, self.unit, self.roles = path, unit, roles
+        self.n_rows = self.n_problems = 0
+        self.problems: list[str] = []
+        self.ids: dict[str, tuple[Path, int]] = {}
+        self.columns = ColumnTypes()
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return self.columns.kinds
+
+    def add(self, number: int, problem: str) -> None:
+        self.n_problems += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"{self.path}: {self.unit} {number}: {problem}")
+
+    def accepts(self, number: int, row: Any) -> bool:
+        faults = self.faults(number, row)
+        for fault in faults:
+            self.add(number, fault.text)
+        self.n_rows += 1
+        return not faults
+
+    def faults(self, number: int, row: Any) -> list[Fault]:
+        """What is wrong with a row, by itself and beside the rows before it."""
+        alone = list(row_faults(row, self.roles))
+        return alone or [*self._id_faults(number, row), *self.columns.faults(row)]
+
+    def _id_faults(self, number: int, row: Mapping[str, Any]) -> Iterator[Fault]:
+        path, first = self.ids.setdefault(row["id"], (self.path, number))
+        if (path, first) != (self.path, number):
+            place = "" if path == self.path else f" of {path.name}"
+            text = (
+                f"key 'id': got {short(row['id'])}, which {self.unit} {first}{place} has too; "
+                "allowed is a unique id. Number the repeats of a segment."
+            )
+            yield Fault("same id", text)
 
     def finish(self) -> None:
         """Raise if there was any problem, or no row at all."""
@@ -91,40 +129,50 @@ class FileCheck:
 
 
 def row_problems(row: Any, roles: Roles) -> Iterator[str]:
+    return (fault.text for fault in row_faults(row, roles))
+
+
+def row_faults(row: Any, roles: Roles) -> Iterator[Fault]:
     if not isinstance(row, Mapping):
-        yield f"got {short(row)}; allowed is an object with the keys 'conversations' and 'id'."
+        yield Fault(
+            "no object", f"got {short(row)}; allowed is an object with the keys 'conversations' and 'id'."
+        )
         return
     for key in ("conversations", "id"):
         if row.get(key) is None:
-            yield f"key {key!r}: missing; got the keys {short(list(row))}. Add it."
+            yield Fault("missing key", f"key {key!r}: missing; got the keys {short(list(row))}. Add it.")
     for key, value in row.items():
         if key == "conversations" and value is not None:
-            yield from _turn_problems(value, roles)
+            yield from _turn_faults(value, roles)
         elif key in ("id", "system") and value is not None:
-            yield from _text_problems(f"key {key!r}", value)
+            yield from _text_faults(f"key {key!r}", value)
         elif key != "conversations":
-            yield from _scalar_problems(key, value)
+            yield from _scalar_faults(key, value)
 
 
-def _turn_problems(turns: Any, roles: Roles) -> Iterator[str]:
+def _turn_faults(turns: Any, roles: Roles) -> Iterator[Fault]:
     if not isinstance(turns, list) or not turns:
-        yield f"key 'conversations': got {short(turns)}; allowed is a list of questions and answers."
+        text = f"key 'conversations': got {short(turns)}; allowed is a list of questions and answers."
+        yield Fault("no turns", text)
         return
     for index, turn in enumerate(turns):
         where = f"key 'conversations[{index}]'"
         if not isinstance(turn, Mapping) or set(turn) != {"from", "value"}:
-            yield f"{where}: got {short(turn)}; allowed are exactly the keys 'from' and 'value'."
+            text = f"{where}: got {short(turn)}; allowed are exactly the keys 'from' and 'value'."
+            yield Fault("keys of a turn", text)
             continue
-        yield from _text_problems(f"key 'conversations[{index}].value'", turn["value"])
+        yield from _text_faults(f"key 'conversations[{index}].value'", turn["value"])
         expected = (roles.human, roles.gpt)[index % 2]
         if turn["from"] != expected:
             got = short(turn["from"])
-            yield f"key 'conversations[{index}].from': got {got}; {_role_advice(expected, roles)}"
+            text = f"key 'conversations[{index}].from': got {got}; {_role_advice(expected, roles)}"
+            yield Fault("role", text)
     if len(turns) % 2:
-        yield (
+        text = (
             f"key 'conversations': got {len(turns)} turns; allowed is an even number, so that the last "
             f"one is an answer by {roles.gpt!r}. Add the answer or drop the question."
         )
+        yield Fault("odd turns", text)
 
 
 def _role_advice(expected: str, roles: Roles) -> str:
@@ -134,23 +182,28 @@ def _role_advice(expected: str, roles: Roles) -> str:
     )
 
 
-def _text_problems(where: str, value: Any) -> Iterator[str]:
+def _text_faults(where: str, value: Any) -> Iterator[Fault]:
     if not isinstance(value, str) or not value.strip():
-        yield f"{where}: got {short(value)}; allowed is text that is not empty. Fill it in or drop the row."
+        text = f"{where}: got {short(value)}; allowed is text that is not empty. Fill it in or drop the row."
+        yield Fault("no text", text)
     elif SURROGATE.search(value):
-        yield f"{where}: got {short(value)}, half a surrogate pair; allowed is valid Unicode. Repair it."
+        text = f"{where}: got {short(value)}, half a surrogate pair; allowed is valid Unicode. Repair it."
+        yield Fault("half a surrogate", text)
 
 
-def _scalar_problems(key: Any, value: Any) -> Iterator[str]:
+def _scalar_faults(key: Any, value: Any) -> Iterator[Fault]:
     if not isinstance(key, str):
-        yield f"key {key!r}: got a key of type {type(key).__name__}; allowed is text. Rename it."
+        text = f"key {key!r}: got a key of type {type(key).__name__}; allowed is text. Rename it."
+        yield Fault("key", text)
     elif value is not None and not isinstance(value, str | bool | int | float):
-        yield (
+        text = (
             f"key {key!r}: got {short(value)} ({type(value).__name__}); allowed is text, a number, a boolean "
             "or nothing. Flatten it into keys of their own."
         )
+        yield Fault("nested value", text)
     elif isinstance(value, float) and not math.isfinite(value):
-        yield f"key {key!r}: got {value}; allowed is a finite number. Leave the key out where it is unknown."
+        text = f"key {key!r}: got {value}; allowed is a finite number. Leave the key out where it is unknown."
+        yield Fault("not finite", text)
 
 
 def _kind(value: Any) -> str:

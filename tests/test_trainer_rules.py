@@ -1,0 +1,148 @@
+"""ShareGPT rules of other trainers: our rows pass, and faults are found by those whose rules they break."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from data_builders.sharegpt import Roles, write_sharegpt
+from data_builders.trainer_rules import TRAINER_RULES
+
+CHAT = Roles("user", "assistant")
+ALL = set(TRAINER_RULES)
+
+
+def make_row(roles: Roles = CHAT, n_exchanges: int = 1, **extra) -> dict:
+    turns = []
+    for k in range(n_exchanges):
+        turns += [{"from": roles.human, "value": f"Question {k}?"}, {"from": roles.gpt, "value": f"A {k}."}]
+    return {"conversations": turns, "id": "r0", **extra}
+
+
+def found(row: dict, roles: Roles = CHAT, notes: bool = False) -> dict[str, list[str]]:
+    """Kinds of faults (or notes) of a row, by trainer, of those that have any."""
+    kinds = {
+        name: [fault.kind for fault in rules(roles).faults(row) if fault.note == notes]
+        for name, rules in TRAINER_RULES.items()
+    }
+    return {name: what for name, what in kinds.items() if what}
+
+
+@pytest.mark.parametrize("n_exchanges", [1, 3])
+@pytest.mark.parametrize("system", [{}, {"system": "You read biosignals."}])
+def test_rows_with_the_roles_of_chat_templates_pass_everywhere(tmp_path, n_exchanges, system):
+    row = make_row(CHAT, n_exchanges, **system)
+    write_sharegpt([row], tmp_path / "train.jsonl", CHAT)  # a row of ours: refused if it were none
+    assert found(row) == {}
+
+
+@pytest.mark.parametrize("roles", [Roles(), Roles("person", "model")])
+def test_other_roles_pass_where_settings_can_name_them(roles):
+    """TRL has no setting for roles: the template gets the names of the file."""
+    assert found(make_row(roles, 2), roles) == {"trl": ["role"] * 4}
+
+
+def without(row: dict, *indices: int) -> dict:
+    turns = [turn for k, turn in enumerate(row["conversations"]) if k not in indices]
+    return row | {"conversations": turns}
+
+
+def unknown_role() -> dict:
+    row = make_row(CHAT, 2)
+    row["conversations"][2] = {"from": "narrator", "value": "It rains."}
+    return row
+
+
+def with_turn_key() -> dict:
+    row = make_row()
+    row["conversations"][1]["weight"] = 1
+    return row
+
+
+def with_value(value) -> dict:
+    row = make_row()
+    row["conversations"][1]["value"] = value
+    return row
+
+
+FAULTS = {
+    "answer first": (without(make_row(CHAT, 2), 0), {"llamafactory"}),
+    "two questions in a row": (without(make_row(CHAT, 3), 1, 5) | {}, {"llamafactory", "axolotl"}),
+    "two questions before an answer": (without(make_row(CHAT, 2), 1), {"llamafactory"}),
+    "unknown role": (unknown_role(), ALL),
+    "empty system": (make_row(system=""), {"llamafactory"}),
+    "odd count": (without(make_row(CHAT, 2), 3), {"llamafactory", "axolotl"}),
+    "no answer": (without(make_row(), 1), ALL),
+    "no turns": (make_row(n_exchanges=0), ALL),
+    "no conversations": ({"id": "r0"}, ALL),
+    "answer is null": (with_value(None), ALL),
+    "answer is empty": (with_value(""), {"axolotl"}),
+    "surplus turn key": (with_turn_key(), {"unsloth"}),
+    "not an object": ("hello", ALL),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_by_exactly_the_trainers_whose_rules_it_breaks(name):
+    row, trainers = FAULTS[name]
+    assert set(found(row)) == trainers
+
+
+def test_a_turn_of_the_system_is_read_everywhere_and_the_key_by_two():
+    turn = {"from": "system", "value": "You read biosignals."}
+    first = make_row() | {"conversations": [turn, *make_row()["conversations"]]}
+    assert found(first) == found(first, notes=True) == {}
+    key = make_row(system="You read biosignals.")
+    assert set(found(key, notes=True)) == {"unsloth", "trl"}
+
+
+def test_the_system_late_in_a_conversation_is_an_unknown_role_for_llama_factory():
+    row = make_row(CHAT, 2)
+    row["conversations"].insert(2, {"from": "system", "value": "Be brief."})
+    assert found(row)["llamafactory"] == ["role", "odd turns"]
+
+
+def test_faults_name_key_value_and_effect():
+    fault = next(iter(TRAINER_RULES["llamafactory"](CHAT).faults(FAULTS["answer first"][0])))
+    assert "'conversations[0].from': got 'assistant'" in fault.text
+    assert "'user'" in fault.text
+    assert "skipped" in fault.text
+
+
+def test_unsloth_tells_roles_from_texts_by_how_many_there_are():
+    rules = TRAINER_RULES["unsloth"](CHAT)
+    assert [fault.kind for fault in rules.first_rows_faults([make_row()] * 3)] == ["few texts"]
+    assert list(rules.first_rows_faults([make_row(CHAT, 2)])) == []
+
+
+@pytest.mark.parametrize("roles", [Roles(), CHAT, Roles("person", "model")])
+def test_settings_are_of_the_form_that_the_trainers_read(roles):
+    text = {name: rules(roles).settings() for name, rules in TRAINER_RULES.items()}
+    entry = json.loads(text["llamafactory"])["biollm"]
+    tags = entry.get("tags", {"user_tag": "human", "assistant_tag": "gpt"})
+    assert (tags["user_tag"], tags["assistant_tag"]) == (roles.human, roles.gpt)
+    [dataset] = yaml.safe_load(text["axolotl"])["datasets"]
+    assert dataset["message_property_mappings"] == {"role": "from", "content": "value"}
+    named = dataset.get("roles", {"user": ["human", "user"], "assistant": ["gpt", "assistant"]})
+    assert roles.human in named["user"]
+    assert roles.gpt in named["assistant"]
+    assert ("'person'" in text["unsloth"]) == (roles.human == "person")
+
+
+@pytest.mark.parametrize("name", ["unknown role", "no turns", "surplus turn key"])
+def test_the_rules_of_trl_are_those_of_the_installed_one(name):
+    from trl.data_utils import is_conversational, maybe_convert_to_chatml
+
+    row = json.loads(json.dumps(FAULTS[name][0] | {"system": "You read biosignals."}))
+    known = TRAINER_RULES["trl"](CHAT).names
+    chat = maybe_convert_to_chatml(row)
+    # Roles keep their names, and the key 'system' becomes no message.
+    assert {m["role"] for m in chat["messages"]} - set(known) == (
+        {"narrator"} if name == "unknown role" else set()
+    )
+    assert all(m["content"] != "You read biosignals." for m in chat["messages"])
+    if name == "no turns":
+        with pytest.raises(IndexError):
+            is_conversational(chat)
