@@ -24,7 +24,7 @@ from data_builders.sharegpt import (
     Roles,
     check_token_lengths,
     read_sharegpt,
-    to_prompt_completion,
+    to_prompt_completions,
     token_lengths,
 )
 from data_builders.stage import close_stage, open_stage, read_stamp
@@ -226,7 +226,7 @@ def _training_rows(config: FinetuneConfig, card: dict, tokenizer: Any, max_lengt
     roles = Roles(**card["roles"])
     rows = read_sharegpt(Path(config.dataset_path) / card["file"], roles)
     check_token_lengths(rows, token_lengths(rows, tokenizer, roles), max_length)
-    return Dataset.from_list([to_prompt_completion(row, roles) for row in rows])
+    return Dataset.from_list([part for row in rows for part in to_prompt_completions(row, roles)])
 
 
 def _train(

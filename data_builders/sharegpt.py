@@ -1,4 +1,4 @@
-"""ShareGPT conversations on disk, as JSONL or Parquet, checked whenever they are written or read."""
+"""ShareGPT conversations on disk, as JSONL (plain or zstd) or Parquet, checked whenever written or read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data_builders._sharegpt_files import checked_suffix, jsonl_to_parquet, opened_jsonl, raw_rows, shards
 from data_builders._sharegpt_rules import (
     DEFAULT_ROLES,
     MAX_PROBLEMS,
@@ -28,13 +29,12 @@ __all__ = [
     "read_sharegpt",
     "render_token_lengths",
     "to_messages",
-    "to_prompt_completion",
+    "to_prompt_completions",
     "token_length_report",
     "token_lengths",
     "write_sharegpt",
 ]
 
-SUFFIXES = (".jsonl", ".parquet")
 BATCH = 1024
 
 
@@ -47,7 +47,7 @@ def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: R
         ``{"conversations": [{"from": ..., "value": ...}, ...], "id": str, "system"?: str}`` and any
         further keys with text, numbers, booleans or None. Keys with None are left out.
     path : str or Path
-        Ends with ``.jsonl`` or ``.parquet``.
+        Ends with ``.jsonl``, ``.jsonl.zst`` or ``.parquet``.
     roles : Roles
         The names in the rows' ``from`` fields.
 
@@ -61,21 +61,21 @@ def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: R
     ShareGPTError
         With the problems of all rows; nothing is written then.
     """
-    path = _checked_suffix(path)
+    path = checked_suffix(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     check = FileCheck(path, "row", roles)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     # Parquet needs the types of all columns before its first row, so its rows wait in a JSONL file.
-    staged = path.with_name(path.name + ".staged") if path.suffix == ".parquet" else partial
+    staged = partial.with_suffix(".staged") if path.suffix == ".parquet" else partial
     try:
-        with staged.open("w", encoding="utf-8", newline="\n") as file:
+        with opened_jsonl(staged, path.suffix == ".zst") as file:
             for number, row in enumerate(rows, start=1):
                 plain = _without_none(row)
                 if check.accepts(number, plain):
                     file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
         check.finish()
         if path.suffix == ".parquet":
-            _jsonl_to_parquet(staged, partial, check.kinds)
+            jsonl_to_parquet(staged, partial, check.kinds)
         os.replace(partial, path)
     finally:
         staged.unlink(missing_ok=True)
@@ -84,28 +84,31 @@ def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: R
 
 
 def iter_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file up to its first problem; keys with None are left out.
+    """Yield the rows of a file, or of all shards in a folder, up to the first problem.
+
+    Keys with None are left out.
 
     Raises
     ------
     ShareGPTError
         After the last row, if any row had a problem: with all of them, each with file, line and key.
     """
-    path = _checked_suffix(path)
-    parquet = path.suffix == ".parquet"
-    check = FileCheck(path, "row" if parquet else "line", roles)
-    for number, row, problem in _parquet_rows(path) if parquet else _jsonl_rows(path):
-        if problem:
-            check.add(number, problem)
-            continue
-        plain = _without_none(row) if isinstance(row, Mapping) else row
-        if check.accepts(number, plain) and not check.n_problems:
-            yield plain
+    files = shards(path)
+    check = FileCheck(files[0], "row" if files[0].suffix == ".parquet" else "line", roles)
+    for file in files:
+        check.path = file
+        for number, row, problem in raw_rows(file):
+            if problem:
+                check.add(number, problem)
+                continue
+            plain = _without_none(row) if isinstance(row, Mapping) else row
+            if check.accepts(number, plain) and not check.n_problems:
+                yield plain
     check.finish()
 
 
 def read_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> list[dict[str, Any]]:
-    """Read all rows of a ``.jsonl`` or ``.parquet`` file; see `iter_sharegpt`."""
+    """Read all rows of a file or of a folder of shards; see `iter_sharegpt`."""
     return list(iter_sharegpt(path, roles))
 
 
@@ -130,15 +133,18 @@ def to_messages(row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES) -> list[di
     return system + [{"role": names[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
 
 
-def to_prompt_completion(
+def to_prompt_completions(
     row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES
-) -> dict[str, list[dict[str, str]]]:
-    """Split a row into TRL's conversational prompt (all up to the last question) and its completion.
+) -> list[dict[str, list[dict[str, str]]]]:
+    """Split a row into TRL's conversational prompts and completions, one pair an answer.
 
-    Trained so, the loss covers the last answer only, on any chat template.
+    Each answer is the completion of all that was said before it. Trained so, the loss covers every answer
+    once and nothing else, on any chat template: masks of several answers in one row need templates that mark
+    them.
     """
     messages = to_messages(row, roles)
-    return {"prompt": messages[:-1], "completion": messages[-1:]}
+    answers = [k for k, message in enumerate(messages) if message["role"] == "assistant"]
+    return [{"prompt": messages[:k], "completion": [messages[k]]} for k in answers]
 
 
 def token_lengths(
@@ -235,68 +241,3 @@ def _without_none(row: Mapping[str, Any]) -> dict[str, Any]:
     """Drop keys without a value, as Parquet cannot tell them from missing ones, and unpack NumPy scalars."""
     items = ((key, value.item() if isinstance(value, np.generic) else value) for key, value in row.items())
     return {key: value for key, value in items if value is not None}
-
-
-def _checked_suffix(path: str | Path) -> Path:
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise ShareGPTError(f"{path}: got the suffix {path.suffix!r}; allowed are {' and '.join(SUFFIXES)}.")
-    return path
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, *_parsed(line)
-
-
-def _parsed(line: bytes) -> tuple[Any, str | None]:
-    try:
-        return json.loads(line.decode("utf-8"), parse_constant=_refuse), None
-    except ValueError as error:
-        return None, f"got {short(line[:60])}, which is not valid JSON in UTF-8 ({error}). Repair it."
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON number")
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
-        raise ShareGPTError(
-            f"{path}: is not a Parquet file ({error}). Write it with write_sharegpt."
-        ) from error
-    with file:
-        rows = (row for batch in file.iter_batches(batch_size=BATCH) for row in batch.to_pylist())
-        for number, row in enumerate(rows, start=1):
-            yield number, row, None
-
-
-def _jsonl_to_parquet(source: Path, target: Path, kinds: Mapping[str, str]) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    types = {
-        "text": pyarrow.string(),
-        "boolean": pyarrow.bool_(),
-        "integer": pyarrow.int64(),
-        "number": pyarrow.float64(),
-    }
-    turn = pyarrow.struct([("from", pyarrow.string()), ("value", pyarrow.string())])
-    columns = [(key, types[kind]) for key, kind in kinds.items()]
-    schema = pyarrow.schema([("conversations", pyarrow.list_(turn)), *columns])
-    with pyarrow.parquet.ParquetWriter(target, schema) as writer, source.open(encoding="utf-8") as lines:
-        batch: list[dict[str, Any]] = []
-        for line in lines:
-            batch.append(json.loads(line))
-            if len(batch) == BATCH:
-                writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
-                batch = []
-        if batch:
-            writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))

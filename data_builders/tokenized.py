@@ -141,7 +141,6 @@ class TokenizedSegments:
         _check_columns(self.table, self.card, where)
         self._columns: dict[str, np.ndarray] = {}
         self._scale = None if self.card.scale is None else (self.card.scale[0], self.card.scale[1])
-        self._described = [_with_open_ends(quantity) for quantity in self.card.quantities]
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -208,16 +207,11 @@ class TokenizedSegments:
 
     def _quantities(self, row: int) -> tuple[Quantity, ...]:
         values = self.value(row, "values") or []
-        pairs = zip(self._described, values, strict=bool(values))
+        pairs = zip(self.card.quantities, values, strict=bool(values))
         return tuple(Quantity(**about, value=value) for about, value in pairs if not math.isnan(value))
 
 
 _PLAIN = ("emotion", "valence", "arousal", "transition", "reading", "confidence", "unusable")
-
-
-def _with_open_ends(quantity: dict[str, Any]) -> dict[str, Any]:
-    low, high = quantity["low"], quantity["high"]
-    return quantity | {"low": -math.inf if low is None else low, "high": math.inf if high is None else high}
 
 
 def _read_folder(folder: Path) -> tuple[SegmentsCard, pyarrow.Table]:

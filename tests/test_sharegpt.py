@@ -14,13 +14,13 @@ from data_builders.sharegpt import (
     read_sharegpt,
     render_token_lengths,
     to_messages,
-    to_prompt_completion,
+    to_prompt_completions,
     token_length_report,
     token_lengths,
     write_sharegpt,
 )
 
-SUFFIXES = (".jsonl", ".parquet")
+SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 
 
 def make_row(number: int, human: str = "human", gpt: str = "gpt", n_exchanges: int = 1, **extra) -> dict:
@@ -53,8 +53,8 @@ def test_what_is_written_is_read_back(tmp_path, suffix, names):
     assert os.listdir(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_both_formats_load_with_datasets(tmp_path, suffix):
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_files_load_with_datasets(tmp_path, suffix):
     datasets = pytest.importorskip("datasets")
     path = tmp_path / f"train{suffix}"
     rows = [make_row(n, fold=n) for n in range(5)]
@@ -198,11 +198,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, suffix):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(ShareGPTError, match=r"suffix '.csv'; allowed are .jsonl and .parquet"):
+    with pytest.raises(ShareGPTError, match=r"suffix '.csv'; allowed are .jsonl, .jsonl.zst, .parquet"):
         write_sharegpt([make_row(0)], tmp_path / "train.csv")
     (tmp_path / "train.parquet").write_text("{}")
     with pytest.raises(ShareGPTError, match="not a Parquet file"):
         read_sharegpt(tmp_path / "train.parquet")
+    (tmp_path / "train.jsonl.zst").write_text("{}")
+    with pytest.raises(ShareGPTError, match="line 1: the zstd stream is broken"):
+        read_sharegpt(tmp_path / "train.jsonl.zst")
     with pytest.raises(ValueError, match="two different"):
         Roles(human="gpt")
 
@@ -213,11 +216,53 @@ def test_messages_carry_every_turn_under_the_names_of_chat_templates():
     messages = to_messages(row, roles)
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user", "assistant"]
     assert [m["content"] for m in messages[1:]] == [turn["value"] for turn in row["conversations"]]
-    parts = to_prompt_completion(row, roles)
-    assert parts["prompt"] + parts["completion"] == messages
-    assert parts["completion"] == [{"role": "assistant", "content": "stress"}]
     with pytest.raises(ShareGPTError, match="'frage'"):
         to_messages(row)
+
+
+def test_every_answer_is_completed_once_with_all_before_it_as_its_prompt():
+    row = make_row(0, n_exchanges=3, system="Classes: relax, stress.")
+    messages = to_messages(row)
+    parts = to_prompt_completions(row)
+    assert [part["prompt"] + part["completion"] for part in parts] == [messages[:3], messages[:5], messages]
+    assert [part["completion"] for part in parts] == [[messages[k]] for k in (2, 4, 6)]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_folder_of_shards_is_read_in_order(tmp_path, suffix):
+    rows = [make_row(n) for n in range(25)]
+    for shard in (2, 0, 1):
+        write_sharegpt(rows[10 * shard : 10 * shard + 10], tmp_path / f"0000{shard}{suffix}")
+    assert read_sharegpt(tmp_path) == rows
+
+
+def test_ids_are_unique_over_all_shards(tmp_path):
+    """Each file is right by itself, and the repeated id is in the same line of both."""
+    for shard in range(2):
+        write_sharegpt([make_row(shard), make_row(5)], tmp_path / f"{shard}.jsonl")
+    with pytest.raises(
+        ShareGPTError, match=r"1\.jsonl: line 2: key 'id': got 'row-5', which line 2 of 0\.jsonl has too"
+    ):
+        read_sharegpt(tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(ShareGPTError, match=r"got files of the formats \[\]"):
+        read_sharegpt(tmp_path)
+    write_sharegpt([make_row(0)], tmp_path / "0.jsonl")
+    write_sharegpt([make_row(1)], tmp_path / "1.jsonl.zst")
+    with pytest.raises(ShareGPTError, match=r"formats \['jsonl', 'jsonl.zst'\]"):
+        read_sharegpt(tmp_path)
+    (tmp_path / "1.jsonl.zst").rename(tmp_path / "notes.txt")
+    with pytest.raises(ShareGPTError, match=r"notes\.txt: got the suffix '\.txt'"):
+        read_sharegpt(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_same_rows_give_the_same_bytes(tmp_path, suffix):
+    for name in ("a", "b"):
+        write_sharegpt([make_row(n) for n in range(3000)], tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
 @pytest.fixture(scope="module")
