@@ -18,7 +18,15 @@ from data_builders.segments import SignalSpec
 from encoders.features.cardiac import MINIMUM
 from encoders.features.catalogue import CATALOGUE, row_of
 
-__all__ = ["DESCRIBED", "TRAINING", "Described", "described", "quantity_values", "with_training_ranges"]
+__all__ = [
+    "DESCRIBED",
+    "TRAINING",
+    "Described",
+    "described",
+    "parts_of_column",
+    "quantity_values",
+    "with_training_ranges",
+]
 
 TRAINING = "10th to 90th percentile of the training subjects' windows"
 PERCENTILES = (10, 90)
@@ -59,7 +67,7 @@ class Described:
     digits : int
         Decimals that are written.
     low, high : float or None
-        Reference range in `unit`; None where it is that of the training subjects.
+        Reference range in `unit`; None where it is that of the training subjects, until it is known.
     source : str
         Of the range.
     expects : str
@@ -167,7 +175,7 @@ def described(
     list of Described
         In the order of `DESCRIBED`, channels in the order of `columns`; `key` is the column.
     """
-    parsed = [(column, *_parts(column)) for column in columns]
+    parsed = [(column, *parts_of_column(column)) for column in columns]
     found: dict[str, Described] = {}
     for row in DESCRIBED:
         for column, modality, base, channel in parsed:
@@ -177,8 +185,8 @@ def described(
     return list(found.values())
 
 
-def _parts(column: str) -> tuple[str, str, str]:
-    """Modality, feature and channel of a column; the feature is empty where the catalogue has none."""
+def parts_of_column(column: str) -> tuple[str, str, str]:
+    """Modality, feature and channel of a column of the features; all empty for a value that was given."""
     modalities = [name for name in CATALOGUE if column.startswith(f"{name}_")]
     if not modalities or modalities == ["features"]:
         return "", "", ""
@@ -238,7 +246,8 @@ def with_training_ranges(rows: Sequence[Described], values: np.ndarray) -> list[
     Returns
     -------
     list of Described
-        Those without any defined value are left out: nothing is known of their range.
+        Ranges of the training subjects are rounded as values are written. Where all windows have one value
+        there is none. Quantities that are undefined in all windows are left out.
     """
     known = ((row, column[np.isfinite(column)]) for row, column in zip(rows, values.T, strict=True))
     return [row if row.low is not None else _ranged(row, column) for row, column in known if column.size]
@@ -246,5 +255,7 @@ def with_training_ranges(rows: Sequence[Described], values: np.ndarray) -> list[
 
 def _ranged(row: Described, values: np.ndarray) -> Described:
     low, high = np.percentile(values, PERCENTILES)
-    digits = math.ceil(-math.log10((high - low) / STEPS)) if high > low else 0
-    return replace(row, low=float(low), high=float(high), digits=max(row.digits, digits))
+    if not low < high:
+        return row
+    digits = max(row.digits, math.ceil(-math.log10((high - low) / STEPS)))
+    return replace(row, low=round(float(low), digits), high=round(float(high), digits), digits=digits)

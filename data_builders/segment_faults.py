@@ -1,0 +1,150 @@
+"""What is wrong with the channels of segments: flat, clipped, missing, noise; and whether enough is left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from data_builders.channel_words import MODALITY_WORDS, channel_in_words
+from data_builders.recording import Signal
+from data_builders.segments import Segments, SignalSpec
+from data_builders.signal_quality import BANDS, FLAT_SECONDS, SEGMENT_SECONDS, signal_quality, snr
+from prompts.facts import Fault
+
+__all__ = ["channels_in_words", "segment_faults", "unusable"]
+
+STEADY = ("temperature", "spo2", "features")
+"""Modalities that hold one value for minutes without any fault."""
+SLOW = ("heart_rate", "acceleration")
+"""Modalities that hold one value for some seconds, as averaged pulses and an arm at rest do; they are flat
+where the whole segment has one value."""
+LEAST = 0.01
+"""Share of the segment from which a fault is named."""
+NOISE_DB = {"gsr": 3.0}
+"""SNR below which a channel is noise, where it is not 0 dB (more power outside of the band than inside).
+White noise alone at 4 Hz, as wrist bands record skin conductance, reaches 0 dB."""
+LEAST_NOISE = {"gsr": 0.01}
+"""µS, standard deviation outside of the band from which it matters: half of the smallest response. Where
+nothing happens, the last bit of the converter is all there is, and is no fault."""
+MICROSIEMENS = ("µS", "uS", "µmho", "umho")
+LOST = 0.5
+"""Share of a channel from which it is lost, and share of the lost modalities beyond which a segment is."""
+
+
+def channels_in_words(spec: SignalSpec, modality: str) -> list[str]:
+    """Names of a modality's channels in words; a lone channel is called as the modality."""
+    if len(spec.channel_names) == 1:
+        return [channel_in_words(modality)]
+    return [channel_in_words(modality, name) for name in spec.channel_names]
+
+
+def segment_faults(segments: Segments) -> list[tuple[Fault, ...]]:
+    """Find the faults of each segment, by channel.
+
+    The thresholds are those of `data_builders.signal_quality`: a stretch is flat after 5 s without change, a
+    channel is clipped where it stays at an extreme that is far more frequent than the levels beside it, and
+    it is noise where its band holds less power than the rest, in pieces of about 16 s (skin conductance:
+    less than twice the rest, and 0.01 µS of that). Modalities that may hold a value are judged over the
+    whole segment (`SLOW`) or not at all (`STEADY`).
+
+    Parameters
+    ----------
+    segments : Segments
+
+    Returns
+    -------
+    list of tuple of Fault
+        One entry a segment; the shares are of the segment, and those below 1 % are left out.
+
+    Notes
+    -----
+    What a store holds has been prepared. Gaps that were bridged look like signal, so that ``missing`` is
+    found only where they were left as NaN. After a high-pass or a resampling, flat and clipped stretches
+    move a little and are not found either; without preprocessing they are. Drift and hum that a filter took
+    away are no fault any more.
+    """
+    found: list[list[Fault]] = [[] for _ in range(len(segments))]
+    for modality, data in segments.signals.items():
+        spec = segments.specs[modality]
+        words = channels_in_words(spec, modality)
+        for row, channel, what, share in _of_modality(data, spec, modality):
+            if share >= LEAST:
+                found[row].append(Fault(words[channel], what, round(share, 3)))
+    return [tuple(faults) for faults in found]
+
+
+def _of_modality(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
+    """Segment, channel, fault and its share, in the order of segments and channels."""
+    found = [*_of_runs(data, spec, modality), *_of_noise(data, spec, modality)]
+    yield from sorted(found, key=lambda fault: fault[:2])
+
+
+def _of_runs(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
+    """Flat, clipped and missing stretches; where no sample is repeated or missing, there are none."""
+    repeats = (np.diff(data, axis=-1) == 0).mean(axis=-1)
+    at = np.argwhere((repeats >= LEAST / 2) | ~np.isfinite(data).all(axis=-1))
+    if not len(at):
+        return
+    seconds = data.shape[-1] / spec.sampling_rate if modality in SLOW else FLAT_SECONDS
+    rows, channels = at.T
+    suspects = Signal(data[rows, channels], spec.sampling_rate, tuple(map(str, range(len(at)))), spec.unit)
+    quality = signal_quality(suspects, flat_seconds=seconds)
+    missing = quality["nan_share"].to_numpy()
+    shares = {"missing": missing}
+    if modality not in STEADY:
+        # The quality table's are of the known samples.
+        shares |= {what: quality[f"{what}_share"].to_numpy() * (1 - missing) for what in ("flat", "clipped")}
+    for what, values in shares.items():
+        for k in np.flatnonzero(values):
+            yield int(rows[k]), int(channels[k]), what, float(values[k])
+
+
+def _of_noise(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
+    """Pieces with too little power inside the modality's band, as a share of all."""
+    band = BANDS.get(modality)
+    if band is None:
+        return
+    n_pieces = max(1, round(data.shape[-1] / spec.sampling_rate / SEGMENT_SECONDS))
+    worst = NOISE_DB.get(modality, 0.0)
+    least = LEAST_NOISE.get(modality, 0.0) if spec.unit in MICROSIEMENS else 0.0
+    for row, channel in np.ndindex(data.shape[:2]):
+        pieces = np.array_split(data[row, channel], n_pieces)
+        noisy = float(np.mean([_is_noise(piece, spec.sampling_rate, band, worst, least) for piece in pieces]))
+        if noisy:
+            yield row, channel, "noise", noisy
+
+
+def _is_noise(
+    piece: np.ndarray, sampling_rate: float, band: tuple[float, float], worst: float, least: float
+) -> bool:
+    ratio = snr(piece, sampling_rate, band)
+    # Of the variance, the part outside of the band.
+    return bool(ratio < worst and np.nanstd(piece) >= least * np.sqrt(1 + 10 ** (ratio / 10)))
+
+
+def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:
+    """Why nothing should be read from a segment with these faults; empty if enough is left.
+
+    A channel is lost if half of it or more is flat, clipped, missing or noise, a modality if all of its
+    channels are, and a segment if more than half of its modalities are.
+    """
+    lost: dict[str, float] = defaultdict(float)
+    for fault in faults:
+        # Noise may lie on the other faults; those cannot lie on each other.
+        if fault.what != "noise":
+            lost[fault.channel] += fault.share
+    for fault in faults:
+        lost[fault.channel] = max(lost[fault.channel], fault.share)
+    gone = [
+        name
+        for name, spec in specs.items()
+        if all(lost[channel] >= LOST for channel in channels_in_words(spec, name))
+    ]
+    if len(gone) <= LOST * len(specs):
+        return ""
+    if len(gone) == len(specs):
+        return "no signal can be read"
+    words = [MODALITY_WORDS.get(name, name.replace("_", " ")) for name in gone]
+    return f"most signals cannot be read ({', '.join(words)})"
