@@ -50,6 +50,7 @@ UNITS = {
 }
 """A recording's unit in words, and by how much its values are multiplied for it."""
 UNKNOWN_UNIT = "units as recorded"
+DECIBELS = 20 / math.log(10)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ DESCRIBED: tuple[Described, ...] = (
     ),
     Described("acceleration_magnitude_std", "strength of movement", "{unit}", 3, expects="g"),
     Described("emg_rms", "{signal} amplitude", "{unit}", 1, expects="microvolts"),
-    Described("emg_median_frequency", "median frequency of the {signal}", "hertz", 0),
+    # ln of a ratio of amplitudes, here 20 log10 of it. No spectrum of the EMG: at the 100 to 128 Hz of many
+    # recordings half of it and more is missing, and what is left shows the mains.
+    Described("emg_contrast", "rise of the {signal} within the segment", "decibels", 1, scale=DECIBELS),
     *(
         Described(
             f"eeg_{band}_relative", f"relative {band} power of the {{signal}}", "percent", 0, scale=100.0
