@@ -1,6 +1,7 @@
 """Splits: which segments train, choose and test, by protocols that say what no two parts share."""
 
 from data_builders.splits.between_subjects import LeaveOneSubjectOut, SubjectHoldout, SubjectKFold
+from data_builders.splits.inner import inner_split
 from data_builders.splits.overlap import overlapping
 from data_builders.splits.protocols import (
     PROTOCOLS,
@@ -35,6 +36,7 @@ __all__ = [
     "TrialKFold",
     "find_splitter",
     "group_kfold",
+    "inner_split",
     "load_splits",
     "make_splits",
     "overlapping",
