@@ -26,7 +26,7 @@ __all__ = ["segment_table", "segments_card", "store_quantities", "tokenize"]
 
 PARTS = ("train", "validation")
 """Parts that an LLM is fitted on. The encoder is fitted on the first alone."""
-BLOCK_BYTES = 2**26
+BLOCK_BYTES = 2**23
 """Size of the streams that are read at a time, but never less than a subject."""
 
 

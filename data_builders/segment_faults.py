@@ -19,7 +19,7 @@ STEADY = ("temperature", "spo2", "features")
 """Modalities that hold one value for minutes without any fault."""
 SLOW = ("heart_rate", "acceleration")
 """Modalities that hold one value for some seconds, as averaged pulses and an arm at rest do; they are flat
-where the whole segment has one value."""
+where the whole segment has one value, and what they rest at is no limit of the sensor: never clipped."""
 LEAST = 0.01
 """Share of the segment from which a fault is named."""
 NOISE_DB = {"gsr": 3.0}
@@ -95,7 +95,8 @@ def _of_runs(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tupl
     shares = {"missing": missing}
     if modality not in STEADY:
         # The quality table's are of the known samples.
-        shares |= {what: quality[f"{what}_share"].to_numpy() * (1 - missing) for what in ("flat", "clipped")}
+        kinds = ("flat",) if modality in SLOW else ("flat", "clipped")
+        shares |= {what: quality[f"{what}_share"].to_numpy() * (1 - missing) for what in kinds}
     for what, values in shares.items():
         for k in np.flatnonzero(values):
             yield int(rows[k]), int(channels[k]), what, float(values[k])

@@ -1,14 +1,16 @@
 """python docs/write_features.py
 
-Writes docs/features.md from the rows of encoders/features/catalogue.py.
+Writes docs/features.md from the rows of encoders/features/catalogue.py and encoders/quantities.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from data_builders.channel_words import MODALITY_WORDS
 from encoders.features.catalogue import CATALOGUE
 from encoders.features.row import Row
+from encoders.quantities import DESCRIBED, Described, parts_of_column
 
 DOCS = Path(__file__).parent
 INTRODUCTION = """# Hand-made features
@@ -58,6 +60,15 @@ NOTES = {
     "after the Task Force 1996; rate, RMSSD and pNN50 after Baek et al. 2015; SDNN 60 s, the shortest in use "
     "(Shaffer and Ginsberg 2017).",
 }
+QUANTITIES = """## Quantities that are described in words
+
+What an LLM is taught to say of a segment, out of the standard set (`encoders/quantities.py`). Values are as
+measured, not normalised. Where the literature has no range that holds for any sensor it is that of the
+training subjects; so it is in windows that are too short for the literature's, and in recordings of another
+unit. Of several rows of one name the first that a store has is written.
+
+| feature | in words | unit | decimals | range | shortest window | source of the range |
+|---|---|---|---:|---|---:|---|"""
 HEAD = "| name | unit | formula | set | shortest window | source |\n|---|---|---|---|---:|---|"
 
 
@@ -74,9 +85,26 @@ def section(modalities: tuple[str, ...], title: str) -> str:
     return "\n".join([*lines, *(f"\n{note}" for note in notes)])
 
 
+def quantity_line(row: Described) -> str:
+    modality = parts_of_column(row.key)[0]
+    several = "`<channel>` " if modality in ("emg", "eeg") else ""
+    shown = {"signal": several + MODALITY_WORDS[modality], "unit": row.expects}
+    span = "" if row.low is None else f"{row.low:g} to {row.high:g}"
+    shortest = f"{row.shortest:g} s" if row.shortest else ""
+    cells = (
+        f"`{row.key}`",
+        row.name.format(**shown),
+        row.unit.format(**shown),
+        str(row.digits),
+        span,
+    )
+    return "| " + " | ".join((*cells, shortest, row.source)) + " |"
+
+
 def text() -> str:
     sections = [section(modalities, title) for modalities, title in TITLES.items()]
-    return "\n\n".join([INTRODUCTION.rstrip(), *sections]) + "\n"
+    quantities = "\n".join([QUANTITIES, *map(quantity_line, DESCRIBED)])
+    return "\n\n".join([INTRODUCTION.rstrip(), *sections, quantities]) + "\n"
 
 
 if __name__ == "__main__":
