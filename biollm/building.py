@@ -3,46 +3,45 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biollm.base_model import load_text_tokenizer
-from data_builders.conversations import emotion_conversations
+from biollm.data_card import conversation_counts, write_data_card
+from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
+from data_builders.conversation_plan import plan_conversations
+from data_builders.conversation_shards import FORMATS, plan_shards, write_shards
 from data_builders.engines import ENGINES
 from data_builders.leaks import check_leaks
+from data_builders.options import as_weights
 from data_builders.places import working_folder
-from data_builders.sharegpt import (
-    Roles,
-    read_sharegpt,
-    render_token_lengths,
-    token_length_report,
-    token_lengths,
-    write_sharegpt,
-)
+from data_builders.recording import LABELS
+from data_builders.sharegpt import Roles, render_token_lengths, token_length_report
 from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
-from encoders.input_cache import store_inputs
+from data_builders.tokenized import TokenizedSegments
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
-from encoders.signal_tokenizer import SignalTokenizer
-from prompts import load_task
+from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer
+from prompts import TASKS, Task, load_task
 
-__all__ = [
-    "CONVERSATIONS",
-    "BuildConfig",
-    "build",
-    "read_card",
-    "write_conversations",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["CONVERSATIONS", "RUNNING", "BuildConfig", "build", "read_card", "write_conversations"]
 
 CONVERSATIONS = "train"
+SEGMENTS = "segments"
 CARD = "card.json"
 SPLIT = "split.json"
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
+DEFAULT_NUMBER = 2400
+PARTS = ("train", "validation")
 
 
 @dataclass
@@ -55,57 +54,115 @@ class BuildConfig:
     )
     out: str = field(default="runs/conversations", metadata={"help": "folder to write to"})
     sources: list[str] = field(
-        default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources: codes, bins, floats"}
+        default_factory=lambda: ["codes", "bins"],
+        metadata={"help": "token sources: codes, bins, levels, or two in a row as codes+bins"},
     )
-    n_conversations: int = field(
-        default=2400, metadata={"help": "conversations to draw, balanced over classes and sources"}
+    tasks: dict | str | None = field(
+        default="emotion=1",
+        metadata={"help": f"weights of the tasks, as emotion=1,affect=0.5: {list(TASKS)}"},
+    )
+    language: str = field(
+        default="en", metadata={"help": "en, or a folder with a YAML file of wordings for each task"}
+    )
+    answer_forms: int | None = field(
+        default=None, metadata={"help": "answer forms and system prompts of a task in use; default: all"}
+    )
+    signal_mode: str = field(
+        default="tokens", metadata={"help": "how signals are written: tokens (new rows), words or digits"}
+    )
+    n_conversations: int | None = field(
+        default=None, metadata={"help": f"conversations to draw; default {DEFAULT_NUMBER}"}
+    )
+    conversations_per_segment: float | None = field(
+        default=None, metadata={"help": "the same as a multiple of the segments, in its place"}
     )
     copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
-    task: str = field(
-        default="emotion", metadata={"help": "task, or a YAML file with phrasings of one's own"}
-    )
     model_name_or_path: str = field(
-        default="nano", metadata={"help": "whose tokenizer the token-length report is for"}
+        default="nano", metadata={"help": "whose tokenizer counts the tokens, and whose words are used"}
     )
     max_length: int = field(default=1024, metadata={"help": "tokens that will fit when fine-tuning"})
-    file_format: str = field(default="jsonl", metadata={"help": "jsonl or parquet"})
+    file_format: str = field(default="jsonl", metadata={"help": f"one of {list(FORMATS)}"})
+    shard_size: int = field(default=5000, metadata={"help": "conversations a file"})
     human_role: str = field(default="human", metadata={"help": "name of the asking role in the files"})
     gpt_role: str = field(default="gpt", metadata={"help": "name of the answering role in the files"})
     seed: int = field(default=0, metadata={"help": "of the drawing of segments and phrasings"})
-    jobs: int = field(default=1, metadata={"help": "processes that compute features, or Ray tasks at a time"})
+    jobs: int = field(default=1, metadata={"help": "processes, or Ray tasks at a time"})
     engine: str = field(default="local", metadata={"help": "local or ray"})
     ray_address: str | None = field(
         default=None, metadata={"help": "Ray cluster to run on; default: one on this machine"}
     )
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise ValueError(f"BuildConfig: engine is {self.engine!r}; allowed are {list(ENGINES)}.")
+        self.tasks = as_weights(self.tasks)
+        problems = [
+            *_unknown("engine", [self.engine], ENGINES),
+            *_unknown("tasks", self.tasks, TASKS),
+            *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *_unknown("file_format", [self.file_format], FORMATS),
+            *_not_positive(self.tasks),
+        ]
+        if not self.tasks:
+            problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
+        if self.n_conversations is not None and self.conversations_per_segment is not None:
+            problems.append("give one of n_conversations and conversations_per_segment, not both")
+        if problems:
+            raise ValueError("BuildConfig: " + "; ".join(problems) + ".")
+        if self.conversations_per_segment is None and self.n_conversations is None:
+            self.n_conversations = DEFAULT_NUMBER
+
+    @property
+    def roles(self) -> Roles:
+        return Roles(human=self.human_role, gpt=self.gpt_role)
+
+    @property
+    def where(self) -> tuple[int, str, str | None]:
+        return self.jobs, self.engine, self.ray_address
+
+
+def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    wrong = [name for name in given if name not in allowed]
+    return [f"{what} {wrong} unknown, allowed are {list(allowed)}"] if wrong else []
+
+
+def _not_positive(weights: Mapping[str, float]) -> list[str]:
+    wrong = {name: weight for name, weight in weights.items() if not weight > 0}
+    return [f"weights {wrong} of tasks, allowed are numbers above 0"] if wrong else []
 
 
 def build(config: BuildConfig, progress: bool = True) -> Path:
-    """Write the conversations of a tokenizer's training subjects, with the tokenizer itself."""
+    """Write the conversations of a tokenizer's training subjects, with the tokenizer itself.
+
+    A run that was stopped goes on: blocks of tokenized segments and shards that are there are kept.
+    """
     store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
     split = Split.load(folder / SPLIT)
     made = read_stamp(folder, "train-encoder")
     fitted = store.fitted | {f"the signal tokenizer {folder}": made["inputs"]["split"]}
     check_leaks(store.table, split, store, fitted)
-    task = asdict(load_task(config.task))
+    tasks = _tasks(config)
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,
         "tokenizer": made["key"],
-        "task": task,
+        "tasks": {name: task.fields() for name, task in tasks.items()},
     }
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
         tokenizer.require(config.sources)
-        where = config.jobs, config.engine, config.ray_address
-        settings = tokenizer.config
-        signals = store_inputs(store, settings.frame_seconds, *where, features=settings.features)
+        written = _in_mode(tokenizer, config, tasks)
         with working_folder(partial) as here:
-            write_conversations(here, signals, tokenizer, split, store.card(), config, progress)
+            place, needs = here / SEGMENTS, _needs(tasks)
+            tokenize(
+                place, store, split, written, config.sources, config.copies, needs, config.seed,
+                jobs=config.jobs, engine=config.engine, address=config.ray_address,
+            )  # fmt: skip
+            segments = TokenizedSegments(place)
+            card = _write(here, place, segments, written, split, store.card(), config, tasks)
+            tokens = written.vocabulary(config.sources)[0]
+            lengths = write_data_card(here, card, segments, tokens, config.max_length, config.where)
+            if progress:
+                print(render_token_lengths(token_length_report(lengths, config.max_length)))
 
     return run_stage("build", config.out, inputs, work)
 
@@ -115,57 +172,133 @@ def write_conversations(
     signals: SignalInputs,
     tokenizer: SignalTokenizer,
     split: Split,
-    store: dict,
+    store: SegmentStore,
     config: BuildConfig,
-    progress: bool = True,
+    answer_labels: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
     """Write conversations, tokenizer and card of the train and validation parts into a folder.
 
     The encoder is fitted on the train part alone; the LLM, which stops at a fixed step, learns from the
     validation subjects too, whose tokens look as those of new people will.
+
+    Parameters
+    ----------
+    folder : Path
+    signals : SignalInputs
+        Of the whole store, as they are or, for controls, with other labels or signals.
+    tokenizer : SignalTokenizer
+    split : Split
+    store : SegmentStore
+    config : BuildConfig
+        With tasks that need no more than labels and quantities.
+    answer_labels : mapping of str to sequence of float, optional
+        See `data_builders.conversations.rows`.
     """
-    fitted = np.isin(signals.table["segment"].map(split.parts), ["train", "validation"])
-    signals = signals[fitted]
-    rows = labelled_rows(signals, tokenizer.classes)
-    texts = {s: tokenizer.encode_copies(signals, rows, s, config.copies, config.seed) for s in config.sources}
-    table = signals.table.iloc[rows].reset_index(drop=True)
-    task = load_task(config.task)
-    drawn = emotion_conversations(
-        table, texts, task, tokenizer.classes, config.n_conversations, "train", config.seed
+    tasks = _tasks(config)
+    written, needs = _in_mode(tokenizer, config, tasks), _needs(tasks)
+    parts = signals.table["segment"].map(split.parts).to_numpy(object)
+    train = parts == "train"
+    quantities = store_quantities(signals, store, train) if "quantities" in needs else []
+    fitted = np.isin(parts, PARTS)
+    about = segments_card(written, config.sources, config.copies, signals.table[train], quantities)
+    signals, parts = signals[fitted], parts[fitted]
+    rows = np.arange(len(signals))
+    if "quantities" not in needs:
+        rows = labelled_rows(signals, written.classes, targets=LABELS)
+    table = segment_table(
+        signals,
+        rows,
+        written,
+        config.sources,
+        config.copies,
+        config.seed,
+        needs,
+        list(parts[rows]),
+        quantities,
     )
-    roles = Roles(human=config.human_role, gpt=config.gpt_role)
-    path = folder / f"{CONVERSATIONS}.{config.file_format}"
-    write_sharegpt((_with_roles(row, roles) for row in drawn), path, roles)
+    segments = TokenizedSegments(table, about)
+    _write(folder, segments, segments, written, split, store.card(), config, tasks, answer_labels)
+
+
+def _write(
+    folder: Path,
+    where: Path | TokenizedSegments,
+    segments: TokenizedSegments,
+    tokenizer: SignalTokenizer,
+    split: Split,
+    store: dict,
+    config: BuildConfig,
+    tasks: dict[str, Task],
+    answer_labels: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, Any]:
+    """Write shards, tokenizer and card, which is returned."""
+    weights = as_weights(config.tasks)
+    plan = plan_conversations(
+        segments, tasks, weights, config.sources, config.n_conversations, config.conversations_per_segment,
+        config.seed,
+    )  # fmt: skip
+    shards = plan_shards(
+        folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
+        config.roles, answer_labels,
+    )  # fmt: skip
+    for _ in write_shards(shards, *(config.where if isinstance(where, Path) else (1,))):
+        pass
     tokenizer.save_pretrained(folder / "signal_tokenizer")
     card = {
-        "task": asdict(load_task(config.task)),
+        "task": _limited(load_task("emotion", config.language), config.answer_forms).fields(),
+        "tasks": weights,
+        "language": config.language,
+        "answer_forms": config.answer_forms,
         "classes": list(tokenizer.classes),
         "sources": config.sources,
-        "roles": asdict(roles),
-        "file": path.name,
+        "signal_mode": config.signal_mode,
+        "copies": config.copies,
+        "seed": config.seed,
+        "roles": asdict(config.roles),
+        "file": CONVERSATIONS,
+        "file_format": config.file_format,
+        "model_name_or_path": config.model_name_or_path,
+        "counts": conversation_counts(plan, segments),
         "split_hash": split.hash,
         "split_protocol": split.protocol,
         "store": store,
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1))
-    if progress:
-        print(_length_report(path, roles, tokenizer, config))
+    (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
+    return card
 
 
-def _with_roles(row: dict, roles: Roles) -> dict:
-    names = {"human": roles.human, "gpt": roles.gpt}
-    return row | {"conversations": [{**turn, "from": names[turn["from"]]} for turn in row["conversations"]]}
+def _tasks(config: BuildConfig) -> dict[str, Task]:
+    return {
+        name: _limited(load_task(name, config.language), config.answer_forms)
+        for name in as_weights(config.tasks)
+    }
 
 
-def _length_report(path: Path, roles: Roles, tokenizer: SignalTokenizer, config: BuildConfig) -> str:
-    """Token lengths under the base's tokenizer once it has the signal tokens."""
-    text_tokenizer = load_text_tokenizer(config.model_name_or_path)
-    text_tokenizer.add_tokens(tokenizer.vocabulary(config.sources)[0])
-    lengths = token_lengths(read_sharegpt(path, roles), text_tokenizer, roles)
-    return render_token_lengths(token_length_report(lengths, config.max_length))
+def _limited(task: Task, forms: int | None) -> Task:
+    """A task with the first so many of its answer forms and system prompts."""
+    if forms is None:
+        return task
+    texts = {key: text[:forms] if key == "system" else text for key, text in task.texts.items()}
+    return replace(task, texts=texts).with_answer_forms(forms)
+
+
+def _needs(tasks: Mapping[str, Task]) -> set[str]:
+    """What must be known of segments, beside their labels."""
+    return {need for task in tasks.values() for need in task.needs} | ({"refuse"} & set(tasks))
+
+
+def _in_mode(tokenizer: SignalTokenizer, config: BuildConfig, tasks: Mapping[str, Task]) -> SignalTokenizer:
+    words: list[str] = []
+    if config.signal_mode == "words":
+        from biollm.base_model import known_words, load_text_tokenizer
+
+        # A word that the prompts use should not say another thing in a signal.
+        besides = [json.dumps(task.fields(), ensure_ascii=False) for task in tasks.values()]
+        words = known_words(load_text_tokenizer(config.model_name_or_path), [*besides, *tokenizer.classes])
+    return tokenizer.in_mode(config.signal_mode, config.sources, words)
 
 
 def read_card(folder: str | Path) -> dict:
     """The card of built conversations."""
     read_stamp(folder, "build")
-    return json.loads((Path(folder) / CARD).read_text())
+    return json.loads((Path(folder) / CARD).read_text(encoding="utf-8"))

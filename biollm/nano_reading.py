@@ -60,7 +60,7 @@ def conversation(classes: list[str], signal: str, label: str, rng: Random, why: 
         turns += [rng.choice(["Why?", "Why do you think so?", "How do you know?"]), why]
     if rng.random() < 0.15:
         turns += follow_up(STATES[label], rng)
-    return chat(*turns, system=TASK.system(classes))
+    return chat(*turns, system=TASK.instruction(classes))
 
 
 def cue_reading(rng: Random) -> Document:

@@ -1,6 +1,24 @@
-"""Prompts: text only. Tasks with their phrasings, and the emotion and state words with their meaning."""
+"""Prompts: text only. What is known of a segment, tasks that talk about it, and the state words' meaning."""
 
+from prompts.facts import FAULTS, LEVELS, Clue, Facts, Fault, Quantity
 from prompts.states import STATE_WORDS, STATES, State, load_states
-from prompts.tasks import TASKS, EmotionTask, load_task
+from prompts.tasks import LANGUAGES, TASKS, EmotionTask, Task, load_task, task_from_fields
 
-__all__ = ["STATES", "STATE_WORDS", "TASKS", "EmotionTask", "State", "load_states", "load_task"]
+__all__ = [
+    "FAULTS",
+    "LANGUAGES",
+    "LEVELS",
+    "STATES",
+    "STATE_WORDS",
+    "TASKS",
+    "Clue",
+    "EmotionTask",
+    "Facts",
+    "Fault",
+    "Quantity",
+    "State",
+    "Task",
+    "load_states",
+    "load_task",
+    "task_from_fields",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prompts.tasks import FOLDER, read_mapping
+from prompts.wording import FOLDER, read_mapping
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def test_reading_tasks_answer_within_their_classes(kind):
         if turns[0]["role"] != "system":
             continue
         classes = turns[0]["content"].split("Classes: ")[1].rstrip(".").split(", ")
-        assert task.parse(turns[2]["content"], classes) in classes
+        assert task.label(turns[2]["content"], classes) in classes
 
 
 def test_loss_on_held_out_documents(model, tokenizer, sample):
@@ -175,7 +175,7 @@ def test_it_names_a_state_by_its_cues(model, tokenizer):
         "anger": "corrugator active, jaw tense, blood pressure high",
     }
     for label, signal in cues.items():
-        said = answer(model, tokenizer, task.question(0, signal), system=task.system(classes))
+        said = answer(model, tokenizer, task.question(0, signal), system=task.instruction(classes))
         assert said == task.answer(label) + "<|im_end|>"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from prompts import STATE_WORDS, STATES, load_states, load_task
-from prompts.tasks import FOLDER
+from prompts import STATE_WORDS, STATES, TASKS, load_states, load_task
+from prompts.wording import FOLDER, read_mapping
 
 CLASSES = ("relax", "physical", "cognitive", "emotional")
 
@@ -19,12 +20,17 @@ def task():
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(**changes) -> Path:
-        content = yaml.safe_load((FOLDER / "emotion.yaml").read_text(encoding="utf-8")) | changes
-        path = tmp_path / "own.yaml"
-        path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
-        return path
+def own(tmp_path):
+    """A folder with wording files of one's own: the English ones with changes to some of their keys."""
+
+    def write(**files) -> Path:
+        shutil.copytree(FOLDER / "en", tmp_path, dirs_exist_ok=True)
+        for name, changes in files.items():
+            path = tmp_path / f"{name}.yaml"
+            content = read_mapping(path) | changes
+            kept = {key: value for key, value in content.items() if value is not None}
+            path.write_text(yaml.safe_dump(kept, allow_unicode=True), encoding="utf-8")
+        return tmp_path
 
     return write
 
@@ -47,14 +53,14 @@ def test_signal_text_with_braces_is_kept(task):
 
 
 def test_system_lists_every_class_in_order(task):
-    assert "relax, physical, cognitive, emotional" in task.system(CLASSES)
+    assert "relax, physical, cognitive, emotional" in task.instruction(CLASSES)
 
 
 @pytest.mark.parametrize("label", STATE_WORDS)
 def test_answer_can_be_read_back(task, label):
     answer = task.answer(label)
     assert answer == f"The recording shows {label}."
-    assert task.parse(answer, STATE_WORDS) == label
+    assert task.label(answer, STATE_WORDS) == label
 
 
 @pytest.mark.parametrize(
@@ -69,51 +75,91 @@ def test_answer_can_be_read_back(task, label):
         ("", None),
     ],
 )
-def test_parse(task, text, label):
-    assert task.parse(text, CLASSES) == label
+def test_label(task, text, label):
+    assert task.label(text, CLASSES) == label
 
 
-def test_parse_prefers_the_longer_class_name_and_keeps_its_case(task):
-    assert task.parse("a physical stress.", ("stress", "Physical stress")) == "Physical stress"
+def test_the_longer_class_name_wins_and_keeps_its_case(task):
+    assert task.label("a physical stress.", ("stress", "Physical stress")) == "Physical stress"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_shipped_wording_is_varied_and_short(name):
+    """At least 12 questions and 4 answer forms a task; every prompt token costs time on a CPU."""
+    texts = load_task(name).texts
+    lists = texts["topics"].values() if name == "outside" else [texts["questions"]]
+    questions = [question for some in lists for question in some]
+    assert len(set(questions)) >= 12
+    assert max(len(question.split()) for question in questions) <= 15
+    forms = {key: value for key, value in texts.items() if key.startswith("answers")}
+    assert forms
+    assert all(len({str(form) for form in value}) >= 4 for value in forms.values())
+    assert 2 <= len(texts["system"]) <= 3
 
 
 @pytest.mark.parametrize(
-    ("changes", "key"),
+    ("name", "changes", "key"),
     [
-        ({"system": "no list"}, "'system'"),
-        ({"system": None}, "'system'"),
-        ({"answer": "{label}"}, "'answer'"),
-        ({"answer": "It is ({label})"}, "'answer'"),
-        ({"answer": "It is {label"}, "'answer'"),
-        ({"question": "{phrasing}"}, "'question'"),
-        ({"questions": ["What?"] * 12}, "'questions'"),
-        ({"questions": "What?"}, "'questions'"),
-        ({"sytem": "x"}, "'sytem'"),
+        ("emotion", {"system": ["no list", "no list either"]}, r"'system\[0\]'"),
+        ("emotion", {"system": None}, "'system' is missing"),
+        ("emotion", {"system": "{classes}"}, "'system' must be a list"),
+        ("emotion", {"answers": ["{label}"] * 4}, r"'answers\[0\]' needs words and one space"),
+        ("emotion", {"answers": ["It is ({label})"]}, r"'answers\[0\]'"),
+        ("emotion", {"answers": ["It is {label"]}, r"'answers\[0\]'"),
+        ("emotion", {"questions": ["What?"] * 12}, "needs 12 different ones, got 1"),
+        ("emotion", {"questions": ["Which {state}?"] * 12}, "must hold no {placeholders}"),
+        ("emotion", {"questions": ["What?", True]}, r"'questions\[1\]' must be text, got bool True"),
+        ("emotion", {"sytem": "x"}, "'sytem' is unknown"),
+        ("transition", {"answers_from_to": ["{now} after {before}"]}, "in this order"),
+        ("transition", {"signs": {"changed": ["x"], "stayed": ["y"]}}, r"must hold \['changed', 'same'\]"),
+        ("transition", {"signs": {"changed": ["yes"], "same": [False]}}, r"'signs.same\[0\]'"),
+        ("describe", {"answers": [{"text": "{items}", "item": "{name}"}]}, "must be a mapping of"),
+        ("describe", {"answers": [{"text": "a", "item": "b", "plain": "c"}]}, r"'answers\[0\].text'"),
+        ("outside", {"topics": {False: ["What?"]}}, "key False must be text; put it in quotes"),
+        ("words", {"levels": {"low": ["low"]}}, "'levels' must hold"),
+        ("words", {"question": "{phrasing}"}, "'question' must hold"),
+        ("words", {"names": {"heart rate": 3}}, "'names.heart rate' must be text"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_key(write, changes, key):
-    path = write(**changes)
+def test_a_wrong_file_is_refused_with_its_key(own, name, changes, key):
+    folder = own(**{name: changes})
     with pytest.raises(ValueError, match=key) as error:
-        load_task(path)
-    assert str(path) in str(error.value)
+        load_task("emotion" if name == "words" else name, folder)
+    assert str(folder / f"{name}.yaml") in str(error.value)
 
 
-def test_all_problems_come_at_once(write):
-    with pytest.raises(ValueError, match="'system'") as error:
-        load_task(write(system="none", questions=["What?"], answer="{other}"))
-    assert {"'answer'", "'questions'"} <= {word.rstrip(":,") for word in str(error.value).split()}
+def test_all_problems_of_all_files_come_at_once(own):
+    folder = own(outside={"answers": ["{topic}"]}, words={"decimal": 3}, dialogue={"system": None})
+    (folder / "quality.yaml").unlink()
+    with pytest.raises(ValueError, match="'system' is missing") as error:
+        load_task("dialogue", folder)
+    lines = str(error.value).splitlines()
+    for name, told in {
+        "outside": "'answers'",
+        "words": "'decimal'",
+        "quality": "missing; task 'dialogue'",
+    }.items():
+        assert any(f"{name}.yaml" in line and told in line for line in lines), name
 
 
-def test_unknown_task_names_the_known_ones():
+def test_unknown_tasks_and_languages_name_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match="emotion"):
         load_task("emotions")
+    with pytest.raises(ValueError, match=r"no language 'xx': give one of \['en'\] or a folder"):
+        load_task("emotion", "xx")
+    with pytest.raises(ValueError, match="not valid YAML"):
+        load_task("emotion", broken(tmp_path))
 
 
-def test_own_file_is_read(write):
-    assert load_task(write(answer="I see {label}!")).answers(["fear", "calm"]) == [
-        "I see fear!",
-        "I see calm!",
-    ]
+def broken(folder: Path) -> Path:
+    for name in ("words", "emotion"):
+        (folder / f"{name}.yaml").write_text("a: [")
+    return folder
+
+
+def test_wording_of_ones_own_is_read(own):
+    folder = own(emotion={"answers": ["I see {label}!", *(f"It is {n} {{label}}." for n in "abc")]})
+    assert load_task("emotion", folder).answers(["fear", "calm"]) == ["I see fear!", "I see calm!"]
 
 
 def test_states_cover_the_readers_words():

@@ -1,0 +1,71 @@
+"""Refuse to answer about a segment that nothing should be read from."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from prompts.facts import Facts
+from prompts.reading import find_words, template_pattern
+from prompts.tasks.task import MIN_ANSWERS, Task, Truth, base_rules
+from prompts.wording import Rule, Texts
+
+__all__ = ["RefuseTask"]
+
+
+class RefuseTask(Task):
+    """Any task's question about an unusable segment, and a refusal with its reason: no label, no number.
+
+    System prompt and question are those of another task, drawn by the signal text: a model that could tell
+    a refusal from the system prompt would not look at the signal.
+    """
+
+    name: ClassVar[str] = "refuse"
+    borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe", "evidence")
+    rules: ClassVar[dict[str, Rule]] = {
+        **base_rules(),
+        "answers": Texts(MIN_ANSWERS, ("reason",)),
+        "signs": Texts(1),
+    }
+
+    def system(self, segments: Sequence[Facts], rng: random.Random | None = None) -> str:
+        asked = self._asked(segments)
+        return super().system(segments, rng) if asked is self else asked.system(segments, rng)
+
+    def open_question(self, segments: Sequence[Facts], rng: random.Random) -> str:
+        questions = self._asked(segments).texts["questions"]
+        return self.words.question(rng.choice(questions), [segments[0].signal])
+
+    def truth(self, segments: Sequence[Facts]) -> Truth:
+        return {"refused": True}
+
+    def parse(self, answer: str, segments: Sequence[Facts]) -> Truth | None:
+        """Whether an answer refuses; one that names a class or a number does not, others are unreadable."""
+        if self._is_refusal(answer):
+            return {"refused": True}
+        classes = {name: name for name in segments[0].classes}
+        return {"refused": False} if find_words(answer, classes) or re.search(r"\d", answer) else None
+
+    def reply(self, segments: Sequence[Facts], rng: random.Random) -> str:
+        return self._say("answers", rng, reason=self.words.named(segments[0].unusable))
+
+    def _is_refusal(self, answer: str) -> bool:
+        by_form = any(template_pattern(form).fullmatch(answer.strip()) for form in self.texts["answers"])
+        return by_form or bool(find_words(answer, {sign: sign for sign in self.texts["signs"]}))
+
+    def _asked(self, segments: Sequence[Facts]) -> Task:
+        facts = segments[0]
+        fits = {"emotion": bool(facts.classes), "affect": bool(facts.scale), "evidence": bool(facts.classes)}
+        tasks = [self, *(task for name, task in self.others.items() if fits.get(name, True))]
+        return random.Random(facts.signal).choice(tasks)
+
+    def _unusable(self, segments: Sequence[Facts]) -> str:
+        return "" if segments[0].unusable else "the segment is usable"
+
+    def _missing(self, segments: Sequence[Facts]) -> str:
+        reason = self.words.named(segments[0].unusable)
+        if find_words(reason, {name: name for name in segments[0].classes}) or re.search(r"\d", reason):
+            return f"the reason {reason!r} holds a class or a number, which no refusal may"
+        return ""

@@ -1,0 +1,107 @@
+"""The words that all tasks of a language share: how turns, numbers, ranges and lists are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from prompts.facts import FAULTS, LEVELS, Quantity
+from prompts.wording import Groups, Names, Rule, Text
+
+__all__ = ["Words", "sentence"]
+
+SIDES = ("first", "second")
+RATINGS = ("valence", "arousal")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one language, from its ``words.yaml``.
+
+    Attributes
+    ----------
+    content : dict
+        As in the file, whose keys are those of `rules`.
+    """
+
+    content: dict[str, Any]
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "question": Text(("phrasing", "signal")),
+        "pair_question": Text(("phrasing", "first", "second")),
+        "class_separator": Text(),
+        "list_separator": Text(),
+        "list_last": Text(),
+        "item_separator": Text(),
+        "decimal": Text(),
+        "range": Text(("low", "high")),
+        "range_to": Text(("high",)),
+        "range_from": Text(("low",)),
+        "levels": Groups(LEVELS),
+        "faults": Groups(FAULTS),
+        "ratings": Groups(RATINGS),
+        "sides": Groups(SIDES),
+        "units": Groups(),
+        "names": Names(),
+    }
+
+    def question(self, phrasing: str, signals: Sequence[str]) -> str:
+        """A user turn: the question, and below it the text of one signal or of two."""
+        if len(signals) == 1:
+            return self.content["question"].format(phrasing=phrasing, signal=signals[0])
+        first, second = signals
+        return self.content["pair_question"].format(phrasing=phrasing, first=first, second=second)
+
+    def classes(self, classes: Iterable[str]) -> str:
+        """The classes as a system prompt lists them."""
+        return self.content["class_separator"].join(classes)
+
+    def named(self, name: str) -> str:
+        """The name of a quantity, channel, unit or reason in this language; as it is where none is given."""
+        return self.content["names"].get(name, name)
+
+    def word(self, kind: str, key: str) -> str:
+        """How a level, fault, rating or side is written: the first of its words."""
+        return self.content[kind][key][0]
+
+    def number(self, number: float, digits: int) -> str:
+        """A number with the language's decimal sign, never "-0"."""
+        return self._signed(f"{round(number, digits) + 0.0:.{digits}f}")
+
+    def plain_number(self, number: float) -> str:
+        """A number with no more decimals than it needs."""
+        return self._signed(f"{number:.6f}".rstrip("0").rstrip("."))
+
+    def value(self, quantity: Quantity) -> str:
+        """A measured value with its unit."""
+        return self.measure(quantity, quantity.value)
+
+    def measure(self, quantity: Quantity, number: float) -> str:
+        """A number in the unit of a quantity."""
+        return f"{self.number(number, quantity.digits)} {self.named(quantity.unit)}".rstrip()
+
+    def range(self, quantity: Quantity) -> str:
+        """The reference range of a quantity that has one, without the unit."""
+        ends = {"low": quantity.low, "high": quantity.high}
+        written = {end: self.plain_number(number) for end, number in ends.items() if number is not None}
+        key = "range" if len(written) == 2 else {"low": "range_from", "high": "range_to"}[next(iter(written))]
+        return self.content[key].format(**written)
+
+    def listed(self, words: Sequence[str]) -> str:
+        """ "a, b and c"."""
+        if len(words) < 2:
+            return "".join(words)
+        return self.content["list_separator"].join(words[:-1]) + self.content["list_last"] + words[-1]
+
+    def items(self, items: Iterable[str]) -> str:
+        """Items that may hold commas themselves."""
+        return self.content["item_separator"].join(items)
+
+    def _signed(self, number: str) -> str:
+        return number.replace(".", self.content["decimal"])
+
+
+def sentence(text: str) -> str:
+    """A text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
