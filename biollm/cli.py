@@ -91,6 +91,11 @@ COMMANDS = {
         "biollm.building", "build", ("BuildConfig",),
         "biollm build --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-built",
     ),
+    "check": Command(
+        "what is wrong with ShareGPT conversations, and what would be trained on",
+        "biollm.checking_conversations", "check_conversations", ("CheckConfig",),
+        "biollm check runs/noneeg-built --html runs/noneeg-built.html", "path",
+    ),
     "finetune": Command(
         "conversations -> LoRA adapter on a 4-bit base, as an artefact",
         "biollm.finetuning", "finetune", ("FinetuneConfig", "FinetuneTraining"),
