@@ -89,7 +89,7 @@ def tokenize(
     )  # fmt: skip
     blocks = enumerate(_blocks(inputs, np.isin(parts, PARTS)))
     tasks = [(shared, k, rows, parts[rows]) for k, rows in blocks if not block_file(folder, k).is_file()]
-    for _ in ENGINES[engine](write_subjects, tasks, jobs, address):
+    for _ in ENGINES[engine](write_block_of_subjects, tasks, jobs, address):
         pass
     write_card(card, folder)
     return card
@@ -125,7 +125,7 @@ class _Shared:
     spoiled: float
 
 
-def write_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -> int:
+def write_block_of_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -> int:
     """Write one block of subjects."""
     shared, number, positions, parts = task
     config = shared.tokenizer.config
