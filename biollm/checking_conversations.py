@@ -82,12 +82,13 @@ def check_conversations(config: CheckConfig, progress: bool = True) -> dict[str,
     print(report)
     if shown:
         print("\n" + terminal_preview(shown, config.colour or sys.stdout.isatty()))
+    verdict = "\n".join(check.verdict())
     if config.html:
-        everything = "\n".join([report, *check.problems.lines()])
-        print(f"\npreview: {write_html_preview(config.html, config.path, everything, shown)}")
+        page = write_html_preview(config.html, config.path, f"{verdict}\n\n{report}", shown)
+        print(f"\npreview: {page}")
     if check.problems.total:
-        first = f"{config.path}: {check.problems.total} problems in {check.n_rows} rows"
-        raise ShareGPTError("\n".join([first, *check.problems.lines()]))
+        raise ShareGPTError(verdict)
+    print(f"\n{verdict}")
     return check.statistics.summary() | {"notes": dict(check.notes.counts)}
 
 
@@ -210,18 +211,23 @@ class _Check:
         lines += self.statistics.lines(self.config.max_length)
         if self.notes.total:
             lines += ["notes:", *(f"  {line}" for line in self.notes.lines())]
-        if not self.problems.total:
-            lines.append(f"no problems by the rules of {self.config.trainer}")
         if self.config.trainer != OWN_RULES:
             rules = TRAINER_RULES[self.config.trainer](self.source.roles)
             lines += [f"settings of {rules.title}:", *(f"  {line}" for line in rules.settings().splitlines())]
         return "\n".join(lines)
 
+    def verdict(self) -> list[str]:
+        if not self.problems.total:
+            return [f"{self.config.path}: no problems by the rules of {self.config.trainer}"]
+        count = f"{self.problems.total} problem{'s' * (self.problems.total != 1)}"
+        return [f"{self.config.path}: {count} in {self.n_rows} rows", *self.problems.lines()]
+
 
 def _rows(files: Sequence[Path], progress: bool) -> Iterator[tuple[Place, Any, str | None]]:
     from tqdm import tqdm
 
-    with tqdm(desc="rows", unit="row", disable=not progress, leave=False) as bar:
+    # Without a terminal there is no bar.
+    with tqdm(desc="rows", unit="row", disable=None if progress else True, leave=False) as bar:
         for file in files:
             for number, row, problem in raw_rows(file):
                 bar.update()

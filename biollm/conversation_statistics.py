@@ -85,15 +85,16 @@ class Statistics:
             yield from self._length_lines(max_length)
 
     def _label_lines(self) -> Iterator[str]:
+        yield "rows by task:"
         for task, counts in sorted(self.labels.items()):
             named = {label: n for label, n in sorted(counts.items()) if label}
             shares = ", ".join(f"{label} {n} ({n / sum(named.values()):.0%})" for label, n in named.items())
-            yield f"{task or 'rows'}: {counts.total()} rows" + (f"; labels: {shares}" if named else "")
+            yield f"  {task or 'no task'}: {counts.total()}" + (f"; labels: {shares}" if named else "")
 
     def _length_lines(self, max_length: int) -> Iterator[str]:
         over = f"over {max_length}"
         yield f"{'tokens a sequence':<20}{'n':>9}{'min':>7}{'median':>8}{'95 %':>7}{'max':>7}{over:>11}"
-        tables = {task or "rows": np.array(values) for task, values in sorted(self.lengths.items())}
+        tables = {task or "no task": np.array(values) for task, values in sorted(self.lengths.items())}
         if len(tables) > 1:
             tables["all"] = np.concatenate(list(tables.values()))
         for name, n in tables.items():

@@ -44,6 +44,7 @@ pre {{ font: 13.5px/1.75 ui-monospace, monospace; white-space: pre-wrap; overflo
 .prompt {{ color: var(--grey); }}
 .trained {{ background: var(--trained); color: var(--trained-text); }}
 .cut {{ background: var(--cut); color: var(--cut-text); text-decoration: line-through; }}
+section pre:hover span {{ box-shadow: inset -1px 0 var(--grey); }}
 pre span:hover {{ outline: 2px solid currentColor; border-radius: 2px; }}
 .end {{ opacity: .6; }}
 p.legend span {{ padding: .1rem .4rem; border-radius: 3px; margin-right: .8rem; }}
@@ -52,7 +53,8 @@ p.legend span {{ padding: .1rem .4rem; border-radius: 3px; margin-right: .8rem; 
 <body>
 <h1>{title}</h1>
 <p class="legend">{legend}</p>
-<p>Point at a token to see its borders and its id.</p>
+<p>Point at a text to see where its tokens end, and at a token for its id; · is a token that shares a
+character with the one before.</p>
 <pre>{summary}</pre>
 {sections}
 </body>

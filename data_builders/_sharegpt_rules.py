@@ -178,7 +178,8 @@ def _turn_faults(turns: Any, roles: Roles) -> Iterator[Fault]:
 def _role_advice(expected: str, roles: Roles) -> str:
     return (
         f"allowed here is {expected!r}: {roles.human!r} and {roles.gpt!r} take turns. If the file names its "
-        "roles otherwise, pass Roles(human=..., gpt=...); a system prompt goes under the key 'system'."
+        "roles otherwise, give Roles(human=..., gpt=...), or --human_role and --gpt_role; a system prompt "
+        "goes under the key 'system'."
     )
 
 

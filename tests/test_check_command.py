@@ -297,7 +297,7 @@ def test_a_template_that_forgets_or_refuses_long_talks_is_told_by_row(tmp_path):
         ("2", "user"),
     }
     said = problems(path, model_name_or_path=base_with(refuses, tmp_path / "refuses"))
-    assert re.search(r"1 problems in 3 rows\nchat template: 1\n .*line 2: .*too long a talk", said)
+    assert re.search(r"1 problem in 3 rows\nchat template: 1\n .*line 2: .*too long a talk", said)
 
 
 def test_the_rules_of_another_trainer_take_the_place_of_ours(tmp_path, capsys):
