@@ -21,13 +21,15 @@ CONFIDENCE_DIGITS = 2
 MOST_FOLLOW_UPS = 3
 OPENERS = ("describe", "quality")
 FOLLOW_UPS = ("affect", "describe", "quality", "evidence", "sure", "outside")
+ON_THE_STATE = ("evidence", "sure")
+"""Right behind the state, as "Why?" asks about the last answer."""
 
 
 class DialogueTask(Task):
     """A first question with the signal text, and follow-ups without it, answered as the other tasks do.
 
     A dialogue begins with the state or, one time in three, with a description or the quality, and then
-    comes to the state; "Why?" and "How sure are you?" follow it.
+    comes to the state; "Why?" and "How sure are you?" stand right behind it.
     """
 
     name: ClassVar[str] = "dialogue"
@@ -61,6 +63,7 @@ class DialogueTask(Task):
         else:
             start = super().turns(segments, rng)
         follow_ups = rng.sample(kinds, rng.randint(1, min(MOST_FOLLOW_UPS, len(kinds))))
+        follow_ups.sort(key=lambda kind: kind not in ON_THE_STATE)
         return start + [self._follow_up(kind, segments, rng) for kind in follow_ups]
 
     def truth(self, segments: Sequence[Facts]) -> Truth:

@@ -22,6 +22,7 @@ class OutsideTask(Task):
     """
 
     name: ClassVar[str] = "outside"
+    needs: ClassVar[frozenset[str]] = frozenset({"quantities"})
     borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe")
     rules: ClassVar[dict[str, Rule]] = {
         "system": Texts(2),

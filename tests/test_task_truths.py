@@ -1,0 +1,205 @@
+"""What each task says: which facts it needs, what it claims of them, and what is read from free text."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+
+import pytest
+from segment_facts import CLASSES, NAMES, fixed, segments_for, unusable, usable
+
+from prompts import Clue, Facts, Fault, Quantity, load_task
+from prompts.reading import find_words
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("emotion", {"emotion": None}, "no emotion label"),
+        ("emotion", {"emotion": "joy"}, "'joy'"),
+        ("affect", {"valence": None, "arousal": None}, "neither"),
+        ("affect", {"scale": None}, "scale"),
+        ("transition", {"emotion": None, "transition": None}, "transition label"),
+        ("compare", {"arousal": None, "quantities": ()}, "in common"),
+        ("describe", {"quantities": ()}, "no quantity"),
+        ("quality", {"faults": None}, "not checked"),
+        ("evidence", {"clues": ()}, "no clues"),
+        ("evidence", {"reading": "fear", "emotion": "calm"}, "'fear'"),
+        ("dialogue", {"emotion": None}, "no emotion label"),
+        ("refuse", {"unusable": ""}, "usable"),
+        ("refuse", {"unusable": "channel 2 is flat"}, "number"),
+        ("refuse", {"unusable": "the contact is low"}, "class"),
+    ],
+)
+def test_lacks_says_what_is_missing(name, changes, reason):
+    task = load_task(name)
+    segments = [replace(facts, **changes) for facts in segments_for(task, random.Random(11))]
+    assert reason in task.lacks(segments)
+
+
+@pytest.mark.parametrize(
+    ("text", "claimed"),
+    [
+        ("A heart rate of 72 bpm.", {"heart_rate_mean": 72}),
+        ("The heart rate is 72 beats/min, and normal.",
+         {"heart_rate_mean": 72, "heart_rate_mean.level": "normal"}),
+        ("a high heart rate of 110 bpm", {"heart_rate_mean": 110, "heart_rate_mean.level": "high"}),
+        ("In this window of 30 s the heart rate was 72.", {"heart_rate_mean": 72}),
+        ("heart rate 72 bpm and skin conductance level 3.25 µS",
+         {"heart_rate_mean": 72, "gsr_level": 3.25}),
+        ("72 bpm for heart rate and 3.25 µS for skin conductance level",
+         {"heart_rate_mean": 72, "gsr_level": 3.25}),
+        ("HEART RATE: 72; Trend of the skin conductance: −0.04 µS/min",
+         {"heart_rate_mean": 72, "gsr_slope": -0.04}),
+        ("heart rate (60 to 100) is 72", {"heart_rate_mean": 72}),
+        ("The heart rate lies in 60-100.", None),
+        ("heart rate 72 milliseconds", None),
+        ("The heart rate is low.", {"heart_rate_mean.level": "low"}),
+        ("low frequency power of the EEG 1.5", {"eeg_low_power": 1.5}),
+        ("heart rate 72, high skin conductance level",
+         {"heart_rate_mean": 72, "gsr_level.level": "high"}),
+        ("I measure 72.", None),
+    ],
+)  # fmt: skip
+def test_measured_values_are_found_in_free_text(text, claimed):
+    facts = Facts(quantities=tuple(Quantity(k, n, 1.0, u, lo, hi, d) for k, n, u, lo, hi, d in NAMES))
+    assert load_task("describe").parse(text, [facts]) == claimed
+
+
+def test_a_level_against_the_range_can_be_seen():
+    task, quantity = load_task("describe"), fixed(110)
+    claimed = task.parse("The heart rate is 110 bpm, which is low.", [Facts(quantities=(quantity,))])
+    assert claimed == {"heart_rate_mean": 110, "heart_rate_mean.level": "low"}
+    assert quantity.level_of(claimed["heart_rate_mean"]) == "high"
+
+
+def test_an_open_description_gives_the_first_quantities_and_a_question_what_it_names():
+    task, rng = load_task("describe"), random.Random(12)
+    facts = Facts(quantities=tuple(Quantity(k, n, 1.0, u, lo, hi, d) for k, n, u, lo, hi, d in NAMES))
+    names = {name: key for key, name, *_ in NAMES}
+    for _ in range(60):
+        ((question, answer),) = task.turns([facts], rng)
+        values = {key for key in task.parse(answer, [facts]) if "." not in key}
+        asked = {key for *_, key in find_words(question, names)}
+        assert values == (asked or {key for key, *_ in NAMES[:6]})
+
+
+@pytest.mark.parametrize(
+    ("value", "level", "written"),
+    [
+        (59.4, "low", "59"),
+        (59.6, "normal", "60"),
+        (100.4, "normal", "100"),
+        (100.6, "high", "101"),
+        (-0.2, "low", "0"),
+    ],
+)
+def test_the_level_is_that_of_the_written_value(value, level, written):
+    assert (fixed(value).level, fixed(value).written) == (level, f"{written} beats per minute")
+
+
+def test_facts_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="leave undefined"):
+        fixed(float("nan"))
+    with pytest.raises(ValueError, match="low must be below"):
+        replace(fixed(70), low=100.0)
+    with pytest.raises(ValueError, match="'broken'"):
+        Fault("ECG", "broken", 0.5)
+    with pytest.raises(ValueError, match="share"):
+        Fault("ECG", "flat", 50)
+
+
+def test_refusals_hold_no_label_and_no_number():
+    task, rng = load_task("refuse"), random.Random(13)
+    words = {word.lower() for word in CLASSES} - {"low", "high"}
+    for _ in range(100):
+        segments = [unusable(rng)]
+        ((_, answer),) = task.turns(segments, rng)
+        assert segments[0].unusable in answer
+        assert not re.search(r"\d", answer)
+        assert not words & set(re.findall(r"\w+", answer.lower()))
+    assert task.parse("The recording shows fear.", segments) == {"refused": False}
+    assert task.parse("The heart rate is 72.", segments) == {"refused": False}
+    assert task.parse("I can't read this.", segments) == {"refused": True}
+
+
+def test_refuse_asks_as_the_other_tasks_do():
+    """System prompt and question of one task, the same at each call: they cannot tell what the answer is."""
+    task, rng = load_task("refuse"), random.Random(14)
+    seen = set()
+    for _ in range(100):
+        segments = [unusable(rng)]
+        system, ((question, _),) = task.system(segments), task.turns(segments, rng)
+        asked = next((t for t in task.others.values() if t.system(segments) == system), task)
+        assert question.partition("\n")[0] in asked.texts["questions"]
+        seen.add(asked.name)
+    assert seen == {"refuse", "emotion", "affect", "describe", "evidence"}
+
+
+def test_comparison_says_which_and_by_how_much():
+    task = load_task("compare")
+    rated = [Facts(signal=s, arousal=a, scale=(1, 9)) for s, a in (("x", 3.24), ("y", 5.5))]
+    assert task.truth(rated) == {"arousal.higher": "second", "arousal.by": 2.3}
+    assert task.stratum(rated) == "second"
+    measured = [Facts(signal=s, quantities=(fixed(v),)) for s, v in (("x", 80.4), ("y", 71.6))]
+    assert task.truth(measured) == {"heart_rate_mean.higher": "first", "heart_rate_mean.by": 8.0}
+    assert task.parse("The heart rate is 9 bpm higher in the first.", measured) == {
+        "heart_rate_mean.higher": "first",
+        "heart_rate_mean.by": 9.0,
+    }
+    assert task.parse("The first, or the second, in heart rate.", measured) is None
+
+
+def test_both_emotions_decide_on_a_transition_before_its_label():
+    task = load_task("transition")
+    pair = [Facts(classes=CLASSES, emotion=label, transition=True) for label in ("calm", "calm")]
+    assert task.truth(pair) == {"transition": False, "from": "calm", "to": "calm"}
+    assert task.truth([replace(facts, emotion=None) for facts in pair]) == {"transition": True}
+    assert task.parse("It did not change.", pair) == {"transition": False}
+
+
+def test_evidence_names_the_strongest_clues_and_leaves_out_what_is_nothing():
+    task = load_task("evidence")
+    weights = {"ECG": 0.3, "EMG": 0.004, "EEG": -0.2, "breathing": 0.1, "movement": 0.05, "EOG": 0.02}
+    facts = Facts(classes=CLASSES, reading="fear", clues=tuple(Clue(*pair) for pair in weights.items()))
+    assert task.truth([facts]) == {
+        "reading": "fear", "ECG.weight": 0.3, "breathing.weight": 0.1, "movement.weight": 0.05,
+    }  # fmt: skip
+    nothing = replace(facts, clues=(Clue("ECG", -0.1),))
+    assert task.truth([nothing]) == {"reading": "fear"}
+
+
+def test_a_fault_of_a_channel_that_has_none_is_read():
+    """A claimed fault is found although the facts do not name its channel."""
+    task = load_task("quality")
+    clean = Facts(faults=())
+    claimed = task.parse("There are artefacts: Left EMG is flat for 30 percent of the time.", [clean])
+    assert claimed == {"clean": False, "Left EMG.flat": 0.3}
+
+
+def test_what_is_outside_is_said_to_be_and_only_what_is_known_is_offered():
+    task, rng = load_task("outside"), random.Random(15)
+    bare = [Facts(signal="x", classes=CLASSES)]
+    for _ in range(50):
+        ((_, answer),) = task.turns(bare, rng)
+        assert "the state of the person" in answer
+        assert not any(word in answer for word in ("measured", "valence", "arousal"))
+    assert task.parse("The heart rate is 72.", bare) is None
+
+
+def test_dialogues_follow_up_on_what_is_known():
+    task, rng = load_task("dialogue"), random.Random(16)
+    lengths = []
+    for _ in range(200):
+        segments = [usable(rng)]
+        turns = task.turns(segments, rng)
+        said = [task.parse(answer, segments) for _, answer in turns]
+        state = next(i for i, claim in enumerate(said) if "emotion" in claim)
+        sure = [i for i, claim in enumerate(said) if "confidence" in claim or "reading" in claim]
+        assert sure == list(range(state + 1, state + 1 + len(sure))), turns
+        assert len({question for question, _ in turns}) == len(turns)
+        lengths.append(len(turns))
+    assert set(lengths) >= {2, 3, 4}
+    wrong = [replace(usable(rng), emotion="calm", reading="fear")]
+    assert not {"confidence", "reading"} & set(task.truth(wrong))
