@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -235,7 +236,7 @@ def _write(
     weights = as_weights(config.tasks)
     plan = plan_conversations(
         segments, tasks, weights, config.sources, config.n_conversations, config.conversations_per_segment,
-        config.seed,
+        config.seed, _sources_of(tasks, config.sources),
     )  # fmt: skip
     shards = plan_shards(
         folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
@@ -285,6 +286,24 @@ def _limited(task: Task, forms: int | None) -> Task:
 def _needs(tasks: Mapping[str, Task]) -> set[str]:
     """What must be known of segments, beside their labels."""
     return {need for task in tasks.values() for need in task.needs} | ({"refuse"} & set(tasks))
+
+
+def _sources_of(tasks: Mapping[str, Task], sources: Sequence[str]) -> dict[str, list[str]]:
+    """Values are said of texts that hold them as measured: all other sources are relative to the subject.
+
+    Comparisons within a subject, which have ratings or relative values to go by, are made on all sources.
+    """
+    saying = [
+        name for name, task in tasks.items() if "quantities" in task.needs and "ratings" not in task.needs
+    ]
+    measured = [source for source in sources if "levels" in source.split("+")]
+    if saying and not measured:
+        warnings.warn(
+            f"the tasks {saying} say values as measured, which the sources {list(sources)} do not hold: the "
+            "LLM can only guess them. Add the source levels.",
+            stacklevel=2,
+        )
+    return dict.fromkeys(saying, measured) if measured else {}
 
 
 def _in_mode(tokenizer: SignalTokenizer, config: BuildConfig, tasks: Mapping[str, Task]) -> SignalTokenizer:

@@ -1,101 +1,106 @@
-"""Texts of segments -> ShareGPT rows: who asks what in which words, balanced over classes."""
+"""A plan of conversations -> ShareGPT rows.
+
+A row is determined by the seed and its number alone, so that parts of a plan can be made anywhere, in any
+order.
+"""
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+from data_builders._sharegpt_rules import DEFAULT_ROLES, Roles
+from data_builders.conversation_plan import Plan, facts_about
+from data_builders.tokenized import TokenizedSegments
+from prompts.facts import Facts
 
-from prompts import EmotionTask
+if TYPE_CHECKING:
+    from prompts import Task
 
-__all__ = ["emotion_conversations"]
+__all__ = ["COLUMNS", "rows"]
 
 IDS = ("segment", "dataset", "subject", "session", "trial", "stimulus")
+COLUMNS = ("id", "system", *IDS, "other_segment", "task", "label", "part", "source", "truth")
+"""Keys of every row beside ``conversations``, all of them text and in each row, empty where unknown: readers
+of JSON take the columns from the first rows."""
 
 
-def emotion_conversations(
-    table: pd.DataFrame,
-    texts: Mapping[str, Sequence[Sequence[str]]],
-    task: EmotionTask,
-    classes: Sequence[str],
-    n_conversations: int | None = None,
-    part: str = "train",
+def rows(
+    segments: TokenizedSegments,
+    tasks: Mapping[str, Task],
+    plan: Plan,
     seed: int = 0,
+    roles: Roles = DEFAULT_ROLES,
+    answer_labels: Mapping[str, Sequence[float]] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one conversation about one segment's emotion at a time.
+    """Yield the ShareGPT row of each conversation of a plan, or of a part of it.
 
     Parameters
     ----------
-    table : DataFrame, n_segments rows
-        Ids and ``emotion``.
-    texts : mapping of str to sequence of sequences of str
-        By source: the plain texts of the n_segments, then those of augmented copies.
-    task : EmotionTask
-    classes : sequence of str
-    n_conversations : int, optional
-        Draw this many at random, equally many of each class; with None each labelled segment and
-        source comes once, in order, plain.
-    part : str
-        Part of the split, kept in each row.
+    segments : TokenizedSegments
+    tasks : mapping of str to Task
+    plan : Plan
     seed : int
-
-    Raises
-    ------
-    ValueError
-        If a source has not one text a segment, or a class to draw from has no segment.
+        Of the copies and phrasings.
+    roles : Roles
+    answer_labels : mapping of str to sequence of float, optional
+        Segment -> probabilities of the classes, for distillation: the emotion that answers about a segment of
+        the train part name is drawn from them. ``label`` and ``truth`` stay those of the segment.
     """
-    _check_texts(len(table), texts)
-    rng = np.random.default_rng(seed)
-    draws = _draw(table["emotion"], texts, classes, n_conversations, rng)
-    system = task.system(classes)
-    for number, (position, source, copy) in enumerate(draws):
-        row = table.iloc[position]
-        question = task.question(int(rng.integers(task.n_phrasings)), texts[source][copy][position])
-        yield {
-            "id": f"{part}-{number:06d}",
-            "system": system,
-            "conversations": [
-                {"from": "human", "value": question},
-                {"from": "gpt", "value": task.answer(row["emotion"])},
-            ],
-            **{name: row[name] for name in IDS},
-            "label": row["emotion"],
-            "part": part,
-            "source": source,
-        }
+    for index, number, source, about in zip(
+        plan.task.tolist(), plan.number.tolist(), plan.source.tolist(), plan.segments.tolist(), strict=True
+    ):
+        name = plan.tasks[index]
+        key, asked = f"{seed}/{number}", [row for row in about if row >= 0]
+        row = _row(segments, tasks[name], plan.sources[source], asked, key, roles, answer_labels)
+        yield {"id": f"{name}-{number:07d}", **row}
 
 
-def _check_texts(n_segments: int, texts: Mapping[str, Sequence[Sequence[str]]]) -> None:
-    lengths = {source: [len(copy) for copy in copies] for source, copies in texts.items()}
-    wrong = {source: found for source, found in lengths.items() if not found or set(found) != {n_segments}}
-    if wrong or not lengths:
-        raise ValueError(
-            f"texts by source and copy number {wrong or lengths}; allowed are one source or more with one "
-            f"copy or more, each of {n_segments} texts, one a segment."
-        )
+def _row(
+    segments: TokenizedSegments,
+    task: Task,
+    source: str,
+    about: list[int],
+    key: str,
+    roles: Roles,
+    answer_labels: Mapping[str, Sequence[float]] | None,
+) -> dict[str, Any]:
+    rng = random.Random(key)
+    copies = [rng.randrange(segments.n_copies(row, source)) for row in about]
+    facts = told = facts_about(segments, about, task.needs, source, copies)
+    if answer_labels and len(about) == 1:
+        told = [_softened(segments, about[0], facts[0], answer_labels, key)]
+    return {
+        "system": task.system(told, rng),
+        "conversations": _turns(task.turns(told, rng), roles),
+        **{name: segments.value(about[-1], name) for name in IDS},
+        "other_segment": segments.value(about[0], "segment") if len(about) == 2 else "",
+        "task": task.name,
+        "label": facts[-1].emotion or "",
+        "part": segments.value(about[-1], "part"),
+        "source": source,
+        "truth": json.dumps(task.truth(facts), ensure_ascii=False),
+    }
 
 
-def _draw(
-    labels: pd.Series,
-    texts: Mapping[str, Sequence],
-    classes: Sequence[str],
-    n: int | None,
-    rng: np.random.Generator,
-) -> list[tuple[int, str, int]]:
-    """(position, source, copy) of each conversation."""
-    sources = list(texts)
-    if n is None:
-        known = np.flatnonzero(labels.isin(classes))
-        return [(int(position), source, 0) for position in known for source in sources]
-    groups = [np.flatnonzero((labels == name).to_numpy()) for name in classes]
-    missing = [name for name, group in zip(classes, groups, strict=True) if not len(group)]
-    if missing:
-        raise ValueError(f"no training segment is labelled {missing}; the classes are {list(classes)}.")
-    draws = []
-    for number in range(n):
-        group = groups[number % len(groups)]
-        source = sources[(number // len(groups)) % len(sources)]
-        draws.append((int(rng.choice(group)), source, int(rng.integers(len(texts[source])))))
-    return [draws[i] for i in rng.permutation(n)]
+def _turns(pairs: Sequence[tuple[str, str]], roles: Roles) -> list[dict[str, str]]:
+    sides = (roles.human, roles.gpt)
+    return [{"from": side, "value": text} for pair in pairs for side, text in zip(sides, pair, strict=True)]
+
+
+def _softened(
+    segments: TokenizedSegments,
+    row: int,
+    facts: Facts,
+    answer_labels: Mapping[str, Sequence[float]],
+    key: str,
+) -> Facts:
+    """The facts with the emotion drawn from the segment's probabilities."""
+    probabilities = answer_labels.get(segments.column("segment")[row])
+    if probabilities is None or facts.emotion is None or segments.column("part")[row] != "train":
+        return facts
+    drawn = random.Random(f"{key}/answer").choices(segments.classes, probabilities)[0]
+    return replace(facts, emotion=drawn)

@@ -1,11 +1,11 @@
-"""Options that are mappings: a YAML recipe gives them as they are, a flag as JSON text."""
+"""Options that are mappings: a YAML recipe gives them as they are, a flag as text."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-__all__ = ["as_mapping"]
+__all__ = ["as_mapping", "as_weights"]
 
 
 def as_mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
@@ -25,3 +25,25 @@ def as_mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{value!r} is JSON but no object; give one such as '{{\"seed\": 1}}'.")
     return content
+
+
+def as_weights(value: dict[str, float] | str | None) -> dict[str, float]:
+    """Weights by name from a mapping, from its JSON text, or from ``"emotion=1,affect=0.5"``.
+
+    Raises
+    ------
+    ValueError
+        If a weight is no number; it is quoted.
+    """
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        parts = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        value = {name.strip(): weight for name, _, weight in parts}  # type: ignore[misc]
+    weights = {}
+    for name, weight in as_mapping(value).items():
+        try:
+            weights[str(name)] = float(weight)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"the weight of {name!r} is {weight!r}; give a number, as in {name}=0.5."
+            ) from error
+    return weights

@@ -267,7 +267,8 @@ def test_conversations_are_written_to_a_url(store, conversations, make_base, tmp
     tokenizer = str(conversations.parent / "signal_tokenizer")
     settings = {"n_conversations": 400, "model_name_or_path": make_base(), "out": "memory://scale/built"}
     build(BuildConfig(str(store), tokenizer, **settings), progress=False)
-    assert memory.cat_file("/scale/built/train.jsonl") == (conversations / "train.jsonl").read_bytes()
+    shard = "train/00000.jsonl"
+    assert memory.cat_file(f"/scale/built/{shard}") == (conversations / shard).read_bytes()
     found = {name.removeprefix("/scale/built/") for name in memory.find("/scale/built")}
     assert found == {path.relative_to(conversations).as_posix() for path in conversations.rglob("*.*")}
     memory.rm("/scale", recursive=True)
@@ -327,4 +328,4 @@ def test_ray_builds_the_same_conversations(cluster, store, conversations, make_b
     on_ray = {"engine": "ray", "ray_address": cluster.address, "jobs": 2}
     there = build(BuildConfig(**settings, **on_ray, out=str(tmp_path / "there")), progress=False)
     assert folder_hash(there) == folder_hash(here)
-    assert (there / "train.jsonl").read_bytes() == (here / "train.jsonl").read_bytes()
+    assert (there / "train/00000.jsonl").read_bytes() == (here / "train/00000.jsonl").read_bytes()

@@ -173,7 +173,7 @@ def test_four_targets_without_a_quantizer(rated, tmp_path):
     bins = BuildConfig(
         str(rated), str(trainer.folder_), str(tmp_path / "built"), ["bins"], n_conversations=20
     )
-    assert (build(bins, progress=False) / "train.jsonl").is_file()
+    assert (build(bins, progress=False) / "train" / "00000.jsonl").is_file()
     with pytest.raises(ValueError, match=r"no quantizer and so no codes"):
         build(replace(bins, sources=["codes"], out=str(tmp_path / "no")), progress=False)
 
