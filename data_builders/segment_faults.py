@@ -120,9 +120,13 @@ def _of_noise(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tup
 def _is_noise(
     piece: np.ndarray, sampling_rate: float, band: tuple[float, float], worst: float, least: float
 ) -> bool:
+    known = piece[~np.isnan(piece)]
+    spread = known.std() if known.size else 0.0
+    if not spread or spread < least:
+        return False
     ratio = snr(piece, sampling_rate, band)
     # Of the variance, the part outside of the band.
-    return bool(ratio < worst and np.nanstd(piece) >= least * np.sqrt(1 + 10 ** (ratio / 10)))
+    return bool(ratio < worst and spread >= least * np.sqrt(1 + 10 ** (ratio / 10)))
 
 
 def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:

@@ -60,7 +60,11 @@ def test_clipping_is_found_at_its_share():
 def test_missing_samples_are_counted():
     data = gsr()
     data[0, 0, :64] = np.nan
-    assert faults_of(data)[0] == (Fault("skin conductance", "missing", 0.25),)
+    data[1] = np.nan
+    assert faults_of(data)[:2] == [
+        (Fault("skin conductance", "missing", 0.25),),
+        (Fault("skin conductance", "missing", 1.0),),
+    ]
 
 
 @pytest.mark.parametrize("rate", [4.0, 8.0])
