@@ -336,6 +336,8 @@ def test_built_conversations_are_read_with_their_roles_and_signal_tokens(convers
     counts = check(conversations, model_name_or_path=make_base())
     assert counts["n_rows"] == 400
     assert "split signal token" not in counts["notes"]
+    [first, *_] = (conversations / "train").iterdir()
+    assert check(first, model_name_or_path=make_base())["notes"] == counts["notes"]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,14 @@ import json
 
 import pytest
 import yaml
+from made_segments import SOURCES, made_segments
 
-from data_builders.sharegpt import Roles, write_sharegpt
+from biollm.data_card import dataset_info
+from data_builders.conversation_plan import plan_conversations
+from data_builders.conversations import rows
+from data_builders.sharegpt import Roles
 from data_builders.trainer_rules import TRAINER_RULES
+from prompts import TASKS, load_task
 
 CHAT = Roles("user", "assistant")
 ALL = set(TRAINER_RULES)
@@ -30,18 +35,46 @@ def found(row: dict, roles: Roles = CHAT, notes: bool = False) -> dict[str, list
     return {name: what for name, what in kinds.items() if what}
 
 
-@pytest.mark.parametrize("n_exchanges", [1, 3])
-@pytest.mark.parametrize("system", [{}, {"system": "You read biosignals."}])
-def test_rows_with_the_roles_of_chat_templates_pass_everywhere(tmp_path, n_exchanges, system):
-    row = make_row(CHAT, n_exchanges, **system)
-    write_sharegpt([row], tmp_path / "train.jsonl", CHAT)  # a row of ours: refused if it were none
-    assert found(row) == {}
+@pytest.fixture(scope="module")
+def built():
+    """A function that draws conversations of every task with given names of the roles."""
+    segments = made_segments()
+    tasks = {name: load_task(name) for name in TASKS}
+    plan = plan_conversations(segments, tasks, dict.fromkeys(tasks, 1.0), SOURCES, n=100)
+
+    def draw(roles: Roles) -> list[dict]:
+        return list(rows(segments, tasks, plan, roles=roles))
+
+    return draw
+
+
+def test_built_rows_with_the_roles_of_chat_templates_pass_everywhere(built):
+    """Those with one answer and those with several."""
+    drawn = built(CHAT)
+    assert {row["task"] for row in drawn} == set(TASKS)
+    assert {2, 4} <= {len(row["conversations"]) for row in drawn}
+    assert [row["id"] for row in drawn if found(row)] == []
+    for rules in TRAINER_RULES.values():
+        assert list(rules(CHAT).first_rows_faults(drawn[:10])) == []
 
 
 @pytest.mark.parametrize("roles", [Roles(), Roles("person", "model")])
-def test_other_roles_pass_where_settings_can_name_them(roles):
+def test_built_rows_with_other_roles_pass_where_settings_can_name_them(built, roles):
     """TRL has no setting for roles: the template gets the names of the file."""
-    assert found(make_row(roles, 2), roles) == {"trl": ["role"] * 4}
+    for row in built(roles):
+        assert found(row, roles) == {"trl": ["role"] * len(row["conversations"])}
+
+
+@pytest.mark.parametrize("roles", [Roles(), CHAT, Roles("person", "model")])
+def test_the_description_beside_built_rows_names_what_llama_factory_looks_for(roles):
+    card = {"file_format": "jsonl", "file": "train"}
+    card["roles"] = {"human": roles.human, "gpt": roles.gpt}
+    written = dataset_info(card)["biollm"]
+    wanted = json.loads(TRAINER_RULES["llamafactory"](roles).settings())["biollm"]
+    assert written | {"tags": None} == wanted | {"tags": None}
+    usual = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+    given, needed = usual | written.get("tags", {}), usual | wanted.get("tags", {})
+    assert [given[tag] for tag in usual] == [needed[tag] for tag in usual]
 
 
 def without(row: dict, *indices: int) -> dict:
