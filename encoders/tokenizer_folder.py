@@ -11,6 +11,7 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from encoders.bins import QuantileBins
+from encoders.quantities import described
 from encoders.signal_encoder import SignalEncoder
 from encoders.streams import StreamSpec
 
@@ -81,6 +82,11 @@ def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -
     tokenizer.feature_normaliser_ = _normaliser(tokenizer.config.normalisation, arrays, "")
     tokenizer.feature_names_ = about["features"]
     tokenizer.bin_features_, tokenizer.level_features_ = about["bin_features"], about["level_features"]
+    gone = sorted(set(tokenizer.level_features_) - {row.key for row in described(tokenizer.level_features_)})
+    if gone:
+        raise ValueError(
+            f"the signal tokenizer writes the levels of {gone}, which are no longer described; fit it again."
+        )
     tokenizer.bins_ = _bins(tokenizer.config.n_bins, about["edges"])
     tokenizer.levels_ = _bins(tokenizer.config.n_levels, about["level_edges"])
 

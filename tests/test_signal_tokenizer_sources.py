@@ -10,6 +10,7 @@ import torch
 
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
+from encoders.quantities import described
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 TOKEN = re.compile(r"<\|/?[a-z0-9_]+\|>")
@@ -130,3 +131,11 @@ def test_rows_of_codes_with_like_evidence_are_alike(fitted):
     pairs = np.triu_indices(8, 1)
     far = [np.linalg.norm(part[:, None] - part[None], axis=2)[pairs] for part in (evidence, vectors)]
     assert np.corrcoef(*far)[0, 1] > 0.3
+
+
+def test_levels_of_quantities_that_are_no_longer_described_are_refused(fitted, tmp_path, monkeypatch):
+    fitted.save_pretrained(tmp_path)
+    fewer = [row for row in described(fitted.level_features_) if row.key != "gsr_level"]
+    monkeypatch.setattr("encoders.tokenizer_folder.described", lambda _: fewer)
+    with pytest.raises(ValueError, match=r"levels of \['gsr_level'\], which are no longer described"):
+        SignalTokenizer.from_pretrained(tmp_path)
