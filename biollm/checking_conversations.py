@@ -135,6 +135,8 @@ class _Check:
 
     def _load_tokenizer(self) -> Any:
         """The base's tokenizer with the tokens that fine-tuning adds, or None where its template is unfit."""
+        from tokenizers import AddedToken
+
         from biollm.base_model import load_text_tokenizer
 
         try:
@@ -142,7 +144,7 @@ class _Check:
         except ValueError as error:
             self.problems.add("chat template", f"{error} No tokens are counted.")
             return None
-        tokenizer.add_tokens(self.source.signal_tokens)
+        tokenizer.add_tokens([AddedToken(token, normalized=False) for token in self.source.signal_tokens])
         return tokenizer
 
     def run(self, progress: bool) -> None:
