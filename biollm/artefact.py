@@ -20,7 +20,7 @@ from biollm.base_model import (
 from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
-from prompts import EmotionTask
+from prompts import task_from_fields
 
 __all__ = ["Artefact", "ArtefactCard", "load_artefact", "read_card", "save_artefact"]
 
@@ -55,8 +55,9 @@ class ArtefactCard:
     @classmethod
     def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
         """From the card of the conversations that it was trained on; hashes come when it is saved."""
-        kept = {k: about[k] for k in ("base_fingerprint", "task", "classes", "sources", "signal_tokens", "token_init",
-                                      "token_seed", "split_hash", "split_protocol", "store")}  # fmt: skip
+        names = ("base_fingerprint", "task", "classes", "sources", "signal_tokens", "token_init",
+                 "token_seed", "split_hash", "split_protocol", "store")  # fmt: skip
+        kept = {name: about[name] for name in names}
         return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
                    versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip
 
@@ -87,7 +88,7 @@ class Artefact:
             self.task.ask(question, text) if question else self.task.question(phrasing, text)
             for text in texts
         ]
-        return chat_prompts(self.tokenizer, self.task.system(self.card.classes), asked)
+        return chat_prompts(self.tokenizer, self.task.instruction(self.card.classes), asked)
 
 
 def save_artefact(
@@ -134,11 +135,11 @@ def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> 
     vectors = initial_vectors(signals.vocabulary(card.sources)[1], card.token_init, card.token_seed)
     add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, vectors, card.token_seed)
     adapted = PeftModel.from_pretrained(model, folder).eval()
-    return Artefact(adapted, tokenizer, signals, EmotionTask.from_fields(card.task), card)
+    return Artefact(adapted, tokenizer, signals, task_from_fields(card.task), card)
 
 
 def read_card(folder: str | Path) -> tuple[ArtefactCard, dict]:
-    """An artefact's card and its signal tokenizer's config, without loading either model.
+    """An artefact's card and what its ``signal_tokenizer.json`` says, without loading either model.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def read_card(folder: str | Path) -> tuple[ArtefactCard, dict]:
     if not (folder / CARD).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CARD}; 'biollm finetune' writes artefacts.")
     tokenizer = json.loads((folder / "signal_tokenizer" / "signal_tokenizer.json").read_text())
-    return ArtefactCard(**json.loads((folder / CARD).read_text())), tokenizer["config"]
+    return ArtefactCard(**json.loads((folder / CARD).read_text())), tokenizer
 
 
 def _require(where: str, what: str, wanted: str, found: str) -> None:

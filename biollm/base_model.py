@@ -19,9 +19,9 @@ __all__ = [
     "add_signal_tokens",
     "base_identity",
     "fingerprint",
-    "load_base_model",
     "initial_vectors",
     "known_words",
+    "load_base_model",
     "load_text_tokenizer",
     "resolve_model",
 ]

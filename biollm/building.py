@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biollm.data_card import conversation_counts, write_data_card
+from biollm.teaching import TEACHERS, soft_labels
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import FORMATS, plan_shards, write_shards
@@ -25,6 +26,7 @@ from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
+from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer
@@ -78,6 +80,15 @@ class BuildConfig:
         default=None, metadata={"help": "the same as a multiple of the segments, in its place"}
     )
     copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
+    teacher: str | None = field(
+        default=None,
+        metadata={
+            "help": f"draw the emotions of answers from this baseline's probabilities: {list(TEACHERS)}"
+        },
+    )
+    teacher_share: float = field(
+        default=0.5, metadata={"help": "of the teacher's probabilities; the rest is the label"}
+    )
     model_name_or_path: str = field(
         default="nano", metadata={"help": "whose tokenizer counts the tokens, and whose words are used"}
     )
@@ -99,9 +110,12 @@ class BuildConfig:
             *_unknown("engine", [self.engine], ENGINES),
             *_unknown("tasks", self.tasks, TASKS),
             *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *_unknown("teacher", [self.teacher] if self.teacher else [], TEACHERS),
             *_unknown("file_format", [self.file_format], FORMATS),
             *_not_positive(self.tasks),
         ]
+        if not 0 <= self.teacher_share <= 1:
+            problems.append(f"teacher_share is {self.teacher_share}, allowed is 0 to 1")
         if not self.tasks:
             problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
         if self.n_conversations is not None and self.conversations_per_segment is not None:
@@ -159,7 +173,16 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
                 jobs=config.jobs, engine=config.engine, address=config.ray_address,
             )  # fmt: skip
             segments = TokenizedSegments(place)
-            card = _write(here, place, segments, written, split, store.card(), config, tasks)
+            answer_labels = None
+            if config.teacher:
+                settings = written.config
+                signals = store_inputs(
+                    store, settings.frame_seconds, *config.where, features=settings.features
+                )
+                train = replace(signals, streams={})[split.mask(store.table, "train")]
+                answer_labels = _soft_labels(train, written, config)
+            about = store.card()
+            card = _write(here, place, segments, written, split, about, config, tasks, answer_labels)
             tokens = written.vocabulary(config.sources)[0]
             lengths = write_data_card(here, card, segments, tokens, config.max_length, config.where)
             if progress:
@@ -175,7 +198,6 @@ def write_conversations(
     split: Split,
     store: SegmentStore,
     config: BuildConfig,
-    answer_labels: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
     """Write conversations, tokenizer and card of the train and validation parts into a folder.
 
@@ -192,8 +214,6 @@ def write_conversations(
     store : SegmentStore
     config : BuildConfig
         With tasks that need no more than labels and quantities.
-    answer_labels : mapping of str to sequence of float, optional
-        See `data_builders.conversations.rows`.
     """
     tasks = _tasks(config)
     written, needs = _in_mode(tokenizer, config, tasks), _needs(tasks)
@@ -218,6 +238,7 @@ def write_conversations(
         quantities,
     )
     segments = TokenizedSegments(table, about)
+    answer_labels = _soft_labels(signals[parts == "train"], written, config)
     _write(folder, segments, segments, written, split, store.card(), config, tasks, answer_labels)
 
 
@@ -266,6 +287,16 @@ def _write(
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
     return card
+
+
+def _soft_labels(
+    train: SignalInputs, tokenizer: SignalTokenizer, config: BuildConfig
+) -> dict[str, list[float]] | None:
+    """What the teacher says of the training subjects; None without a teacher."""
+    if config.teacher is None:
+        return None
+    how = tokenizer.config.normalisation
+    return soft_labels(train, tokenizer.classes, config.teacher, how, config.teacher_share, config.seed)
 
 
 def _tasks(config: BuildConfig) -> dict[str, Task]:

@@ -116,6 +116,11 @@ COMMANDS = {
         "biollm.experiment", "evaluate", ("EvaluateConfig",),
         "biollm evaluate --config noneeg --store runs/noneeg --out runs/noneeg-results --jobs 2",
     ),
+    "ablate": Command(
+        "the LLM with one thing changed at a time: tokens, rows, teaching, read-out",
+        "biollm.ablating", "ablate", ("AblateConfig",),
+        "biollm ablate --config noneeg --store runs/noneeg --out runs/noneeg-ablation --jobs 2",
+    ),
     "chat": Command(
         "ask a tuned model about a recording",
         "biollm.chat", "chat", ("ChatConfig",),

@@ -72,6 +72,7 @@ class Context:
     workplace: Path
     progress: bool
     targets: tuple[str, ...] = ("emotion",)
+    tokenizers: Path | None = None  # folder of fitted signal tokenizers that jobs share
 
     @property
     def classes(self) -> tuple[str, ...]:

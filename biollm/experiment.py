@@ -12,8 +12,10 @@ from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building import RUNNING, BuildConfig
 from biollm.context import Context, checked_splits, prediction_table
+from biollm.finetuning import FinetuneConfig
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
+from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
 from biollm.report_rows import gathered, write_report
 from data_builders.options import as_mapping
@@ -22,9 +24,15 @@ from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
-from encoders.signal_tokenizer import SignalTokenizerConfig
+from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizerConfig
 
-__all__ = ["EvaluateConfig", "evaluate"]
+__all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
+
+SET_BY_JOBS = {
+    "store", "signal_tokenizer", "out", "sources", "signal_mode", "seed", "model_name_or_path",
+    "dataset_path", "load_in_4bit", "adapter", *RUNNING,
+}  # fmt: skip
+"""Fields of `BuildConfig` and `FinetuneConfig` that each job sets."""
 
 
 @dataclass
@@ -68,35 +76,53 @@ class EvaluateConfig:
     training: dict | str | None = field(
         default=None, metadata={"help": "max_steps, learning_rate, ... of TRL"}
     )
+    finetune: dict | str | None = field(
+        default=None, metadata={"help": "lora_r, token_init, train_tokens, ... of FinetuneConfig"}
+    )
     sources: list[str] = field(
         default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources that the LLM learns"}
     )
+    signal_mode: str = field(
+        default="tokens", metadata={"help": "how signals are written: tokens (new rows), words or digits"}
+    )
+    alignment: dict | str | None = field(
+        default=None,
+        metadata={"help": "a stage before: tasks, n_conversations, ... of BuildConfig, and max_steps"},
+    )
     n_phrasings: int = field(default=2, metadata={"help": "phrasings that a likelihood is averaged over"})
+    readouts: list[str] = field(
+        default_factory=list,
+        metadata={"help": "further ways to read the answer: one phrasing, prior corrected, self-consistency"},
+    )
     jobs: int = field(
         default=1, metadata={"help": "processes; each works on one fold, seed and group at a time"}
     )
 
     def __post_init__(self) -> None:
-        for name in ("tokenizer", "build", "training"):
+        for name in ("tokenizer", "build", "training", "finetune", "alignment"):
             setattr(self, name, as_mapping(getattr(self, name)))
         problems = [
             *_unknown("groups", [*self.groups, *self.once], GROUPS),
             *_unknown("part", [self.part], ("validation", "test")),
+            *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *_unknown("readouts", self.readouts, READOUTS),
+            *_unknown("finetune", as_mapping(self.finetune), _names(FinetuneConfig) - SET_BY_JOBS),
+            *_unknown(
+                "alignment", as_mapping(self.alignment), (_names(BuildConfig) - SET_BY_JOBS) | {"max_steps"}
+            ),
             *_unknown(
                 "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - {"normalisation"}
             ),
             *_unknown(
                 "build",
                 as_mapping(self.build),
-                _names(BuildConfig) - {"sources", "seed", "model_name_or_path", *RUNNING},
+                _names(BuildConfig) - SET_BY_JOBS,
             ),
         ]
         if self.artefact and self.part != "test":
             problems.append(
                 "part must be 'test' with an artefact, which has learned from the validation part"
             )
-        if "floats" in self.sources:
-            problems.append("sources may not hold 'floats', which are a group of their own")
         if problems:
             raise ValueError("EvaluateConfig: " + "; ".join(problems) + ".")
 
@@ -128,7 +154,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 
     def work(partial: Path) -> None:
-        _inputs(config, store, config.jobs)
+        signal_inputs_of(config, store, config.jobs)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
         run_jobs(_jobs(config, splits, partial, progress), config.jobs, "evaluate", progress)
@@ -144,9 +170,10 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
     card, tokenizer = read_card(str(config.artefact))
     return replace(
         config,
-        tokenizer={key: value for key, value in tokenizer.items() if key != "normalisation"},
-        normalisation=tokenizer["normalisation"],
+        tokenizer={key: value for key, value in tokenizer["config"].items() if key != "normalisation"},
+        normalisation=tokenizer["config"]["normalisation"],
         sources=card.sources,
+        signal_mode=tokenizer["signal_mode"],
         model_name_or_path=card.model_name_or_path,
         load_in_4bit=card.load_in_4bit,
     )
@@ -165,7 +192,7 @@ def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: b
     return jobs
 
 
-def _inputs(config: EvaluateConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
+def signal_inputs_of(config: EvaluateConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
     """Streams and features, computed once for all jobs, which map them into memory."""
     frame_seconds = config.tokenizer_settings.get("frame_seconds", 2.0)
     features = config.tokenizer_settings.get("features", "standard")
@@ -177,10 +204,10 @@ def run_group(
 ) -> pd.DataFrame:
     """The predictions of one group on one fold with one seed."""
     if config.jobs > 1:
-        _hide_inner_bars()
+        hide_inner_bars()
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{fold}.json")
-    inputs = _inputs(config, store)
+    inputs = signal_inputs_of(config, store)
     if not split.subject_disjoint:
         inputs = normalised_before(inputs, split, config.normalisation)
         config = replace(config, normalisation="none")
@@ -191,7 +218,7 @@ def run_group(
     return pd.concat([prediction_table(output, context) for output in outputs], ignore_index=True)
 
 
-def _hide_inner_bars() -> None:
+def hide_inner_bars() -> None:
     """Leave the progress bar of the processes' parent alone."""
     import datasets
     import transformers

@@ -207,8 +207,8 @@ def _stage_before(config: FinetuneConfig, card: dict, signals: SignalTokenizer) 
     wrong = [name for name, value in found.items() if getattr(before, name) != value]
     if wrong:
         raise ValueError(
-            f"{config.adapter}: its {' and '.join(wrong)} differ from those of {config.dataset_path}; both stages "
-            "need one signal tokenizer, the same sources and the same split."
+            f"{config.adapter}: its {' and '.join(wrong)} differ from those of {config.dataset_path}; both "
+            "stages need one signal tokenizer, the same sources and the same split."
         )
     return before
 

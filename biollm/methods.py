@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +12,9 @@ from biollm.baselines import predict_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import run_encoder
-from data_builders.options import as_mapping
-from data_builders.splits import Split
-from data_builders.stage import run_stage
+from biollm.llm_methods import fit_tokenizer, head, read_out, tune_and_read
 from encoders.inputs import SignalInputs
-from encoders.signal_encoder import SignalEncoder, labelled_rows
-from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.signal_encoder import labelled_rows
 
 __all__ = ["GROUPS", "Group"]
 
@@ -50,37 +45,24 @@ def encoders(context: Context) -> Iterator[MethodOutput]:
         yield run_encoder(context, name, {**common, "network": name.lower()})
 
 
-def _train_and_validation(context: Context, inputs: SignalInputs) -> tuple[SignalInputs, SignalInputs]:
-    return inputs[context.rows("train")], inputs[context.rows("validation")]
-
-
-def _head(
-    encoder: SignalEncoder, context: Context, inputs: SignalInputs, started: float
-) -> tuple[float, np.ndarray]:
-    held = inputs[context.rows(context.config.part)]
-    probabilities = encoder.predict_proba(held, labelled_rows(held, context.classes, on_grid=True))
-    return time.perf_counter() - started, probabilities
-
-
 def llm(context: Context) -> Iterator[MethodOutput]:
     """The LLM on signal tokens: likelihoods by source, generated answers, and its own encoder's head."""
     if context.config.artefact:
         yield from _finished_artefact(context)
         return
     started = time.perf_counter()
-    tokenizer = _fit_tokenizer(context, context.inputs)
-    yield MethodOutput(
-        "encoder of the tokens", "encoder", *_head(tokenizer.encoder, context, context.inputs, started),
-        note="quantized frames, own head",
-    )  # fmt: skip
-    yield from _tune_and_read(context, context.inputs, tokenizer, context.config.sources, started)
+    tokenizer = fit_tokenizer(context, context.inputs)
+    yield head(context, tokenizer, context.inputs, started)
+    yield from tune_and_read(context, context.inputs, tokenizer, context.config.sources, started)
 
 
 def floats(context: Context) -> Iterator[MethodOutput]:
     """The LLM on stringified features, the predecessors' way."""
     started = time.perf_counter()
-    tokenizer = _fit_tokenizer(context, context.inputs, encoder=None)
-    yield from _tune_and_read(context, context.inputs, tokenizer, ["floats"], started)
+    context = replace(context, config=replace(context.config, signal_mode="digits"))
+    tokenizer = fit_tokenizer(context, context.inputs, encoder=None)
+    for output in tune_and_read(context, context.inputs, tokenizer, ["bins"], started):
+        yield replace(output, method="LLM on floats")
 
 
 def shuffled(context: Context) -> Iterator[MethodOutput]:
@@ -97,57 +79,13 @@ def noise(context: Context) -> Iterator[MethodOutput]:
 
 def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[MethodOutput]:
     started = time.perf_counter()
-    tokenizer = _fit_tokenizer(context, inputs)
+    context = replace(context, config=replace(context.config, readouts=[]))
+    tokenizer = fit_tokenizer(context, inputs)
     outputs = list(
-        _tune_and_read(context, inputs, tokenizer, context.config.sources, started, generated=False)
+        tune_and_read(context, inputs, tokenizer, context.config.sources, started, generated=False)
     )
     mean = np.mean([output.probabilities for output in outputs if output.probabilities is not None], axis=0)
     yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
-
-
-def _fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> SignalTokenizer:
-    done = context.workplace / "conversations" / "signal_tokenizer"
-    if done.is_dir():
-        return SignalTokenizer.from_pretrained(done)
-    settings = SignalTokenizerConfig(**{**context.config.tokenizer_settings, **changes})
-    tokenizer = SignalTokenizer(settings, context.classes, context.seed)
-    return tokenizer.fit(*_train_and_validation(context, inputs), context.progress)
-
-
-def _tune_and_read(
-    context: Context,
-    inputs: SignalInputs,
-    tokenizer: SignalTokenizer,
-    sources: list[str],
-    started: float,
-    generated: bool = True,
-) -> Iterator[MethodOutput]:
-    from biollm.artefact import load_artefact
-    from biollm.building import BuildConfig, write_conversations
-    from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
-
-    config, place = context.config, context.workplace
-    conversations = place / "conversations"
-    build = BuildConfig(
-        sources=sources,
-        model_name_or_path=config.model_name_or_path,
-        seed=context.seed,
-        **as_mapping(config.build),
-    )
-    split = context.split
-    if context.config.part == "validation":
-        split = Split({k: v for k, v in split.parts.items() if v == "train"}, split.protocol, split.fold)
-    about = context.store.card()
-
-    def work(partial: Path) -> None:
-        write_conversations(partial, inputs, tokenizer, split, about, build, progress=False)
-
-    run_stage("build", conversations, {"split": split.hash, "job": place.name}, work)
-    tuning = FinetuneConfig(
-        str(conversations), str(place / "artefact"), config.model_name_or_path, config.load_in_4bit
-    )
-    finetune(tuning, FinetuneTraining(seed=context.seed, **as_mapping(config.training)), context.progress)
-    yield from _read_out(context, inputs, load_artefact(place / "artefact"), started, generated)
 
 
 def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
@@ -161,45 +99,8 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
             f"{context.config.artefact}: was made on the split {artefact.card.split_hash}, not on "
             f"{context.split.hash}. Give the artefact's own split.json with --split."
         )
-    encoder = artefact.signal_tokenizer.encoder
-    head = _head(encoder, context, context.inputs, started)
-    yield MethodOutput("encoder of the tokens", "encoder", *head, note="quantized frames, own head")
-    yield from _read_out(context, context.inputs, artefact, started, True)
-
-
-def _read_out(
-    context: Context, inputs: SignalInputs, artefact: Any, started: float, generated: bool
-) -> Iterator[MethodOutput]:
-    from biollm.readout import generate, label_probabilities
-
-    held = inputs[context.rows(context.config.part)]
-    scored = labelled_rows(held, context.classes, on_grid=True)
-    for source in artefact.card.sources:
-        texts = artefact.signal_tokenizer.encode_copies(held, scored, source)[0]
-        prompts = [artefact.prompts(texts, k) for k in range(context.config.n_phrasings)]
-        mean = np.mean(
-            [
-                label_probabilities(
-                    artefact.model, artefact.tokenizer, asked, artefact.task.answers(context.classes)
-                )
-                for asked in prompts
-            ],
-            axis=0,
-        )
-        yield MethodOutput(f"LLM on {source}", "llm", time.perf_counter() - started, mean)
-        if source == "codes" and generated:
-            answers = generate(
-                artefact.model, artefact.tokenizer, prompts[0], 16, artefact.card.signal_tokens
-            )
-            parsed = [artefact.task.parse(answer, context.classes) for answer in answers]
-            yield MethodOutput(
-                "LLM on codes, generated",
-                "llm",
-                time.perf_counter() - started,
-                None,
-                parsed,
-                "greedy answer, parsed",
-            )
+    yield head(context, artefact.signal_tokenizer, context.inputs, started)
+    yield from read_out(context, context.inputs, artefact, started, True)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def conversations(store, make_base, tmp_path_factory) -> Path:
     train_encoder(encoder, progress=False)
     config = BuildConfig(
         str(store), str(folder / "signal_tokenizer"), str(folder / "conversations"), n_conversations=400,
-        model_name_or_path=make_base(),
+        answer_forms=1, model_name_or_path=make_base(),
     )  # fmt: skip
     return build(config, progress=False)
 

@@ -1,0 +1,186 @@
+"""Stage ``ablate``: the LLM with one thing changed at a time, on the same folds and seeds, resumable."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from biollm.ablation_table import ablation_figure, ablation_rows
+from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
+from biollm.base_model import base_identity
+from biollm.compared_methods import code_hash
+from biollm.context import Context, MethodOutput, checked_splits, prediction_table
+from biollm.evaluation.drawing import figure_png
+from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
+from biollm.jobs import Job, run_jobs
+from biollm.methods import GROUPS
+from biollm.report_rows import write_report
+from data_builders.options import as_mapping
+from data_builders.splits import Split, inner_split
+from data_builders.stage import content_hash, run_stage
+from data_builders.store import SegmentStore
+
+__all__ = ["AblateConfig", "ablate"]
+
+CODE = ("prompts", "data_builders", "encoders", "biollm")
+"""Packages that the results come from."""
+
+
+@dataclass
+class AblateConfig(EvaluateConfig):
+    """Variants of the LLM's tokens, rows, teaching and read-out beside a default, on one protocol."""
+
+    out: str = field(
+        default="runs/ablation",
+        metadata={
+            "help": "folder to write the report to; finished jobs are kept in the one beside it, OUT.jobs"
+        },
+    )
+    variants: list[str] = field(
+        default_factory=lambda: ["all"],
+        metadata={"help": "all, or names of variants and of groups of them"},
+    )
+    own: dict | str | None = field(
+        default=None,
+        metadata={"help": "variants of one's own: name -> what changes in the settings of 'biollm evaluate'"},
+    )
+    folds: list[int] | None = field(default=None, metadata={"help": "folds to run; default: all"})
+    seeds: list[int] = field(
+        default_factory=lambda: [0, 1, 2], metadata={"help": "seeds of weights and sampling"}
+    )
+    groups: list[str] = field(
+        default_factory=lambda: ["classical"],
+        metadata={"help": "groups of methods of 'biollm evaluate' to run beside the variants"},
+    )
+    part: str = field(
+        default="validation",
+        metadata={
+            "help": "validation: the validation subjects are scored, and training subjects take their place; "
+            "test: the test subjects, once the choices are made"
+        },
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.own = as_mapping(self.own)
+        if self.artefact or "llm" in self.groups:
+            raise ValueError("AblateConfig: takes no artefact and no group 'llm': it tunes an LLM a variant.")
+        for name, variant in self.chosen.items():
+            try:
+                changed(self, variant)
+            except ValueError as error:
+                raise ValueError(f"AblateConfig: the variant {name!r}: {error}") from error
+
+    @property
+    def chosen(self) -> dict[str, Variant]:
+        """The variants to run, the default first."""
+        return chosen_variants(self.variants, as_mapping(self.own))
+
+
+def ablate(config: AblateConfig, progress: bool = True) -> Path:
+    """Run all jobs that are not done yet, then write the report and ``ablation.json`` with its figure.
+
+    Signal tokenizers that several variants read are fitted once. The answers of each job are kept in
+    ``OUT.jobs`` under the hash of data, split, settings and code, so that a stopped run goes on and variants
+    can be added; the folder may be deleted at any time.
+    """
+    from filelock import FileLock
+
+    store = SegmentStore(config.store)
+    splits = checked_splits(store, config.split, config.protocol)
+    splits = [split for split in splits if config.folds is None or split.fold in config.folds]
+    if not splits:
+        raise ValueError(f"AblateConfig: folds is {config.folds}; the protocol has none of them.")
+    if config.part == "validation":
+        splits = [inner_split(store.table, split) for split in splits]
+    kept = Path(f"{config.out}.jobs")
+    jobs = list(_jobs(config, store, splits, kept, progress))
+    settings = asdict(config) | {"out": None, "jobs": None}
+    inputs = {"config": settings, "jobs": [job.target.name for job in jobs]}
+
+    def work(partial: Path) -> None:
+        signal_inputs_of(config, store, config.jobs)
+        run_jobs(jobs, config.jobs, "ablate", progress)
+        for split in splits:
+            split.save(partial / f"split-{split.fold}.json")
+        predictions = pd.concat([pd.read_parquet(job.target) for job in jobs], ignore_index=True)
+        about = {"base_model": config.model_name_or_path}
+        write_report(predictions, config, store, splits, partial, _order(predictions), about_split=about)
+        rows = ablation_rows(predictions, config.chosen, store.classes)
+        (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
+        (partial / "ablation.json").write_text(json.dumps(rows, indent=1))
+
+    kept.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept / "lock"):
+        return run_stage("ablate", config.out, inputs, work)
+
+
+def _order(predictions: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(predictions["method"]))
+
+
+def _jobs(
+    config: AblateConfig, store: SegmentStore, splits: Sequence[Split], kept: Path, progress: bool
+) -> Iterator[Job]:
+    """Groups of baselines, then variants; each on one fold with one seed."""
+    where = [store.key, base_identity(config.model_name_or_path), code_hash(*CODE)]
+    runs = [(name, "", changed(config, Variant("")), GROUPS[name].cost) for name in config.groups]
+    runs += [("llm", name, changed(config, variant), 6) for name, variant in config.chosen.items()]
+    for group, variant, settings, cost in runs:
+        plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
+        for seed in config.seeds:
+            for split in splits:
+                key = content_hash([group, variant, plain, where, split.hash, split.fold, seed])
+                file = f"{re.sub('[^a-z0-9]+', '-', name.lower())}-fold{split.fold}-seed{seed}-{key}"
+                workplace, shown = kept / "work" / file, progress and config.jobs == 1
+                own_head = variant == DEFAULT or (
+                    variant in config.chosen and config.chosen[variant].new_encoder
+                )
+                arguments = (group, variant, own_head, settings, split, seed, workplace, shown)
+                what = f"{name}, fold {split.fold}, seed {seed}"
+                yield Job(what, kept / f"{file}.parquet", run_one, arguments, cost)
+
+
+def run_one(
+    group: str,
+    variant: str,
+    own_head: bool,
+    config: EvaluateConfig,
+    split: Split,
+    seed: int,
+    workplace: Path,
+    progress: bool,
+) -> pd.DataFrame:
+    """The predictions of a group, or of the LLM in a variant, on one fold with one seed."""
+    if config.jobs > 1:
+        hide_inner_bars()
+    store = SegmentStore(config.store)
+    workplace.mkdir(parents=True, exist_ok=True)
+    settings, inputs = replace(config, part="test"), signal_inputs_of(config, store)
+    shared = workplace.parents[1] / "tokenizers"
+    context = Context(inputs, split, store, settings, seed, workplace, progress, tokenizers=shared)
+    outputs = list(GROUPS[group].methods(context))
+    if variant:
+        outputs = list(_of_variant(variant, own_head, outputs))
+    table = pd.concat([prediction_table(output, context) for output in outputs], ignore_index=True)
+    shutil.rmtree(workplace, ignore_errors=True)
+    return table
+
+
+def _of_variant(name: str, own_head: bool, outputs: Sequence[MethodOutput]) -> Iterator[MethodOutput]:
+    """Named after the variant, with the average of its sources; the head only of an encoder of its own."""
+    for output in outputs:
+        if output.family == "llm" or own_head:
+            what = output.method.removeprefix("LLM on ").replace("encoder of the tokens", "encoder")
+            yield replace(output, method=f"{name}: {what}")
+    read = [o for o in outputs if o.family == "llm" and "," not in o.method and o.probabilities is not None]
+    if len(read) > 1:
+        mean = np.mean([output.probabilities for output in read], axis=0)
+        yield replace(read[-1], method=f"{name}: average", probabilities=mean, note="mean of the sources")

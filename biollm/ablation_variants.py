@@ -1,0 +1,138 @@
+"""What `biollm ablate` varies: each variant is a name and what it changes in the settings of `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from biollm.experiment import EvaluateConfig
+from data_builders.options import as_mapping
+
+__all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
+
+DEFAULT = "default"
+MERGED = ("tokenizer", "build", "training", "finetune")
+"""Settings that are mappings: a variant changes single keys of them."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One difference to the default.
+
+    Parameters
+    ----------
+    group : str
+        What is varied: variants of one group stand together in the table.
+    changes : mapping
+        Fields of `EvaluateConfig`; of mappings, only the keys that change.
+    new_encoder : bool
+        Whether the tokens come from another encoder, whose head is a row of its own then.
+    """
+
+    group: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    new_encoder: bool = False
+
+
+def rows(init: str, trained: bool) -> Variant:
+    return Variant("rows of new tokens", {"finetune": {"token_init": init, "train_tokens": trained}})
+
+
+def encoder(group: str, **settings: Any) -> Variant:
+    return Variant(group, {"tokenizer": {"encoder": settings}}, new_encoder=True)
+
+
+VARIANTS: dict[str, Variant] = {
+    DEFAULT: Variant("default"),
+    "words": Variant("signal mode", {"signal_mode": "words"}),
+    "digits": Variant("signal mode", {"signal_mode": "digits"}),
+    "random rows, trained": rows("random", True),
+    "mean rows, trained": rows("mean", True),
+    "codebook rows, frozen": rows("codebook", False),
+    "random rows, frozen": rows("random", False),
+    "mean rows, frozen": rows("mean", False),
+    "residual VQ": encoder("source", quantizer="rvq"),
+    "FSQ": encoder("source", quantizer="fsq"),
+    "k-means": encoder("source", quantizer="kmeans"),
+    "codes and bins in one prompt": Variant("source", {"sources": ["codes+bins"]}),
+    "codes of signals and features": encoder("source", reads="both"),
+    "reconstruction codebook": encoder("codebook's objective", objective="reconstruction"),
+    "supervised and reconstruction": encoder("codebook's objective", objective="both"),
+    "label-contrastive codebook": encoder("codebook's objective", objective="contrastive"),
+    "with levels": Variant("alignment", {"sources": ["codes+levels", "bins+levels"]}),
+    "with levels, aligned": Variant(
+        "alignment",
+        {
+            "sources": ["codes+levels", "bins+levels"],
+            "alignment": {"tasks": {"describe": 1}, "n_conversations": 1600, "copies": 2, "max_steps": 100},
+        },
+    ),
+    "soft labels of extra trees": Variant("teaching", {"build": {"teacher": "extra trees"}}),
+    "soft labels of logistic regression": Variant("teaching", {"build": {"teacher": "logistic regression"}}),
+    "label smoothing": Variant("teaching", {"training": {"label_smoothing_factor": 0.1}}),
+    "all answer forms": Variant("teaching", {"build": {"answer_forms": None}}),
+    "rank 4": Variant("LoRA", {"finetune": {"lora_r": 4, "lora_alpha": 8}}),
+    "rank 64": Variant("LoRA", {"finetune": {"lora_r": 64, "lora_alpha": 128}}),
+    "learning rate 5e-4": Variant("LoRA", {"training": {"learning_rate": 5e-4}}),
+    "learning rate 5e-3": Variant("LoRA", {"training": {"learning_rate": 5e-3}}),
+    "300 steps": Variant("LoRA", {"training": {"max_steps": 300}}),
+}
+"""Name of a variant -> what it changes."""
+
+
+def chosen_variants(names: Sequence[str], own: Mapping[str, Mapping[str, Any]]) -> dict[str, Variant]:
+    """The variants of some names and groups, with one's own, behind the default.
+
+    Parameters
+    ----------
+    names : sequence of str
+        "all", names or groups.
+    own : mapping of str to mapping
+        Variants of one's own: name -> changes.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or one's own has a taken name.
+    """
+    groups = list(dict.fromkeys(variant.group for variant in VARIANTS.values()))
+    unknown = [name for name in names if name not in (*VARIANTS, *groups, "all")]
+    taken = sorted(set(own) & set(VARIANTS))
+    if unknown or taken:
+        raise ValueError(
+            f"unknown variants {unknown}, taken names {taken}; allowed are 'all', the groups {groups} and "
+            f"{list(VARIANTS)}."
+        )
+    kept = {n: v for n, v in VARIANTS.items() if n == DEFAULT or {"all", n, v.group} & set(names)}
+    return kept | {
+        name: Variant("own", changes, "encoder" in as_mapping(changes.get("tokenizer")))
+        for name, changes in own.items()
+    }
+
+
+def changed(config: EvaluateConfig, variant: Variant) -> EvaluateConfig:
+    """The settings of `evaluate` with a variant's changes.
+
+    Raises
+    ------
+    ValueError
+        If a change is of no setting.
+    """
+    settings = {f.name: getattr(config, f.name) for f in fields(EvaluateConfig)}
+    unknown = sorted(set(variant.changes) - set(settings))
+    if unknown:
+        raise ValueError(f"changes {unknown}, which are no settings; allowed are {sorted(settings)}.")
+    for name, value in variant.changes.items():
+        settings[name] = _merged(as_mapping(settings[name]), value) if name in MERGED else value
+    return EvaluateConfig(**settings)
+
+
+def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with changes, mappings inside of them too."""
+    nested = {
+        key: _merged(as_mapping(settings.get(key)), value)
+        for key, value in changes.items()
+        if isinstance(value, Mapping)
+    }
+    return {**settings, **changes, **nested}

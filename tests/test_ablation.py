@@ -1,0 +1,133 @@
+"""Ablation: variants change what they name, share what they can, and stand in one table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY_TOKENIZER
+
+from biollm.ablating import AblateConfig, ablate
+from biollm.ablation_table import ablation_rows, render_ablation
+from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
+from data_builders import group_kfold
+from data_builders.splits import Split, inner_split
+from data_builders.store import SegmentStore
+
+TRAINING = {"max_steps": 2, "per_device_train_batch_size": 2}
+BUILD = {"n_conversations": 16, "copies": 1}
+
+
+@pytest.fixture(scope="module")
+def settings(store, make_base, tmp_path_factory):
+    """What a small ablation needs."""
+    return {
+        "store": str(store), "out": str(tmp_path_factory.mktemp("ablation") / "out"),
+        "model_name_or_path": make_base(), "tokenizer": TINY_TOKENIZER, "build": BUILD, "training": TRAINING,
+        "protocol": "gkf4", "folds": [1], "seeds": [0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_changes_what_it_names_and_nothing_else(settings, name):
+    config = AblateConfig(**settings, variants=[name])
+    before = asdict(changed(config, Variant("")))
+    after = asdict(changed(config, VARIANTS[name]))
+    assert {key for key in before if before[key] != after[key]} == set(VARIANTS[name].changes)
+    for key in ("build", "training"):
+        assert {**before[key], **after[key]} == after[key]
+    kept = {k: v for k, v in TINY_TOKENIZER["encoder"].items() if k != "quantizer"}
+    assert kept.items() <= after["tokenizer"]["encoder"].items()
+
+
+def test_names_and_groups_choose_variants_and_the_default_is_always_there():
+    assert list(chosen_variants(["words"], {})) == [DEFAULT, "words"]
+    assert list(chosen_variants(["LoRA"], {})) == [
+        DEFAULT,
+        *(name for name, variant in VARIANTS.items() if variant.group == "LoRA"),
+    ]
+    assert list(chosen_variants([], {"mine": {"signal_mode": "words"}})) == [DEFAULT, "mine"]
+    with pytest.raises(ValueError, match=r"unknown variants \['letters'\], taken names \['words'\]"):
+        chosen_variants(["letters"], {"words": {}})
+
+
+def test_changes_of_what_is_no_setting_are_refused(settings):
+    with pytest.raises(ValueError, match=r"variant 'mine': changes \['signals'\], which are no settings"):
+        AblateConfig(**settings, own={"mine": {"signals": "words"}})
+    with pytest.raises(ValueError, match=r"variant 'mine'.*signal_mode \['letters'\] unknown"):
+        AblateConfig(**settings, own={"mine": {"signal_mode": "letters"}})
+
+
+def test_the_inner_split_leaves_the_test_subjects_out(store):
+    table = SegmentStore(store).table
+    for outer in group_kfold(table, 4):
+        inner = inner_split(table, outer)
+        parts = {part: set(table[table["segment"].map(inner.parts) == part]["subject"])
+                 for part in ("train", "validation", "test")}  # fmt: skip
+        of_outer = {part: set(table[table["segment"].map(outer.parts) == part]["subject"])
+                    for part in ("train", "validation", "test")}  # fmt: skip
+        assert parts["test"] == of_outer["validation"]
+        assert parts["train"] | parts["validation"] == of_outer["train"]
+        assert not parts["train"] & parts["validation"]
+        assert not set().union(*parts.values()) & of_outer["test"]
+    without = Split({k: v for k, v in outer.parts.items() if v != "validation"}, "gkf4")
+    with pytest.raises(ValueError, match="0 validation subjects"):
+        inner_split(table, without)
+
+
+def made(method: str, share_right: float, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng([seed, int(100 * share_right)])
+    truth = np.tile(["calm", "tense"], 100)
+    wrong = np.where(truth == "calm", "tense", "calm")
+    return pd.DataFrame(
+        {
+            "segment": [f"s{k}" for k in range(200)], "subject": [f"P{k % 10}" for k in range(200)],
+            "fold": 0, "seed": seed, "method": method, "family": "llm", "note": "12 tokens a segment",
+            "seconds": 1.0, "truth": truth,
+            "prediction": np.where(rng.random(200) < share_right, truth, wrong),
+        }
+    )  # fmt: skip
+
+
+def test_rows_stand_against_the_same_readout_of_the_default():
+    rights = {f"{DEFAULT}: codes": 0.9, "words: codes": 0.7, "words: bins": 0.6, "SVM": 0.8}
+    frames = [made(method, right, seed) for method, right in rights.items() for seed in (0, 1)]
+    variants = {name: VARIANTS[name] for name in (DEFAULT, "words")}
+    rows = ablation_rows(pd.concat(frames), variants, ("calm", "tense"))
+    found = {row["method"]: row for row in rows}
+    words, default = found["words: codes"], found[f"{DEFAULT}: codes"]
+    assert words["difference"] == pytest.approx(words["balanced_accuracy"] - default["balanced_accuracy"])
+    assert words["difference_ci95"][0] < words["difference"] < words["difference_ci95"][1]
+    assert words["balanced_accuracy"] == pytest.approx(np.mean(words["by_seed"]))
+    assert 0 < words["bits"] < default["bits"] < 1
+    assert found["words: bins"]["difference"] is None
+    assert (found["SVM"]["group"], found["SVM"]["variant"]) == ("without an LLM", None)
+    table = render_ablation(rows)
+    assert len(table.splitlines()) == 2 + 4
+    assert "| words | codes |" in table
+    assert "| 12 |" in table
+
+
+def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(settings, monkeypatch):
+    config = AblateConfig(**settings, variants=["digits", "codebook rows, frozen"], groups=[],
+                          own={"bins alone": {"sources": ["bins"]}})  # fmt: skip
+    out = ablate(config, progress=False)
+    methods = {row["method"] for row in json.loads((out / "ablation.json").read_text())}
+    for name in (DEFAULT, "digits", "codebook rows, frozen"):
+        assert {f"{name}: codes", f"{name}: bins", f"{name}: average"} <= methods
+    assert "bins alone: bins" in methods
+    assert f"{DEFAULT}: encoder" in methods
+    assert "digits: encoder" not in methods
+    kept = out.with_name("out.jobs")
+    assert len([p for p in (kept / "tokenizers").iterdir() if p.is_dir()]) == 1
+    assert len(list(kept.glob("*.parquet"))) == 4
+    # The validation subjects of the outer fold are scored.
+    table = SegmentStore(settings["store"]).table
+    scored = pd.concat(map(pd.read_parquet, kept.glob("*.parquet")))["subject"].unique()
+    outer = group_kfold(table, 4)[1]
+    assert set(scored) == set(table[table["segment"].map(outer.parts) == "validation"]["subject"])
+    monkeypatch.setattr("biollm.ablating.run_one", lambda *_: pytest.fail("a finished job is run again"))
+    ablate(AblateConfig(**settings, variants=["digits"], groups=[]), progress=False)
