@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -17,10 +18,12 @@ from prompts.facts import Facts
 if TYPE_CHECKING:
     from prompts import Task
 
-__all__ = ["Plan", "facts_about", "plan_conversations"]
+__all__ = ["Plan", "as_neighbours", "plan_conversations"]
 
 SHOWN = 5
 """Reasons that an error gives, the most frequent ones."""
+KEPT = 4096
+"""Segments whose facts are kept while pairs are looked through; those of a subject lie together."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def plan_conversations(
     count = _number(segments, n, per_segment)
     _check_choice(segments, tasks, weights, sources)
     names = tuple(weights)
-    candidates = {name: _candidates(segments, tasks[name], seed) for name in names}
+    candidates = _candidates(segments, {name: tasks[name] for name in names}, seed)
     _check_candidates(segments, candidates)
     task = _interleaved(np.array([weights[name] for name in names], dtype=float), count)
     source = np.zeros(count, dtype=np.int16)
@@ -115,32 +118,20 @@ def plan_conversations(
     return Plan(names, tuple(sources), np.arange(count), task, source, chosen)
 
 
-def facts_about(
-    segments: TokenizedSegments,
-    about: Sequence[int],
-    needs: Collection[str],
-    source: str | None = None,
-    copies: Sequence[int] = (0, 0),
-) -> list[Facts]:
-    """What is known of one segment, or of two in their order.
+def as_neighbours(segments: TokenizedSegments, about: Sequence[int], facts: Sequence[Facts]) -> list[Facts]:
+    """The facts of one segment, or those of two as they are beside each other.
 
     Parameters
     ----------
     segments : TokenizedSegments
     about : sequence of int
-        Rows.
-    needs : collection of str
-        See `TokenizedSegments.facts`.
-    source : str, optional
-        Whose texts are the signals.
-    copies : sequence of int
-        Copy of each one's text.
+        Their rows.
+    facts : sequence of Facts
     """
-    facts = [segments.facts(row, source, copy, needs) for row, copy in zip(about, copies, strict=False)]
-    if len(facts) == 2 and facts[1].transition is not None and _same_trial(segments, *about):
-        # The label says whether a trial differs from the one before it, whichever of its windows is meant.
-        facts[1] = replace(facts[1], transition=False)
-    return facts
+    if len(facts) == 1 or facts[1].transition is None or not _same_trial(segments, *about):
+        return list(facts)
+    # The label says whether a trial differs from the one before it, whichever of its windows is meant.
+    return [facts[0], replace(facts[1], transition=False)]
 
 
 def _same_trial(segments: TokenizedSegments, first: int, second: int) -> bool:
@@ -187,24 +178,41 @@ def _check_choice(
         raise ValueError("; ".join(problems) + ".")
 
 
-def _candidates(segments: TokenizedSegments, task: Task, seed: int) -> _Candidates:
-    """Ask the task about every segment, or every pair that its kind of pairing gives."""
-    if task.n_segments == 1:
-        tuples = np.arange(len(segments))[:, None]
-    else:
-        tuples = PAIRINGS[task.name](segments, seed)
-    found: dict[str, list[int]] = {}
-    reasons: Counter[str] = Counter()
+def _candidates(segments: TokenizedSegments, tasks: Mapping[str, Task], seed: int) -> dict[str, _Candidates]:
+    """Ask all tasks about every segment, or every pair that their kind of pairing gives."""
+    needs = {need for task in tasks.values() for need in task.needs}
+    known = lru_cache(KEPT)(lambda row: segments.facts(row, needs=needs))
+    paired = {name: PAIRINGS[name] for name, task in tasks.items() if task.n_segments == 2}
+    single = {name: task for name, task in tasks.items() if name not in paired}
+    found = _asked(segments, np.arange(len(segments))[:, None], single, known)
+    for name, pairing in paired.items():
+        found |= _asked(segments, pairing(segments, seed), {name: tasks[name]}, known)
+    return found
+
+
+def _asked(
+    segments: TokenizedSegments,
+    tuples: np.ndarray,
+    tasks: Mapping[str, Task],
+    known: Callable[[int], Facts],
+) -> dict[str, _Candidates]:
+    """What some tasks say to the same segments or pairs."""
+    strata: dict[str, dict[str, list[int]]] = {name: {} for name in tasks}
+    reasons: dict[str, Counter[str]] = {name: Counter() for name in tasks}
     for position, about in enumerate(tuples.tolist()):
-        facts = facts_about(segments, about, task.needs)
-        reason = task.lacks(facts)
-        if reason:
-            reasons[reason] += 1
-        else:
-            found.setdefault(task.stratum(facts), []).append(position)
+        facts = as_neighbours(segments, about, [known(row) for row in about])
+        for name, task in tasks.items():
+            reason = task.lacks(facts)
+            if reason:
+                reasons[name][reason] += 1
+            else:
+                strata[name].setdefault(task.stratum(facts), []).append(position)
     both = np.full((len(tuples), 2), -1, dtype=np.int32)
-    both[:, : task.n_segments] = tuples
-    return _Candidates({name: both[found[name]] for name in sorted(found)}, reasons)
+    both[:, : tuples.shape[1]] = tuples
+    return {
+        name: _Candidates({label: both[at] for label, at in sorted(found.items())}, reasons[name])
+        for name, found in strata.items()
+    }
 
 
 def _check_candidates(segments: TokenizedSegments, candidates: Mapping[str, _Candidates]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from data_builders._sharegpt_rules import DEFAULT_ROLES, Roles
-from data_builders.conversation_plan import Plan, facts_about
+from data_builders.conversation_plan import Plan, as_neighbours
 from data_builders.tokenized import TokenizedSegments
 from prompts.facts import Facts
 
@@ -70,7 +70,8 @@ def _row(
 ) -> dict[str, Any]:
     rng = random.Random(key)
     copies = [rng.randrange(segments.n_copies(row, source)) for row in about]
-    facts = told = facts_about(segments, about, task.needs, source, copies)
+    alone = [segments.facts(row, source, copy, task.needs) for row, copy in zip(about, copies, strict=True)]
+    facts = told = as_neighbours(segments, about, alone)
     if answer_labels and len(about) == 1:
         told = [_softened(segments, about[0], facts[0], answer_labels, key)]
     return {

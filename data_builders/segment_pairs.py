@@ -12,7 +12,7 @@ __all__ = ["PAIRINGS", "consecutive_pairs", "subject_pairs"]
 
 SLACK = 1e-3
 """Seconds by which rounded starts may make neighbouring windows overlap."""
-PARTNERS = 4
+PARTNERS = 2
 """Segments that each segment is compared with at most."""
 
 
