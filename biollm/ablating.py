@@ -29,6 +29,7 @@ from data_builders.store import SegmentStore
 
 __all__ = ["AblateConfig", "ablate"]
 
+MEAN = "mean of the sources"
 CODE = ("prompts", "data_builders", "encoders", "biollm")
 """Packages that the results come from."""
 
@@ -180,7 +181,11 @@ def _of_variant(name: str, own_head: bool, outputs: Sequence[MethodOutput]) -> I
         if output.family == "llm" or own_head:
             what = output.method.removeprefix("LLM on ").replace("encoder of the tokens", "encoder")
             yield replace(output, method=f"{name}: {what}")
-    read = [o for o in outputs if o.family == "llm" and "," not in o.method and o.probabilities is not None]
+    read = {
+        output.method: output.probabilities
+        for output in outputs
+        if output.family == "llm" and "," not in output.method and output.probabilities is not None
+    }
     if len(read) > 1:
-        mean = np.mean([output.probabilities for output in read], axis=0)
-        yield replace(read[-1], method=f"{name}: average", probabilities=mean, note="mean of the sources")
+        mean = np.mean(list(read.values()), axis=0)
+        yield replace(outputs[-1], method=f"{name}: average", probabilities=mean, answers=None, note=MEAN)

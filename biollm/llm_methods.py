@@ -45,8 +45,8 @@ def fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> Sig
 
 def _fitted(context: Context, inputs: SignalInputs, settings: SignalTokenizerConfig) -> SignalTokenizer:
     tokenizer = SignalTokenizer(settings, context.classes, context.seed)
-    parts = (inputs[context.rows(part)] for part in ("train", "validation"))
-    return tokenizer.fit(*parts, context.progress)
+    train, validation = (inputs[context.rows(part)] for part in ("train", "validation"))
+    return tokenizer.fit(train, validation, context.progress)
 
 
 def _shared(context: Context, settings: SignalTokenizerConfig, folder: Path) -> SignalTokenizer:
@@ -147,7 +147,7 @@ def read_out(
     rows = labelled_rows(held, context.classes, on_grid=True)
     for number, source in enumerate(artefact.card.sources):
         texts = artefact.signal_tokenizer.encode_copies(held, rows, source)[0]
-        about = {"family": "llm", "note": _tokens_note(artefact, texts)}
+        note = _tokens_note(artefact, texts)
         by_phrasing = _likelihoods(context, artefact, texts)
         readings = {f"LLM on {source}": np.mean(by_phrasing, axis=0)}
         if "one phrasing" in context.config.readouts:
@@ -158,9 +158,7 @@ def read_out(
                 [_corrected(p, prior) for p, prior in zip(by_phrasing, blank, strict=True)], axis=0
             )
         for method, probabilities in readings.items():
-            yield MethodOutput(
-                method, seconds=time.perf_counter() - started, probabilities=probabilities, **about
-            )
+            yield MethodOutput(method, "llm", time.perf_counter() - started, probabilities, note=note)
         if number == 0 and generated:
             yield from _generated(context, artefact, texts, source, started)
 
