@@ -10,7 +10,7 @@ import pandas as pd
 
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
-from biollm.building import RUNNING, BuildConfig
+from biollm.building_config import RUNNING, BuildConfig
 from biollm.context import Context, checked_splits, prediction_table
 from biollm.finetuning import FinetuneConfig
 from biollm.jobs import Job, run_jobs

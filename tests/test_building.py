@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -256,14 +255,16 @@ def test_conversations_from_memory_are_those_of_the_stage(mixed, conversations, 
     assert read_sharegpt(tmp_path / "memory" / "train") == read_sharegpt(tmp_path / "stage" / "train")
 
 
-def test_soft_labels_reach_the_answers(mixed, tmp_path):
-    config = replace(mixed, tasks="emotion=1", n_conversations=80)
+def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
+    """From a teacher that takes everybody for calm."""
+    config = replace(mixed, tasks="emotion=1", n_conversations=80, teacher="LDA", teacher_share=1.0)
+    calm = [1.0, 0.0]
+    monkeypatch.setattr(building, "soft_labels", lambda train, *_: {k: calm for k in train.table["segment"]})
     store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
     tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
     signals = store_inputs(store, tokenizer.config.frame_seconds, features=tokenizer.config.features)
     split = Split.load(folder / "split.json")
-    calm = {name: np.array([1.0, 0.0]) for name in store.table["segment"]}
-    write_conversations(tmp_path, signals, tokenizer, split, store, config, calm)
+    write_conversations(tmp_path, signals, tokenizer, split, store, config)
     for row in read_sharegpt(tmp_path / "train"):
         named = tokenizer.classes[0] if row["part"] == "train" else row["label"]
         assert named in row["conversations"][1]["value"]

@@ -1,0 +1,117 @@
+"""What ``biollm build`` can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from biollm.teaching import TEACHERS
+from data_builders.conversation_shards import FORMATS
+from data_builders.engines import ENGINES
+from data_builders.options import as_weights
+from data_builders.sharegpt import Roles
+from encoders.signal_tokenizer import SIGNAL_MODES
+from prompts import TASKS
+
+__all__ = ["RUNNING", "BuildConfig"]
+
+RUNNING = ("jobs", "engine", "ray_address")
+"""Fields that say where a stage runs, and change nothing about what it makes."""
+DEFAULT_NUMBER = 2400
+
+
+@dataclass
+class BuildConfig:
+    """Store and signal tokenizer -> ShareGPT conversations of the training subjects."""
+
+    store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
+    signal_tokenizer: str = field(
+        default="runs/signal_tokenizer", metadata={"help": "folder that 'biollm train-encoder' wrote"}
+    )
+    out: str = field(default="runs/conversations", metadata={"help": "folder to write to"})
+    sources: list[str] = field(
+        default_factory=lambda: ["codes", "bins"],
+        metadata={"help": "token sources: codes, bins, levels, or two in a row as codes+bins"},
+    )
+    tasks: dict | str | None = field(
+        default="emotion=1",
+        metadata={"help": f"weights of the tasks, as emotion=1,affect=0.5: {list(TASKS)}"},
+    )
+    language: str = field(
+        default="en", metadata={"help": "en, or a folder with a YAML file of wordings for each task"}
+    )
+    answer_forms: int | None = field(
+        default=None, metadata={"help": "answer forms and system prompts of a task in use; default: all"}
+    )
+    signal_mode: str = field(
+        default="tokens", metadata={"help": "how signals are written: tokens (new rows), words or digits"}
+    )
+    n_conversations: int | None = field(
+        default=None, metadata={"help": f"conversations to draw; default {DEFAULT_NUMBER}"}
+    )
+    conversations_per_segment: float | None = field(
+        default=None, metadata={"help": "the same as a multiple of the segments, in its place"}
+    )
+    copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
+    teacher: str | None = field(
+        default=None,
+        metadata={
+            "help": f"draw the emotions of answers from this baseline's probabilities: {list(TEACHERS)}"
+        },
+    )
+    teacher_share: float = field(
+        default=0.5, metadata={"help": "of the teacher's probabilities; the rest is the label"}
+    )
+    model_name_or_path: str = field(
+        default="nano", metadata={"help": "whose tokenizer counts the tokens, and whose words are used"}
+    )
+    max_length: int = field(default=1024, metadata={"help": "tokens that will fit when fine-tuning"})
+    file_format: str = field(default="jsonl", metadata={"help": f"one of {list(FORMATS)}"})
+    shard_size: int = field(default=5000, metadata={"help": "conversations a file"})
+    human_role: str = field(default="human", metadata={"help": "name of the asking role in the files"})
+    gpt_role: str = field(default="gpt", metadata={"help": "name of the answering role in the files"})
+    seed: int = field(default=0, metadata={"help": "of the drawing of segments and phrasings"})
+    jobs: int = field(default=1, metadata={"help": "processes, or Ray tasks at a time"})
+    engine: str = field(default="local", metadata={"help": "local or ray"})
+    ray_address: str | None = field(
+        default=None, metadata={"help": "Ray cluster to run on; default: one on this machine"}
+    )
+
+    def __post_init__(self) -> None:
+        self.tasks = as_weights(self.tasks)
+        problems = [
+            *_unknown("engine", [self.engine], ENGINES),
+            *_unknown("tasks", self.tasks, TASKS),
+            *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *_unknown("teacher", [self.teacher] if self.teacher else [], TEACHERS),
+            *_unknown("file_format", [self.file_format], FORMATS),
+            *_not_positive(self.tasks),
+        ]
+        if not 0 <= self.teacher_share <= 1:
+            problems.append(f"teacher_share is {self.teacher_share}, allowed is 0 to 1")
+        if not self.tasks:
+            problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
+        if self.n_conversations is not None and self.conversations_per_segment is not None:
+            problems.append("give one of n_conversations and conversations_per_segment, not both")
+        if problems:
+            raise ValueError("BuildConfig: " + "; ".join(problems) + ".")
+        if self.conversations_per_segment is None and self.n_conversations is None:
+            self.n_conversations = DEFAULT_NUMBER
+
+    @property
+    def roles(self) -> Roles:
+        return Roles(human=self.human_role, gpt=self.gpt_role)
+
+    @property
+    def where(self) -> tuple[int, str, str | None]:
+        return self.jobs, self.engine, self.ray_address
+
+
+def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    wrong = [name for name in given if name not in allowed]
+    return [f"{what} {wrong} unknown, allowed are {list(allowed)}"] if wrong else []
+
+
+def _not_positive(weights: Mapping[str, float]) -> list[str]:
+    wrong = {name: weight for name, weight in weights.items() if not weight > 0}
+    return [f"weights {wrong} of tasks, allowed are numbers above 0"] if wrong else []
