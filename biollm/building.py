@@ -154,7 +154,7 @@ def _write(
     weights = as_weights(config.tasks)
     plan = plan_conversations(
         segments, tasks, weights, config.sources, config.n_conversations, config.conversations_per_segment,
-        config.seed, _sources_of(tasks, config.sources),
+        config.seed, _sources_of(tasks, config.sources, segments),
     )  # fmt: skip
     shards = plan_shards(
         folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
@@ -216,14 +216,15 @@ def _needs(tasks: Mapping[str, Task]) -> set[str]:
     return {need for task in tasks.values() for need in task.needs} | ({"refuse"} & set(tasks))
 
 
-def _sources_of(tasks: Mapping[str, Task], sources: Sequence[str]) -> dict[str, list[str]]:
+def _sources_of(
+    tasks: Mapping[str, Task], sources: Sequence[str], segments: TokenizedSegments
+) -> dict[str, list[str]]:
     """Values are said of texts that hold them as measured: all other sources are relative to the subject.
 
-    Comparisons within a subject, which have ratings or relative values to go by, are made on all sources.
+    Two segments are compared by their ratings where there are any, which all sources may tell.
     """
-    saying = [
-        name for name, task in tasks.items() if "quantities" in task.needs and "ratings" not in task.needs
-    ]
+    rated = {"ratings"} if segments.card.scale else set()
+    saying = [name for name, task in tasks.items() if "quantities" in task.needs and not rated & task.needs]
     measured = [source for source in sources if "levels" in source.split("+")]
     if saying and not measured:
         warnings.warn(
