@@ -20,6 +20,7 @@ from biollm.context import Context, MethodOutput, checked_splits, prediction_tab
 from biollm.evaluation.drawing import figure_png
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
+from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
 from biollm.report_rows import write_report
 from data_builders.options import as_mapping
@@ -59,6 +60,10 @@ class AblateConfig(EvaluateConfig):
     groups: list[str] = field(
         default_factory=lambda: ["classical"],
         metadata={"help": "groups of methods of 'biollm evaluate' to run beside the variants"},
+    )
+    readouts: list[str] = field(
+        default_factory=list,
+        metadata={"help": f"further read-outs of all variants, which the default has: {list(READOUTS)}"},
     )
     part: str = field(
         default="validation",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from biollm.experiment import EvaluateConfig
+from biollm.llm_methods import READOUTS
 from data_builders.options import as_mapping
 
 __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
@@ -44,7 +45,7 @@ def encoder(group: str, **settings: Any) -> Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    DEFAULT: Variant("default"),
+    DEFAULT: Variant("default", {"readouts": list(READOUTS)}),
     "words": Variant("signal mode", {"signal_mode": "words"}),
     "digits": Variant("signal mode", {"signal_mode": "digits"}),
     "random rows, trained": rows("random", True),

@@ -91,8 +91,8 @@ class EvaluateConfig:
     )
     n_phrasings: int = field(default=2, metadata={"help": "phrasings that a likelihood is averaged over"})
     readouts: list[str] = field(
-        default_factory=list,
-        metadata={"help": "further ways to read the answer: one phrasing, prior corrected, self-consistency"},
+        default_factory=lambda: ["generated"],
+        metadata={"help": f"ways to read the answer beside the mean likelihood: {list(READOUTS)}"},
     )
     jobs: int = field(
         default=1, metadata={"help": "processes; each works on one fold, seed and group at a time"}

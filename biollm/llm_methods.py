@@ -20,8 +20,8 @@ from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["READOUTS", "fit_tokenizer", "head", "read_out", "tune_and_read"]
 
-READOUTS = ("one phrasing", "prior corrected", "self-consistency")
-"""Ways to read an answer beside the mean likelihood over phrasings and the generated text."""
+READOUTS = ("generated", "one phrasing", "prior corrected", "self-consistency")
+"""Ways to read an answer beside the mean likelihood over phrasings."""
 
 SAMPLES, TEMPERATURE = 5, 0.7
 
@@ -81,7 +81,6 @@ def tune_and_read(
     tokenizer: SignalTokenizer,
     sources: Sequence[str],
     started: float,
-    generated: bool = True,
 ) -> Iterator[MethodOutput]:
     """Tune the LLM on the fold's training subjects and give its answers on the scored ones."""
     from biollm.artefact import load_artefact
@@ -94,7 +93,7 @@ def tune_and_read(
         aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, steps, None)
     build, training = as_mapping(config.build), as_mapping(config.training)
     artefact = _tuned(context, inputs, tokenizer, sources, place, build, training, aligned)
-    yield from read_out(context, inputs, load_artefact(artefact), started, generated)
+    yield from read_out(context, inputs, load_artefact(artefact), started)
 
 
 def _tuned(
@@ -139,10 +138,9 @@ def _tuned(
     return finetune(tuning, FinetuneTraining(seed=context.seed, **training), context.progress)
 
 
-def read_out(
-    context: Context, inputs: SignalInputs, artefact: Any, started: float, generated: bool
-) -> Iterator[MethodOutput]:
-    """Likelihoods of the labels by source, the generated answers, and the read-outs that were asked for."""
+def read_out(context: Context, inputs: SignalInputs, artefact: Any, started: float) -> Iterator[MethodOutput]:
+    """Likelihoods of the labels by source, and the read-outs that were asked for."""
+    wanted = context.config.readouts
     held = inputs[context.rows(context.config.part)]
     rows = labelled_rows(held, context.classes, on_grid=True)
     for number, source in enumerate(artefact.card.sources):
@@ -150,17 +148,17 @@ def read_out(
         note = _tokens_note(artefact, texts)
         by_phrasing = _likelihoods(context, artefact, texts)
         readings = {f"LLM on {source}": np.mean(by_phrasing, axis=0)}
-        if "one phrasing" in context.config.readouts:
+        if "one phrasing" in wanted:
             readings[f"LLM on {source}, one phrasing"] = by_phrasing[0]
-        if "prior corrected" in context.config.readouts:
+        if "prior corrected" in wanted:
             blank = _likelihoods(context, artefact, [""])
             readings[f"LLM on {source}, prior corrected"] = np.mean(
                 [_corrected(p, prior) for p, prior in zip(by_phrasing, blank, strict=True)], axis=0
             )
         for method, probabilities in readings.items():
             yield MethodOutput(method, "llm", time.perf_counter() - started, probabilities, note=note)
-        if number == 0 and generated:
-            yield from _generated(context, artefact, texts, source, started)
+        if number == 0:
+            yield from _written(context, artefact, texts, source, started)
 
 
 def _likelihoods(context: Context, artefact: Any, texts: Sequence[str]) -> list[np.ndarray]:
@@ -183,21 +181,24 @@ def _tokens_note(artefact: Any, texts: Sequence[str]) -> str:
     return f"{np.mean(lengths):.0f} tokens a segment"
 
 
-def _generated(
+def _written(
     context: Context, artefact: Any, texts: Sequence[str], source: str, started: float
 ) -> Iterator[MethodOutput]:
+    """What the answers that it writes name: the greedy one, and a vote of drawn ones."""
     from biollm.readout import generate
 
-    prompts, tokens = artefact.prompts(texts), artefact.card.signal_tokens
+    wanted, prompts, tokens = context.config.readouts, artefact.prompts(texts), artefact.card.signal_tokens
 
     def answers(**how: Any) -> list[str | None]:
         written = generate(artefact.model, artefact.tokenizer, prompts, 16, tokens, **how)
         return [artefact.task.label(answer, context.classes) for answer in written]
 
-    greedy = answers()
-    seconds = time.perf_counter() - started
-    yield MethodOutput(f"LLM on {source}, generated", "llm", seconds, None, greedy, "greedy answer, parsed")
-    if "self-consistency" in context.config.readouts:
+    if "generated" in wanted:
+        greedy, seconds = answers(), time.perf_counter() - started
+        yield MethodOutput(
+            f"LLM on {source}, generated", "llm", seconds, None, greedy, "greedy answer, parsed"
+        )
+    if "self-consistency" in wanted:
         drawn = [answers(temperature=TEMPERATURE, seed=context.seed + k) for k in range(SAMPLES)]
         votes = [_most_frequent(column) for column in zip(*drawn, strict=True)]
         seconds, note = time.perf_counter() - started, f"vote of {SAMPLES} drawn answers"

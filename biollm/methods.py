@@ -81,9 +81,7 @@ def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[Meth
     started = time.perf_counter()
     context = replace(context, config=replace(context.config, readouts=[]))
     tokenizer = fit_tokenizer(context, inputs)
-    outputs = list(
-        tune_and_read(context, inputs, tokenizer, context.config.sources, started, generated=False)
-    )
+    outputs = list(tune_and_read(context, inputs, tokenizer, context.config.sources, started))
     mean = np.mean([output.probabilities for output in outputs if output.probabilities is not None], axis=0)
     yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
 
@@ -100,7 +98,7 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
             f"{context.split.hash}. Give the artefact's own split.json with --split."
         )
     yield head(context, artefact.signal_tokenizer, context.inputs, started)
-    yield from read_out(context, context.inputs, artefact, started, True)
+    yield from read_out(context, context.inputs, artefact, started)
 
 
 @dataclass(frozen=True)
