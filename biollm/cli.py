@@ -121,6 +121,12 @@ COMMANDS = {
         "biollm.ablating", "ablate", ("AblateConfig",),
         "biollm ablate --config noneeg --store runs/noneeg --out runs/noneeg-ablation --jobs 2",
     ),
+    "ground": Command(
+        "the values that a tuned model says it measured, against what was measured, and of noise",
+        "biollm.grounding", "ground", ("GroundConfig",),
+        "biollm ground --artefact runs/noneeg-artefact --store runs/noneeg "
+        "--split runs/noneeg-tokenizer/split.json --out runs/noneeg-grounding",
+    ),
     "chat": Command(
         "ask a tuned model about a recording",
         "biollm.chat", "chat", ("ChatConfig",),
