@@ -31,6 +31,7 @@ nothing happens, the last bit of the converter is all there is, and is no fault.
 MICROSIEMENS = ("µS", "uS", "µmho", "umho")
 LOST = 0.5
 """Share of a channel from which it is lost, and share of the lost modalities beyond which a segment is."""
+LOSSES = "flat, clipped, missing or noisy"
 
 
 def channels_in_words(spec: SignalSpec, modality: str) -> list[str]:
@@ -150,6 +151,6 @@ def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:
     if len(gone) <= LOST * len(specs):
         return ""
     if len(gone) == len(specs):
-        return "no signal can be read"
+        return f"every signal is {LOSSES}"
     words = [MODALITY_WORDS.get(name, name.replace("_", " ")) for name in gone]
-    return f"most signals cannot be read ({', '.join(words)})"
+    return f"most signals are {LOSSES} ({', '.join(words)})"

@@ -148,6 +148,8 @@ class Facts:
         Its probability.
     unusable : str
         Why nothing should be read from the segment ("the signal is noise"); "" where it is usable.
+    uncertain : bool
+        Whether the reading is one of the least certain ones, so that no state should be named.
     """
 
     signal: str = ""
@@ -163,6 +165,7 @@ class Facts:
     reading: str | None = None
     confidence: float | None = None
     unusable: str = ""
+    uncertain: bool = False
 
     def quantity(self, key: str) -> Quantity | None:
         """The quantity with that key, None where it was not measured."""

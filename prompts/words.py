@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -93,6 +94,11 @@ class Words:
         if len(words) < 2:
             return "".join(words)
         return self.content["list_separator"].join(words[:-1]) + self.content["list_last"] + words[-1]
+
+    def unlisted(self, text: str) -> list[str]:
+        """The words that `listed` made a text of; none of them may hold what stands between them."""
+        between = (self.content["list_last"], self.content["list_separator"])
+        return re.split("|".join(map(re.escape, between)), text)
 
     def items(self, items: Iterable[str]) -> str:
         """Items that may hold commas themselves."""

@@ -103,11 +103,11 @@ def test_a_segment_is_unusable_when_most_modalities_are_lost():
     gone = [Fault("skin conductance", "flat", 0.3), Fault("skin conductance", "clipped", 0.3)]
     assert unusable(gone, specs) == ""
     gone.append(Fault("heart rate", "missing", 0.5))
-    assert unusable(gone, specs) == "most signals cannot be read (skin conductance, heart rate)"
+    assert unusable(gone, specs) == "most signals are flat, clipped, missing or noisy (skin conductance, heart rate)"
     gone.append(Fault("corrugator EMG", "noise", 1.0))
     assert "EMG" not in unusable(gone, specs)  # its other channel is whole
     gone.append(Fault("zygomaticus EMG", "noise", 0.9))
-    assert unusable(gone, specs) == "no signal can be read"
+    assert unusable(gone, specs) == "every signal is flat, clipped, missing or noisy"
     assert unusable([Fault("heart rate", "noise", 0.4), Fault("heart rate", "flat", 0.4)], specs) == ""
 
 

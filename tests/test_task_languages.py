@@ -119,6 +119,7 @@ DESCRIBE = {
         "Was lässt sich in diesem Fenster messen?",
         "Wie liegen die Werte in ihrem Bereich?",
     ],
+    "asked": "{name}",
     "questions_of": [
         "Gib an: {quantities}.",
         "Miss: {quantities}.",

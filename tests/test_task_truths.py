@@ -74,15 +74,17 @@ def test_a_level_against_the_range_can_be_seen():
     assert quantity.level_of(claimed["heart_rate_mean"]) == "high"
 
 
-def test_an_open_description_gives_the_first_quantities_and_a_question_what_it_names():
+def test_an_open_description_gives_the_main_quantities_and_a_question_what_it_names():
     task, rng = load_task("describe"), random.Random(12)
     facts = Facts(quantities=tuple(Quantity(k, n, 1.0, u, lo, hi, d) for k, n, u, lo, hi, d in NAMES))
     names = {name: key for key, name, *_ in NAMES}
+    strange = [quantity.key for quantity in facts.quantities if quantity.level in ("low", "high")]
+    assert strange == ["heart_rate_mean", "ecg_rmssd", "gsr_slope", "spo2_mean", "emg_2_rms"]
     for _ in range(60):
         ((question, answer),) = task.turns([facts], rng)
         values = {key for key in task.parse(answer, [facts]) if "." not in key}
         asked = {key for *_, key in find_words(question, names)}
-        assert values == (asked or {key for key, *_ in NAMES[:6]})
+        assert values == (asked or {"gsr_level", *strange})
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,9 @@ def test_comparison_says_which_and_by_how_much():
     rated = [Facts(signal=s, arousal=a, scale=(1, 9)) for s, a in (("x", 3.24), ("y", 5.5))]
     assert task.truth(rated) == {"arousal.higher": "second", "arousal.by": 2.3}
     assert task.stratum(rated) == "second"
+    assert "2.3 on a scale from 1 to 9" in task.turns(rated, random.Random(0))[0][1]
+    unscaled = [replace(facts, scale=None) for facts in rated]
+    assert "in common" in task.lacks(unscaled)
     measured = [Facts(signal=s, quantities=(fixed(v),)) for s, v in (("x", 80.4), ("y", 71.6))]
     assert task.truth(measured) == {"heart_rate_mean.higher": "first", "heart_rate_mean.by": 8.0}
     assert task.parse("The heart rate is 9 bpm higher in the first.", measured) == {
@@ -159,22 +164,45 @@ def test_both_emotions_decide_on_a_transition_before_its_label():
     assert task.parse("It did not change.", pair) == {"transition": False}
 
 
-def test_evidence_names_the_strongest_clues_and_leaves_out_what_is_nothing():
+def test_what_is_out_of_its_range_is_not_left_out_of_an_open_description():
+    """The first three stay, then come those that are not normal, in the order in which they were measured."""
+    task = load_task("describe")
+    values = [70, 70, 70, 70, 70, 110, 70, 50, 70]
+    facts = Facts(quantities=tuple(replace(fixed(v), key=f"q{k}", name=f"quantity {k}")
+                                   for k, v in enumerate(values)))  # fmt: skip
+    claimed = task.parse(task.reply([facts], random.Random(0)), [facts])
+    assert [key for key in claimed if "." not in key] == ["q0", "q1", "q2", "q3", "q5", "q7"]
+
+
+def test_channels_with_the_same_fault_stand_together():
+    task = load_task("quality")
+    same = [Fault(channel, "flat", 1.0) for channel in ("skin conductance", "ECG", "x acceleration")]
+    facts = Facts(faults=(*same, Fault("EMG 2", "noise", 0.25)))
+    for seed in range(20):
+        answer = task.reply([facts], random.Random(seed))
+        assert "skin conductance, ECG and x acceleration" in answer
+        assert answer.count("flat") == 1
+        assert task.parse(answer, [facts]) == task.truth([facts])
+
+
+def test_evidence_names_the_strongest_clues_and_leaves_out_what_is_little():
     task = load_task("evidence")
     weights = {"ECG": 0.3, "EMG": 0.004, "EEG": -0.2, "breathing": 0.1, "movement": 0.05, "EOG": 0.02}
     facts = Facts(classes=CLASSES, reading="fear", clues=tuple(Clue(*pair) for pair in weights.items()))
     assert task.truth([facts]) == {
         "reading": "fear", "ECG.weight": 0.3, "breathing.weight": 0.1, "movement.weight": 0.05,
     }  # fmt: skip
-    nothing = replace(facts, clues=(Clue("ECG", -0.1),))
-    assert task.truth([nothing]) == {"reading": "fear"}
+    for weight in (-0.3, 0.0, 0.04):
+        little = replace(facts, clues=(Clue("ECG", weight),))
+        assert task.truth([little]) == {"reading": "fear"}
+        assert task.in_form(task.reply([little], random.Random(0)), [little])
 
 
 def test_a_fault_of_a_channel_that_has_none_is_read():
     """A claimed fault is found although the facts do not name its channel."""
     task = load_task("quality")
     clean = Facts(faults=())
-    claimed = task.parse("There are artefacts: Left EMG is flat for 30 percent of the time.", [clean])
+    claimed = task.parse("There are artefacts: Left EMG flat for 30 percent of the time.", [clean])
     assert claimed == {"clean": False, "Left EMG.flat": 0.3}
 
 

@@ -11,7 +11,7 @@ from prompts.reading import claims, find_words
 from prompts.tasks.affect import DIGITS, rating_names
 from prompts.tasks.describe import quantity_names, quantity_units
 from prompts.tasks.task import MIN_ANSWERS, MIN_QUESTIONS, Task, Truth, base_rules
-from prompts.wording import Rule, Texts
+from prompts.wording import Rule, Text, Texts
 from prompts.words import SIDES
 
 __all__ = ["CompareTask"]
@@ -31,6 +31,7 @@ class CompareTask(Task):
         **base_rules(),
         "questions_of": Texts(MIN_QUESTIONS // 2, ("name",)),
         "answers": Texts(MIN_ANSWERS, ("side", "by")),
+        "by_rating": Text(("by", "low", "high")),
         "answers_equal": Texts(MIN_ANSWERS),
         "answers_of": Texts(MIN_ANSWERS, ("name", "side", "by")),
         "answers_of_equal": Texts(MIN_ANSWERS, ("name",)),
@@ -77,7 +78,9 @@ class CompareTask(Task):
         truth = self.truth(segments)
         if truth["arousal.higher"] == "equal":
             return self._say("answers_equal", rng)
+        low, high = map(self.words.plain_number, segments[0].scale or (0, 1))
         by = self.words.number(float(truth["arousal.by"]), DIGITS)
+        by = self.texts["by_rating"].format(by=by, low=low, high=high)
         return self._say("answers", rng, side=self._written_side(truth, "arousal"), by=by)
 
     def _quantity_reply(self, segments: Sequence[Facts], quantity: Quantity, rng: random.Random) -> str:
@@ -100,7 +103,9 @@ class CompareTask(Task):
         return sides.pop() if len(sides) == 1 else None
 
     def _rated(self, segments: Sequence[Facts]) -> bool:
-        return all(facts.arousal is not None for facts in segments) and segments[0].scale == segments[1].scale
+        scale = segments[0].scale
+        rated = all(facts.arousal is not None for facts in segments)
+        return rated and scale is not None and segments[1].scale == scale
 
     def _shared(self, segments: Sequence[Facts]) -> list[tuple[Quantity, Quantity]]:
         """Quantities that both segments have, in the same unit."""

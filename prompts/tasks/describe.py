@@ -9,24 +9,30 @@ from typing import ClassVar
 from prompts.facts import Facts, Quantity
 from prompts.reading import claims
 from prompts.tasks.task import MIN_ANSWERS, MIN_QUESTIONS, Task, Truth, base_rules
-from prompts.wording import Forms, Rule, Texts
+from prompts.wording import Forms, Rule, Text, Texts
 from prompts.words import Words, sentence
 
 __all__ = ["DescribeTask", "quantity_names", "quantity_units"]
 
 LONGEST = 6
-"""An answer to an open question gives the first six quantities; more would not be read."""
+"""An answer to an open question gives so many quantities; more would not be read."""
+FIRST = 3
+"""So many of the first quantities are always among them."""
 ASKED = 3
 """A question names at most so many quantities."""
 
 
 class DescribeTask(Task):
-    """Describe a segment in measured values: the first ones of all, or those that the question names."""
+    """Describe a segment in measured values: the main ones of all, or those that the question names.
+
+    The main ones are the first few, those out of their range and, where there is room, others.
+    """
 
     name: ClassVar[str] = "describe"
     needs: ClassVar[frozenset[str]] = frozenset({"quantities"})
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),
+        "asked": Text(("name",)),
         "questions_of": Texts(MIN_QUESTIONS // 2, ("quantities",)),
         "answers": Forms(
             MIN_ANSWERS,
@@ -39,7 +45,7 @@ class DescribeTask(Task):
         if rng.random() < 0.5:
             return [(self.open_question(segments, rng), self.reply(segments, rng))]
         asked = rng.sample(quantities, rng.randint(1, min(ASKED, len(quantities))))
-        names = self.words.listed([self.words.named(quantity.name) for quantity in asked])
+        names = self.words.listed([self._asked(quantity) for quantity in asked])
         question = rng.choice(self.texts["questions_of"]).format(quantities=names)
         return [(self.words.question(question, [segments[0].signal]), self.reply_of(asked, rng))]
 
@@ -65,12 +71,15 @@ class DescribeTask(Task):
         return found or None
 
     def reply(self, segments: Sequence[Facts], rng: random.Random) -> str:
-        return self.reply_of(segments[0].quantities[:LONGEST], rng)
+        return self.reply_of(_main(segments[0].quantities), rng)
 
     def reply_of(self, quantities: Sequence[Quantity], rng: random.Random) -> str:
         """The answer that gives these quantities."""
         form = rng.choice(self.texts["answers"])
         return sentence(form["text"].format(items=self.words.items(self._item(q, form) for q in quantities)))
+
+    def _asked(self, quantity: Quantity) -> str:
+        return self.texts["asked"].format(name=self.words.named(quantity.name))
 
     def _item(self, quantity: Quantity, form: dict[str, str]) -> str:
         values = {"name": self.words.named(quantity.name), "value": self.words.value(quantity)}
@@ -81,6 +90,13 @@ class DescribeTask(Task):
 
     def _missing(self, segments: Sequence[Facts]) -> str:
         return "" if segments[0].quantities else "no quantity was measured"
+
+
+def _main(quantities: Sequence[Quantity]) -> list[Quantity]:
+    """The main quantities, in their order: to leave out what is not normal would say that all is."""
+    rest = sorted(quantities[FIRST:], key=lambda quantity: quantity.level in (None, "normal"))
+    main = [*quantities[:FIRST], *rest[: LONGEST - FIRST]]
+    return [quantity for quantity in quantities if quantity in main]
 
 
 def quantity_names(quantities: Sequence[Quantity], words: Words) -> dict[str, str]:

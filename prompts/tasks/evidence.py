@@ -16,6 +16,8 @@ from prompts.words import sentence
 __all__ = ["EvidenceTask"]
 
 DIGITS = 2
+LEAST = 0.05
+"""Fall of the probability from which a clue is evidence."""
 MOST = 3
 """The strongest clues are written; the rest would be a list, not evidence."""
 
@@ -53,10 +55,10 @@ class EvidenceTask(Task):
         return None if label is None else {"reading": label, **weights}
 
     def in_form(self, answer: str, segments: Sequence[Facts]) -> bool:
-        """Whether an answer has the form of one with clues, whichever they are."""
+        """Whether an answer has the form of one of this task, whichever clues it names, if any."""
         label = "|".join(map(re.escape, segments[0].classes))
-        patterns = (template_pattern(form["text"], label=label) for form in self.texts["answers"])
-        return any(pattern.fullmatch(answer.strip()) for pattern in patterns)
+        forms = [form["text"] for form in self.texts["answers"]] + self.texts["answers_none"]
+        return any(template_pattern(form, label=label).fullmatch(answer.strip()) for form in forms)
 
     def reply(self, segments: Sequence[Facts], rng: random.Random) -> str:
         clues, label = self._clues(segments), str(segments[0].reading)
@@ -70,12 +72,14 @@ class EvidenceTask(Task):
         return {"name": self.words.named(clue.name), "weight": self.words.number(clue.weight, DIGITS)}
 
     def _clues(self, segments: Sequence[Facts]) -> list[Clue]:
-        """The strongest clues for the reading, those that are 0 when written left out."""
-        strong = [clue for clue in segments[0].clues if round(clue.weight, DIGITS) > 0]
+        """The strongest clues for the reading."""
+        strong = [clue for clue in segments[0].clues if round(clue.weight, DIGITS) >= LEAST]
         return sorted(strong, key=lambda clue: -clue.weight)[:MOST]
 
     def _missing(self, segments: Sequence[Facts]) -> str:
         facts = segments[0]
+        if facts.uncertain:
+            return "the reading is too uncertain to give evidence for it"
         if not facts.clues or facts.reading is None:
             return "no clues were computed"
         if facts.reading not in facts.classes:

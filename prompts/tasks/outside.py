@@ -29,7 +29,7 @@ class OutsideTask(Task):
         "topics": Groups(minimum=MIN_QUESTIONS),
         "answers": Texts(MIN_ANSWERS, ("topic", "can")),
         "can_emotion": Text(),
-        "can_describe": Text(),
+        "can_describe": Text(("name",)),
         "can_signal": Text(),
         "signs": Texts(1),
     }
@@ -46,7 +46,7 @@ class OutsideTask(Task):
     def exchange(self, segments: Sequence[Facts], rng: random.Random) -> tuple[str, str]:
         """A question, without the signal text, and its answer."""
         topic = rng.choice(list(self.texts["topics"]))
-        can = self.words.listed(self._can(segments))
+        can = self.words.listed(self._can(segments, rng))
         return rng.choice(self.texts["topics"][topic]), self._say("answers", rng, topic=topic, can=can)
 
     def truth(self, segments: Sequence[Facts]) -> Truth:
@@ -57,11 +57,13 @@ class OutsideTask(Task):
         signs = find_words(answer, {sign: sign for sign in self.texts["signs"]})
         return {"outside": True} if by_form or signs else None
 
-    def _can(self, segments: Sequence[Facts]) -> list[str]:
+    def _can(self, segments: Sequence[Facts], rng: random.Random) -> list[str]:
         facts, ratings = segments[0], {"valence": segments[0].valence, "arousal": segments[0].arousal}
         can = [self.texts["can_emotion"]] if facts.classes else []
         can += [self.words.word("ratings", name) for name in RATINGS if ratings[name] is not None]
-        can += [self.texts["can_describe"]] if facts.quantities else []
+        if facts.quantities:
+            name = self.words.named(rng.choice(facts.quantities).name)
+            can.append(self.texts["can_describe"].format(name=name))
         return can or [self.texts["can_signal"]]
 
     def _missing(self, segments: Sequence[Facts]) -> str:

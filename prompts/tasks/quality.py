@@ -42,7 +42,8 @@ class QualityTask(Task):
             groups = {"fault": "|".join(self._fault_words()), "share": r"\d{1,3}"}
             items = unpack(answer, form["text"], form["item"], separator, **groups)
             if items:
-                return {"clean": False, **{self._key(i, segments): int(i["share"]) / 100 for i in items}}
+                found = {key: int(i["share"]) / 100 for i in items for key in self._keys(i, segments)}
+                return {"clean": False, **found}
         clean = any(template_pattern(text).fullmatch(answer.strip()) for text in self.texts["answers_clean"])
         return {"clean": True} if clean else None
 
@@ -51,20 +52,25 @@ class QualityTask(Task):
         if not faults:
             return self._say("answers_clean", rng)
         form = rng.choice(self.texts["answers"])
-        items = [form["item"].format(**self._values(fault)) for fault in faults]
+        alike: dict[tuple[str, int], list[str]] = {}
+        for fault in faults:
+            alike.setdefault((fault.what, _percent(fault)), []).append(self.words.named(fault.channel))
+        items = [
+            form["item"].format(
+                channel=self.words.listed(channels), fault=self.words.word("faults", what), share=share
+            )
+            for (what, share), channels in alike.items()
+        ]
         return sentence(form["text"].format(items=self.words.items(items)))
 
-    def _values(self, fault: Fault) -> dict[str, str]:
-        channel, what = self.words.named(fault.channel), self.words.word("faults", fault.what)
-        return {"channel": channel, "fault": what, "share": str(_percent(fault))}
-
-    def _key(self, item: dict[str, str], segments: Sequence[Facts]) -> str:
-        """The key of an item that was read, the channel as the facts or the language's words call it."""
+    def _keys(self, item: dict[str, str], segments: Sequence[Facts]) -> list[str]:
+        """The keys of an item that was read, the channels as the facts or the language's words call them."""
         known = {self.words.named(fault.channel): fault.channel for fault in segments[0].faults or ()}
         known |= {word: name for name, word in self.words.content["names"].items()}
         by_lower = {word.lower(): name for word, name in known.items()}
-        channel = by_lower.get(item["channel"].lower(), item["channel"])
-        return f"{channel}.{self._fault_words()[item['fault'].lower()]}"
+        what = self._fault_words()[item["fault"].lower()]
+        channels = self.words.unlisted(item["channel"])
+        return [f"{by_lower.get(channel.lower(), channel)}.{what}" for channel in channels]
 
     def _fault_words(self) -> dict[str, str]:
         return {word: what for what in FAULTS for word in self.words.content["faults"][what]}

@@ -18,15 +18,19 @@ __all__ = ["RefuseTask"]
 class RefuseTask(Task):
     """Any task's question about an unusable segment, and a refusal with its reason: no label, no number.
 
+    Of a segment whose reading is too uncertain only the state is asked for: what was measured can be said.
+
     System prompt and question are those of another task, drawn by the signal text: a model that could tell
     a refusal from the system prompt would not look at the signal.
     """
 
     name: ClassVar[str] = "refuse"
+    needs: ClassVar[frozenset[str]] = frozenset({"certainty"})
     borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe", "evidence")
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),
         "answers": Texts(MIN_ANSWERS, ("reason",)),
+        "uncertain": Texts(1),
         "signs": Texts(1),
     }
 
@@ -49,7 +53,10 @@ class RefuseTask(Task):
         return {"refused": False} if find_words(answer, classes) or re.search(r"\d", answer) else None
 
     def reply(self, segments: Sequence[Facts], rng: random.Random) -> str:
-        return self._say("answers", rng, reason=self.words.named(segments[0].unusable))
+        return self._say("answers", rng, reason=rng.choice(self._reasons(segments[0])))
+
+    def _reasons(self, facts: Facts) -> list[str]:
+        return [self.words.named(facts.unusable)] if facts.unusable else self.texts["uncertain"]
 
     def _is_refusal(self, answer: str) -> bool:
         by_form = any(template_pattern(form).fullmatch(answer.strip()) for form in self.texts["answers"])
@@ -59,13 +66,15 @@ class RefuseTask(Task):
         facts = segments[0]
         fits = {"emotion": bool(facts.classes), "affect": bool(facts.scale), "evidence": bool(facts.classes)}
         tasks = [self, *(task for name, task in self.others.items() if fits.get(name, True))]
+        if not facts.unusable:
+            tasks = [self.others["emotion"], self.others["evidence"]]
         return random.Random(facts.signal).choice(tasks)
 
     def _unusable(self, segments: Sequence[Facts]) -> str:
-        return "" if segments[0].unusable else "the segment is usable"
+        return "" if segments[0].unusable or segments[0].uncertain else "the segment is usable"
 
     def _missing(self, segments: Sequence[Facts]) -> str:
-        reason = self.words.named(segments[0].unusable)
-        if find_words(reason, {name: name for name in segments[0].classes}) or re.search(r"\d", reason):
-            return f"the reason {reason!r} holds a class or a number, which no refusal may"
+        for reason in self._reasons(segments[0]):
+            if find_words(reason, {name: name for name in segments[0].classes}) or re.search(r"\d", reason):
+                return f"the reason {reason!r} holds a class or a number, which no refusal may"
         return ""

@@ -121,6 +121,8 @@ class Task:
 
 def label_problem(facts: Facts) -> str:
     """Why a segment's emotion cannot be asked for; "" if it can."""
+    if facts.uncertain:
+        return "the reading is too uncertain to name a state"
     if facts.emotion is None:
         return "there is no emotion label"
     if facts.emotion not in facts.classes:
