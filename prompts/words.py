@@ -44,6 +44,7 @@ class Words:
         "ratings": Groups(RATINGS),
         "sides": Groups(SIDES),
         "units": Groups(),
+        "one": Names(),
         "names": Names(),
     }
 
@@ -80,7 +81,10 @@ class Words:
 
     def measure(self, quantity: Quantity, number: float) -> str:
         """A number in the unit of a quantity."""
-        return f"{self.number(number, quantity.digits)} {self.named(quantity.unit)}".rstrip()
+        written, unit = self.number(number, quantity.digits), self.named(quantity.unit)
+        if written in ("1", "-1"):
+            unit = self.content["one"].get(unit, unit)
+        return f"{written} {unit}".rstrip()
 
     def range(self, quantity: Quantity) -> str:
         """The reference range of a quantity that has one, without the unit."""

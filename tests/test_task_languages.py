@@ -25,6 +25,7 @@ WORDS = {
     "faults": {"flat": ["flach"], "clipped": ["übersteuert"], "missing": ["leer"], "noise": ["verrauscht"]},
     "ratings": {"valence": ["Valenz"], "arousal": ["Erregung"]},
     "sides": {"first": ["erste", "ersten"], "second": ["zweite", "zweiten"]},
+    "one": {"Schläge pro Minute": "Schlag pro Minute"},
     "units": {"Schläge pro Minute": ["Schläge/min"]},
     "names": {
         "heart rate": "Herzfrequenz",

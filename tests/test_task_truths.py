@@ -154,6 +154,10 @@ def test_comparison_says_which_and_by_how_much():
         "heart_rate_mean.by": 9.0,
     }
     assert task.parse("The first, or the second, in heart rate.", measured) is None
+    by_one = [Facts(signal=s, quantities=(fixed(v),)) for s, v in (("x", 80), ("y", 81))]
+    answer = task.turns(by_one, random.Random(0))[0][1]
+    assert "1 beat per minute" in answer
+    assert task.parse(answer, by_one) == {"heart_rate_mean.higher": "second", "heart_rate_mean.by": 1.0}
 
 
 def test_both_emotions_decide_on_a_transition_before_its_label():
