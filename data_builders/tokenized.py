@@ -36,6 +36,8 @@ CARD = "segments.json"
 IDS = ("segment", "dataset", "recording", "subject", "session", "trial", "stimulus")
 TEXT = "text_"
 NEEDS = frozenset({"emotion", "ratings", "transition", "quantities", "faults", "clues"})
+LEAST_CERTAIN = 0.05
+"""Share of the segments whose readings count as too uncertain to name a state, where certainty is needed."""
 
 
 class TokenizedError(ValueError):
@@ -183,7 +185,7 @@ class TokenizedSegments:
             Whose text is the signal; None leaves the text empty.
         copy : int
         needs : collection of str
-            Of quantities, faults and clues those that are read; labels always are.
+            Of quantities, faults, clues and certainty those that are read; labels always are.
 
         Returns
         -------
@@ -197,6 +199,8 @@ class TokenizedSegments:
             details["faults"] = tuple(Fault(*fault) for fault in json.loads(faults))
         if "clues" in needs:
             details["clues"] = tuple(Clue(*clue) for clue in json.loads(self.value(row, "clues") or "[]"))
+        if "certainty" in needs:
+            details["uncertain"] = bool(self.column("confidence")[row] < self._least_confidence)
         return Facts(
             signal="" if source is None else self.text(row, source, copy),
             classes=self.classes,
@@ -204,6 +208,13 @@ class TokenizedSegments:
             **{name: self.value(row, name) for name in _PLAIN},
             **details,
         )
+
+    @cached_property
+    def _least_confidence(self) -> float:
+        """Relative to the others: how sure an encoder is in numbers depends on how it was trained."""
+        known = self.column("confidence").astype(float)
+        known = known[~np.isnan(known)]
+        return float(np.quantile(known, LEAST_CERTAIN)) if known.size else 0.0
 
     def _quantities(self, row: int) -> tuple[Quantity, ...]:
         values = self.value(row, "values") or []

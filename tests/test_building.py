@@ -15,7 +15,7 @@ import biollm.building as building
 from biollm.building import BuildConfig, build, read_card, write_conversations
 from biollm.data_card import dataset_info, token_rates
 from biollm.finetuning import FinetuneConfig, _training_rows
-from data_builders.sharegpt import ShareGPTError, read_sharegpt, to_messages
+from data_builders.sharegpt import Roles, ShareGPTError, read_sharegpt, to_messages
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
@@ -25,6 +25,7 @@ from prompts import load_task
 
 MIXED = "emotion=1, transition=0.5, compare=0.5, describe=0.5, dialogue=0.5, quality=0.25, refuse=0.25"
 CALM = [1.0, 0.0]
+BUILT = Roles("user", "assistant")
 SETTINGS = {"tasks": MIXED, "sources": ["codes", "bins+levels"], "n_conversations": 120, "copies": 2}
 
 
@@ -55,7 +56,7 @@ def test_the_folder_holds_shards_segments_tokenizer_and_cards(built):
 
 def test_no_test_subject_is_in_it(built, mixed):
     split = Split.load(Path(mixed.signal_tokenizer) / "split.json")
-    rows = read_sharegpt(built / "train")
+    rows = read_sharegpt(built / "train", BUILT)
     for row in rows:
         plain = row["segment"].removesuffix("~noise").removesuffix("~flat")
         assert split.parts[plain] == row["part"]
@@ -63,7 +64,7 @@ def test_no_test_subject_is_in_it(built, mixed):
 
 
 def test_the_card_counts_what_the_shards_hold(built):
-    rows, counts = read_sharegpt(built / "train"), read_card(built)["counts"]
+    rows, counts = read_sharegpt(built / "train", BUILT), read_card(built)["counts"]
     for name in ("task", "source", "part", "subject"):
         assert counts[name] == dict(Counter(row[name] for row in rows))
     assert counts["label"] == dict(Counter(row["label"] or "none" for row in rows))
@@ -73,7 +74,7 @@ def test_the_card_counts_what_the_shards_hold(built):
 
 
 def test_values_are_said_of_texts_that_hold_them(built):
-    for row in read_sharegpt(built / "train"):
+    for row in read_sharegpt(built / "train", BUILT):
         assert row["source"] == "bins+levels" or row["task"] not in ("describe", "dialogue", "compare")
 
 
@@ -86,7 +87,7 @@ def test_tasks_that_say_values_without_any_are_warned_about(mixed, tmp_path):
 
 
 def test_pairs_hold_two_signals_and_dialogues_more_than_one_answer(built):
-    for row in read_sharegpt(built / "train"):
+    for row in read_sharegpt(built / "train", BUILT):
         if row["task"] in ("transition", "compare"):
             assert row["other_segment"] != row["segment"]
             assert row["other_segment"].split("/")[:2] == row["segment"].split("/")[:2]
@@ -131,8 +132,8 @@ def test_fine_tuning_trains_every_answer_once(built, mixed):
     tokenizer, card = load_text_tokenizer(mixed.model_name_or_path), read_card(built)
     dataset = _training_rows(FinetuneConfig(str(built)), card, tokenizer, 4096)
     answers = Counter()
-    for row in read_sharegpt(built / "train"):
-        messages = to_messages(row)
+    for row in read_sharegpt(built / "train", BUILT):
+        messages = to_messages(row, BUILT)
         for k, message in enumerate(messages):
             if message["role"] == "assistant":
                 answers[json.dumps(messages[: k + 1])] += 1
@@ -163,7 +164,7 @@ def test_datasets_loads_it_by_its_card(built, mixed, tmp_path, file_format):
     for name in ("segments", "signal_tokenizer"):  # what the card does not name is not read
         assert (folder / name).is_dir()
     loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded.to_list() == read_sharegpt(folder / "train")
+    assert loaded.to_list() == read_sharegpt(folder / "train", BUILT)
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "jsonl.zst", "parquet"])
@@ -201,7 +202,7 @@ def test_answer_forms_and_system_prompts_can_be_fewer(mixed, tmp_path):
     heads, texts = [], load_task("emotion").texts
     for forms in (None, 1):
         folder = build(replace(emotion, answer_forms=forms, out=str(tmp_path / str(forms))), progress=False)
-        rows = read_sharegpt(folder / "train")
+        rows = read_sharegpt(folder / "train", BUILT)
         heads.append(len({row["system"] for row in rows}))
         answers = {row["conversations"][1]["value"] for row in rows}
         # Two classes in each form.
@@ -220,7 +221,7 @@ def test_modes_without_new_tokens_need_none(mixed, tmp_path, mode):
     )  # fmt: skip
     tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
     assert tokenizer.vocabulary(["bins"])[0] == []
-    assert not any("<|" in row["conversations"][0]["value"] for row in read_sharegpt(folder / "train"))
+    assert not any("<|" in row["conversations"][0]["value"] for row in read_sharegpt(folder / "train", BUILT))
 
 
 def test_token_rates_follow_the_windows(built):
@@ -253,7 +254,9 @@ def test_conversations_from_memory_are_those_of_the_stage(mixed, conversations, 
     (tmp_path / "memory").mkdir()
     write_conversations(tmp_path / "memory", signals, tokenizer, split, store, config)
     build(config, progress=False)
-    assert read_sharegpt(tmp_path / "memory" / "train") == read_sharegpt(tmp_path / "stage" / "train")
+    assert read_sharegpt(tmp_path / "memory" / "train", BUILT) == read_sharegpt(
+        tmp_path / "stage" / "train", BUILT
+    )
 
 
 def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
@@ -268,11 +271,13 @@ def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
     signals = store_inputs(store, tokenizer.config.frame_seconds, features=tokenizer.config.features)
     split = Split.load(folder / "split.json")
     write_conversations(tmp_path, signals, tokenizer, split, store, config)
-    for row in read_sharegpt(tmp_path / "train"):
+    for row in read_sharegpt(tmp_path / "train", BUILT):
         named = tokenizer.classes[0] if row["part"] == "train" else row["label"]
         assert named in row["conversations"][1]["value"]
         assert json.loads(row["truth"]) == {"emotion": row["label"]}
-    assert len({row["label"] for row in read_sharegpt(tmp_path / "train") if row["part"] == "train"}) == 2
+    assert (
+        len({row["label"] for row in read_sharegpt(tmp_path / "train", BUILT) if row["part"] == "train"}) == 2
+    )
 
 
 def test_all_that_is_wrong_with_the_options_is_said_at_once():

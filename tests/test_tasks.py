@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from segment_facts import CLASSES, segments_for
+from segment_facts import CLASSES, segments_for, usable
 
 from prompts import LEVELS, TASKS, Facts, load_task, task_from_fields
 
@@ -129,3 +129,20 @@ def test_levels_faults_and_labels_are_balanced_over_their_strata():
         task = load_task(name)
         assert {task.stratum(segments_for(task, rng)) for _ in range(N_RANDOM)} == strata
     assert set(LEVELS) == {"low", "normal", "high"}
+
+
+@pytest.mark.parametrize("name", ["emotion", "evidence", "dialogue", "describe"])
+def test_an_uncertain_state_is_refused_and_measured_values_are_not(name):
+    task, refuse, rng = load_task(name), load_task("refuse"), random.Random(0)
+    sure = next(f for f in (usable(rng) for _ in range(99)) if not task.lacks([f]) and f.faults)
+    unsure = replace(sure, uncertain=True)
+    assert bool(task.lacks([unsure])) == (name != "describe")
+    assert refuse.lacks([sure]) == "the segment is usable"
+    assert not refuse.lacks([unsure])
+    for _ in range(20):
+        ((question, answer),) = refuse.turns([unsure], rng)
+        assert refuse.parse(answer, [unsure]) == {"refused": True}
+        assert any(reason in answer for reason in refuse.texts["uncertain"])
+        # It asks for the state, as another task does, and not for what can be measured.
+        asked = [load_task(other).texts["questions"] for other in ("emotion", "evidence")]
+        assert any(question.removesuffix(f"\n{unsure.signal}") in questions for questions in asked)

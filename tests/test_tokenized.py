@@ -138,3 +138,13 @@ def test_a_block_is_there_whole_or_not_at_all(tmp_path):
     assert path.name == "00003.arrow"
     assert [file.name for file in tmp_path.iterdir()] == ["00003.arrow"]
     assert write_block(a_table(), tmp_path, 3).read_bytes() == path.read_bytes()
+
+
+def test_the_least_certain_readings_are_uncertain_where_certainty_is_needed():
+    table = a_table(range(100))
+    confidence = pyarrow.array([0.4 + 0.006 * k for k in range(100)])
+    column = table.schema.get_field_index("confidence")
+    segments = TokenizedSegments(table.set_column(column, "confidence", confidence), CARD)
+    found = [segments.facts(row, needs=("certainty",)).uncertain for row in range(100)]
+    assert found == [row < 5 for row in range(100)]
+    assert not any(segments.facts(row, needs=()).uncertain for row in range(100))
