@@ -116,7 +116,7 @@ def write_conversations(
     written, needs = _in_mode(tokenizer, config, tasks), _needs(tasks)
     parts = signals.table["segment"].map(split.parts).to_numpy(object)
     train = parts == "train"
-    quantities = store_quantities(signals, store, train) if "quantities" in needs else []
+    quantities = store_quantities(signals, store, train, written) if "quantities" in needs else []
     fitted = np.isin(parts, PARTS)
     about = segments_card(written, config.sources, config.copies, signals.table[train], quantities)
     signals, parts = signals[fitted], parts[fitted]

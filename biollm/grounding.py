@@ -165,7 +165,7 @@ def make_asker(
     settings = tokenizer.config
     inputs = store_inputs(store, settings.frame_seconds, config.jobs, features=settings.features)
     train = split.mask(store.table, "train")
-    quantities = store_quantities(inputs, store, train)
+    quantities = store_quantities(inputs, store, train, tokenizer)
     if not quantities:
         raise ValueError(
             f"{config.store}: none of its features is described in words; there is nothing to ask."

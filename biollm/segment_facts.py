@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from biollm.spoiling import SPOILED, spoil, spoiled_faults
-from data_builders.segment_faults import segment_faults, unusable
+from data_builders.segment_faults import lost_modalities, segment_faults, unusable
 from data_builders.segments import Segments
 from data_builders.tokenized import IDS, SegmentsCard, segment_schema
 from encoders.evidence import evidence
 from encoders.inputs import SignalInputs
-from encoders.quantities import Described, quantity_values
+from encoders.quantities import Described, parts_of_column, quantity_values
 from encoders.signal_encoder import RATINGS
 from encoders.signal_tokenizer import SignalTokenizer
+from prompts.facts import Fault
 
 if TYPE_CHECKING:
     import pyarrow
@@ -102,7 +103,8 @@ class _Making:
 
     def table(self, inputs: SignalInputs, rows: np.ndarray, parts: np.ndarray) -> pyarrow.Table:
         columns = self._known(inputs, rows, parts)
-        columns |= self._measured(inputs, rows) | self._faults(rows) | self._reading(inputs, rows)
+        found = None if self.segments is None else segment_faults(self.segments[rows])
+        columns |= self._measured(inputs, rows, found) | self._faults(found) | self._reading(inputs, rows)
         return _as_table(columns, len(rows), self.sources)
 
     def spoiled_table(
@@ -141,16 +143,23 @@ class _Making:
             columns[f"text_{source}"] = list(map(list, zip(*texts, strict=True)))
         return columns
 
-    def _measured(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, Any]:
+    def _measured(
+        self, inputs: SignalInputs, rows: np.ndarray, faults: Sequence[Sequence[Fault]] | None
+    ) -> dict[str, Any]:
+        """Values of the quantities; NaN on a modality that is lost, where its faults are known."""
         if "quantities" not in self.needs:
             return {}
-        return {"values": quantity_values(inputs.features.iloc[rows], self.quantities).tolist()}
+        values = quantity_values(inputs.features.iloc[rows], self.quantities)
+        if faults is not None and self.segments is not None:
+            modalities = [parts_of_column(quantity.key)[0] for quantity in self.quantities]
+            for k, found in enumerate(faults):
+                values[k, np.isin(modalities, lost_modalities(found, self.segments.specs))] = np.nan
+        return {"values": values.tolist()}
 
-    def _faults(self, rows: np.ndarray) -> dict[str, Any]:
+    def _faults(self, found: Sequence[Sequence[Fault]] | None) -> dict[str, Any]:
         """Faults, and whether too much of a segment is lost."""
-        if self.segments is None or not self.needs & {"faults", "refuse"}:
+        if found is None or self.segments is None or not self.needs & {"faults", "refuse"}:
             return {}
-        found = segment_faults(self.segments[rows])
         columns = {"unusable": [unusable(faults, self.segments.specs) for faults in found]}
         if "faults" in self.needs:
             columns["faults"] = [_json([(f.channel, f.what, f.share) for f in faults]) for faults in found]

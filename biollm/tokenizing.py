@@ -30,8 +30,12 @@ BLOCK_BYTES = 2**23
 """Size of the streams that are read at a time, but never less than a subject."""
 
 
-def store_quantities(inputs: SignalInputs, store: SegmentStore, train: np.ndarray) -> list[Described]:
+def store_quantities(
+    inputs: SignalInputs, store: SegmentStore, train: np.ndarray, tokenizer: SignalTokenizer
+) -> list[Described]:
     """The quantities of a store that are described, with the ranges of its training windows.
+
+    Only those whose levels the signal tokenizer writes: an LLM could but guess the others.
 
     Parameters
     ----------
@@ -40,8 +44,10 @@ def store_quantities(inputs: SignalInputs, store: SegmentStore, train: np.ndarra
     store : SegmentStore
     train : ndarray of bool
         Which windows are training subjects'.
+    tokenizer : SignalTokenizer
     """
     found = described(list(inputs.features.columns), store.specs, store.about["window"])
+    found = [quantity for quantity in found if quantity.key in tokenizer.level_features_]
     return with_training_ranges(found, quantity_values(inputs.features[train], found))
 
 
@@ -80,7 +86,7 @@ def tokenize(
     inputs = store_inputs(store, config.frame_seconds, jobs, engine, address, config.features)
     parts = store.table["segment"].map(split.parts).to_numpy(object)
     train = parts == "train"
-    quantities = store_quantities(inputs, store, train) if "quantities" in needs else []
+    quantities = store_quantities(inputs, store, train, tokenizer) if "quantities" in needs else []
     card = segments_card(tokenizer, sources, copies, store.table[train], quantities)
     Path(folder).mkdir(parents=True, exist_ok=True)
     shared = _Shared(
@@ -131,7 +137,7 @@ def write_block_of_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -
     config = shared.tokenizer.config
     store, whole = _opened(shared.location, shared.key, json.dumps(config.frame_seconds), config.features)
     inputs = whole[positions]
-    segments = store.segments(positions) if SIGNALS & shared.needs else None
+    segments = store.segments(positions) if (SIGNALS | {"quantities"}) & shared.needs else None
     rows = np.arange(len(inputs))
     if "quantities" not in shared.needs:
         rows = labelled_rows(inputs, shared.tokenizer.classes, targets=LABELS)

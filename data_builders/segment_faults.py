@@ -13,7 +13,7 @@ from data_builders.segments import Segments, SignalSpec
 from data_builders.signal_quality import BANDS, FLAT_SECONDS, SEGMENT_SECONDS, signal_quality, snr
 from prompts.facts import Fault
 
-__all__ = ["channels_in_words", "segment_faults", "unusable"]
+__all__ = ["channels_in_words", "lost_modalities", "segment_faults", "unusable"]
 
 STEADY = ("temperature", "spo2", "features")
 """Modalities that hold one value for minutes without any fault."""
@@ -133,8 +133,22 @@ def _is_noise(
 def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:
     """Why nothing should be read from a segment with these faults; empty if enough is left.
 
+    A segment is lost if more than half of its modalities are, see `lost_modalities`.
+    """
+    gone = lost_modalities(faults, specs)
+    if len(gone) <= LOST * len(specs):
+        return ""
+    if len(gone) == len(specs):
+        return f"every signal is {LOSSES}"
+    words = [MODALITY_WORDS.get(name, name.replace("_", " ")) for name in gone]
+    return f"most signals are {LOSSES} ({', '.join(words)})"
+
+
+def lost_modalities(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> list[str]:
+    """Modalities of a segment with these faults that nothing should be measured on.
+
     A channel is lost if half of it or more is flat, clipped, missing or noise, a modality if all of its
-    channels are, and a segment if more than half of its modalities are.
+    channels are.
     """
     lost: dict[str, float] = defaultdict(float)
     for fault in faults:
@@ -143,14 +157,8 @@ def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:
             lost[fault.channel] += fault.share
     for fault in faults:
         lost[fault.channel] = max(lost[fault.channel], fault.share)
-    gone = [
+    return [
         name
         for name, spec in specs.items()
         if all(lost[channel] >= LOST for channel in channels_in_words(spec, name))
     ]
-    if len(gone) <= LOST * len(specs):
-        return ""
-    if len(gone) == len(specs):
-        return f"every signal is {LOSSES}"
-    words = [MODALITY_WORDS.get(name, name.replace("_", " ")) for name in gone]
-    return f"most signals are {LOSSES} ({', '.join(words)})"

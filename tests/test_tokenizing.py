@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,14 +138,15 @@ def test_readings_and_values_are_the_encoders_and_the_features(folder, inputs, s
     np.testing.assert_allclose(rows["confidence"], probabilities.max(1), rtol=1e-4)
     keys = [quantity["key"] for quantity in segments.card.quantities]
     assert keys[:2] == ["heart_rate_mean", "gsr_level"]
-    np.testing.assert_allclose(np.stack(rows["values"])[:, :2], train.features[keys[:2]])
+    heart = train.features["heart_rate_mean"].to_numpy()
+    np.testing.assert_allclose(np.stack(rows["values"])[:, 0], heart)
     heart = segments.facts(0, "codes").quantity("heart_rate_mean")
     assert heart.written.endswith(" beats per minute")
     clues = json.loads(rows["clues"].iloc[0])
     assert sorted(name for name, _ in clues) == ["heart rate", "skin conductance"]
 
 
-def test_ranges_come_from_training_subjects_only(opened, inputs, split):
+def test_ranges_come_from_training_subjects_only(opened, inputs, split, tokenizer):
     train = split.mask(opened.table, "train")
     moved = SignalInputs(
         inputs.streams,
@@ -152,10 +154,29 @@ def test_ranges_come_from_training_subjects_only(opened, inputs, split):
         inputs.table,
         inputs.stream_specs,
     )
-    assert store_quantities(moved, opened, train) == store_quantities(inputs, opened, train)
-    (level,) = (q for q in store_quantities(inputs, opened, train) if q.key == "gsr_level")
+    found = store_quantities(inputs, opened, train, tokenizer)
+    assert store_quantities(moved, opened, train, tokenizer) == found
+    assert [quantity.key for quantity in found] == tokenizer.level_features_
+    (level,) = (quantity for quantity in found if quantity.key == "gsr_level")
     low, high = np.percentile(inputs.features["gsr_level"][train], (10, 90))
     assert (level.low, level.high) == (round(low, level.digits), round(high, level.digits))
+
+
+def test_nothing_is_measured_on_a_lost_signal(opened, inputs, split, tokenizer):
+    quantities = store_quantities(inputs, opened, split.mask(opened.table, "train"), tokenizer)
+    segments = opened.segments()
+    heart = segments.signals["heart_rate"].copy()
+    heart[:2] = np.nan
+    spoilt = replace(segments, signals=segments.signals | {"heart_rate": heart})
+    made = segment_table(
+        inputs, np.arange(3), tokenizer, ["codes"], needs={"quantities"}, quantities=quantities,
+        segments=spoilt,
+    ).to_pandas()  # fmt: skip
+    values = np.stack(made["values"])
+    of_heart = np.array([quantity.key.startswith("heart_rate") for quantity in quantities])
+    assert np.isnan(values[:2, of_heart]).all()
+    assert np.isfinite(values[2, of_heart]).all()
+    np.testing.assert_allclose(values[2, 0], inputs.features["heart_rate_mean"][2])
 
 
 def test_spoiled_copies_tell_nothing_but_that(folder):
