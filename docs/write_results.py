@@ -1,17 +1,21 @@
 """python docs/write_results.py
 
-Writes docs/results.md from the reports under runs/ and the text of docs/results.in.md, in which a line
-`{{table NAME}}` stands for the table of runs/NAME/report.json, `{{compared NAME}}` for the same without
-its notes, `{{paired NAME}}` for the paired differences of its LLM rows, and `{{file NAME}}` for a text file.
+Writes docs/results.md and docs/ablation.md from the reports under runs/ and the texts of docs/results.in.md and
+docs/ablation.in.md, in which a line `{{table NAME}}` stands for the table of runs/NAME/report.json,
+`{{compared NAME}}` for the same without its notes, `{{paired NAME}}` for the paired differences of its LLM rows,
+`{{ablation NAME}}` for the table of runs/NAME/ablation.json, `{{figure NAME}}` for its figure, and `{{file NAME}}`
+for a text file. A page is left as it is where a run that it shows is not there.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from biollm.ablation_table import render_ablation
 from biollm.evaluation import render_table
 
 DOCS = Path(__file__).parent
@@ -40,10 +44,18 @@ def compared(name: str) -> str:
     return render_table(found | {"results": [row | {"note": ""} for row in found["results"]]})
 
 
+def figure(name: str) -> str:
+    """A copy of the ablation's figure beside the page."""
+    shutil.copy(RUNS / name / "ablation.png", DOCS / f"{name}.png")
+    return f"![{name}]({name}.png)"
+
+
 KINDS: dict[str, Callable[[str], str]] = {
     "table": lambda name: render_table(report(name)),
     "compared": compared,
     "paired": paired,
+    "ablation": lambda name: render_ablation(json.loads((RUNS / name / "ablation.json").read_text())),
+    "figure": figure,
     "file": lambda name: (RUNS / name).read_text().rstrip(),
 }
 
@@ -54,8 +66,14 @@ def filled(match: re.Match[str]) -> str:
 
 
 def main() -> None:
-    text = (DOCS / "results.in.md").read_text()
-    (DOCS / "results.md").write_text(re.sub(r"\{\{(table|compared|paired|file) ([\w./-]+)\}\}", filled, text))
+    for page in ("results", "ablation"):
+        text = (DOCS / f"{page}.in.md").read_text()
+        try:
+            made = re.sub(rf"\{{\{{({'|'.join(KINDS)}) ([\w./-]+)\}}\}}", filled, text)
+        except FileNotFoundError as error:
+            print(f"docs/{page}.md stays as it is: {error.filename} is not there")
+        else:
+            (DOCS / f"{page}.md").write_text(made)
 
 
 if __name__ == "__main__":
