@@ -15,8 +15,9 @@ from prompts.reading import template_pattern
 __all__ = ["COLUMNS", "Asked", "answer_table", "claim_table", "stated_ranges"]
 
 COLUMNS = (
-    "condition", "question", "segment", "subject", "quantity", "expected", "measured", "said", "level",
-    "measured_level", "contradiction", "range_right", "mean", "token_low", "token_centre", "token_high",
+    "answer", "condition", "question", "segment", "subject", "quantity", "expected", "measured", "said",
+    "level", "measured_level", "contradiction", "range_right", "mean", "token_low", "token_centre",
+    "token_high",
 )  # fmt: skip
 NOTHING = (float("nan"),) * 3
 
@@ -68,11 +69,11 @@ def claim_table(
     Returns
     -------
     DataFrame
-        With `COLUMNS`.
+        With `COLUMNS`; ``answer`` counts from 0.
     """
     rows = (
-        row
-        for one, answer in zip(asked, answers, strict=True)
+        {"answer": number, **row}
+        for number, (one, answer) in enumerate(zip(asked, answers, strict=True))
         for row in _claims(one, answer, describe, quantities)
     )
     table = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from biollm.evaluation.drawing import COLOURS, INK, bare, figure_png, figure_title, new_figure
@@ -95,9 +96,18 @@ def _of_condition(answers: pd.DataFrame, claims: pd.DataFrame) -> dict[str, Any]
     }
     return {
         "questions": shares,
+        "beside_the_question": _beside(claims),
         "correlation": sum(told) / len(told) if told else None,
         "outside_token": claim_metrics(claims)["outside_token"],
     }
+
+
+def _beside(claims: pd.DataFrame) -> float | None:
+    """Of the answers about named quantities the share that gives a number for another one."""
+    asked = claims[claims["question"] == "asked"]
+    known = asked.loc[asked["expected"], "answer"].unique()
+    beside = asked.loc[~asked["expected"].astype(bool) & asked["said"].notna(), "answer"]
+    return float(np.isin(known, beside).mean()) if len(known) else None
 
 
 def _examples(answers: pd.DataFrame) -> list[dict[str, str]]:
@@ -134,6 +144,8 @@ def render_grounding(report: Mapping[str, Any]) -> str:
     for question, title in QUESTIONS.items():
         lines += ["", f"## {title}", "", *_value_lines(report["values"][question])]
         lines += ["", *_claim_lines(report["values"][question])]
+    beside = report["conditions"][SIGNAL]["beside_the_question"]
+    lines += ["", f"Answers about a named quantity that give a number for another one: {_percent(beside)}."]
     lines += ["", "## Where there is nothing to measure", "", *_condition_lines(report["conditions"])]
     return "\n".join([*lines, "", NO_TEXT_METRIC, ""])
 
@@ -168,10 +180,10 @@ def _claim_lines(values: Mapping[str, Any]) -> list[str]:
 def _condition_lines(conditions: Mapping[str, Any]) -> list[str]:
     rows = []
     for name, one in conditions.items():
-        for question, share in one["questions"].items():
+        told = [_plain(one["correlation"], 2), _percent(one["outside_token"])]
+        for number, (question, share) in enumerate(one["questions"].items()):
             kinds = [_percent(share[kind]) for kind in ("refused", "numbers", "unreadable")]
-            told = [_plain(one["correlation"], 2), _percent(one["outside_token"])]
-            rows.append([name, question, str(share["n"]), *kinds, *told])
+            rows.append([name, question, str(share["n"]), *kinds, *(told if number == 0 else ("", ""))])
     header = [
         "signal", "question", "n", "refused", "gives a number", "neither", "mean correlation",
         "outside its token",

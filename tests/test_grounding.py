@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import two_state_recording
 
 from biollm.building import BuildConfig, build
 from biollm.cli import run
@@ -17,23 +18,51 @@ from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
 from biollm.grounded_questions import CONDITIONS, RANDOM, SIGNAL
 from biollm.grounding import GroundConfig, ground, make_asker, measure_claims, source_with_levels
 from biollm.grounding_report import grounding_report, render_grounding
+from data_builders.preparing import PrepareConfig, prepare
+from data_builders.recording import Signal, save_recording
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 from encoders.signal_tokenizer import SignalTokenizer
+from encoders.trainer import TrainEncoderConfig, train_encoder
 from prompts import Facts, load_task
 
 SOURCE = "bins+levels"
 N_SEGMENTS = 12
 
 
+def smooth_recording(subject: str, seed: int):
+    """Skin conductance that drifts as skin does, and a heart rate: quantities that can be measured."""
+    recording = two_state_recording(subject, seed)
+    rng = np.random.default_rng(seed)
+    n = recording.signals["gsr"].data.shape[1]
+    drift = np.cumsum(rng.normal(0, 0.02, n))
+    level = rng.uniform(2, 12) + np.convolve(drift, np.ones(40) / 40, "same")
+    return replace(recording, signals=recording.signals | {"gsr": Signal(level[None], 8.0, ("gsr",), "µS")})
+
+
 @pytest.fixture(scope="module")
-def asking(conversations, store):
-    """What asks about the test subjects of the made recordings."""
-    folder = conversations.parent / "signal_tokenizer"
-    config = GroundConfig(store=str(store), n_segments=N_SEGMENTS, phrasings=2)
-    opened, split = SegmentStore(store), Split.load(folder / "split.json")
-    tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
-    asker = make_asker(config, opened, split, tokenizer, SOURCE)
+def made(tmp_path_factory):
+    """A store of such recordings and a signal tokenizer without codes."""
+    folder = tmp_path_factory.mktemp("grounded")
+    (folder / "recordings").mkdir()
+    for k in range(8):
+        save_recording(smooth_recording(f"P{k}", k), folder / "recordings" / f"P{k}.npz")
+    store = prepare(
+        PrepareConfig("npz", str(folder / "recordings"), str(folder / "store"), window=10.0, step=5.0),
+        progress=False,
+    )
+    tokenizer = folder / "tokenizer"
+    train_encoder(TrainEncoderConfig(str(store), str(tokenizer), tokenizer={"encoder": None}), progress=False)
+    return SimpleNamespace(store=store, tokenizer=tokenizer, split=tokenizer / "split.json", folder=folder)
+
+
+@pytest.fixture(scope="module")
+def asking(made):
+    """What asks about their test subjects."""
+    config = GroundConfig(store=str(made.store), n_segments=N_SEGMENTS, phrasings=2)
+    split = Split.load(made.split)
+    tokenizer = SignalTokenizer.from_pretrained(made.tokenizer / "signal_tokenizer")
+    asker = make_asker(config, SegmentStore(made.store), split, tokenizer, SOURCE)
     return SimpleNamespace(config=config, split=split, asker=asker, quantities=asker.means())
 
 
@@ -102,6 +131,7 @@ def test_one_who_says_the_truth_is_right_in_all(truthful):
         assert one["contradictions"] in (0.0, None)
         assert one["level_right"] in (1.0, None)
         assert one["invented"] == 0
+    assert truthful.report["conditions"][SIGNAL]["beside_the_question"] == 0.0
     for name, condition in truthful.report["conditions"].items():
         for share in condition["questions"].values():
             assert (share["refused"], share["numbers"]) == ((0.0, 1.0) if name == SIGNAL else (1.0, 0.0))
@@ -122,6 +152,12 @@ def test_one_who_says_constants_has_the_error_of_the_training_mean(asking):
     for name, condition in found.report["conditions"].items():
         for share in condition["questions"].values():
             assert (share["refused"], share["numbers"]) == (0.0, 1.0), name
+
+
+def test_one_who_says_all_he_knows_answers_beside_the_question(asking):
+    found = reported(asking, lambda one: saying(asking, one.measured))
+    assert found.report["conditions"][SIGNAL]["beside_the_question"] == 1.0
+    assert all(one["rows"]["LLM"]["within"] == 1.0 for one in of_llm(found))
 
 
 def mean_of(asking, name):
@@ -184,12 +220,12 @@ def test_the_source_with_the_measured_values_is_asked_on():
 
 
 @pytest.fixture(scope="module")
-def artefact(conversations, store, make_base, tmp_path_factory):
+def artefact(made, make_base):
     """A base that was tuned for a few steps on descriptions and refusals."""
-    folder, tokenizer = tmp_path_factory.mktemp("described"), conversations.parent / "signal_tokenizer"
+    folder = made.folder
     built = build(
         BuildConfig(
-            str(store), str(tokenizer), str(folder / "built"), sources=["levels"], copies=0,
+            str(made.store), str(made.tokenizer), str(folder / "built"), sources=["levels"], copies=0,
             tasks="describe=1,refuse=0.5", n_conversations=64, model_name_or_path=make_base(),
         ),
         progress=False,
@@ -198,10 +234,10 @@ def artefact(conversations, store, make_base, tmp_path_factory):
     return finetune(config, FinetuneTraining(max_steps=2, per_device_train_batch_size=2), progress=False)
 
 
-def test_the_command_writes_report_page_figure_and_all_answers(artefact, conversations, store, tmp_path):
+def test_the_command_writes_report_page_figure_and_all_answers(artefact, made, tmp_path):
     config = GroundConfig(
-        str(artefact), str(store), str(conversations.parent / "signal_tokenizer" / "split.json"),
-        str(tmp_path / "out"), n_segments=2, phrasings=1, max_new_tokens=12,
+        str(artefact), str(made.store), str(made.split), str(tmp_path / "out"),
+        n_segments=2, phrasings=1, max_new_tokens=12,
     )  # fmt: skip
     out = ground(config, progress=False)
     report = json.loads((out / "grounding.json").read_text())
@@ -223,18 +259,15 @@ def test_the_command_writes_report_page_figure_and_all_answers(artefact, convers
     assert (out / "stage.json").stat().st_mtime_ns == before
 
 
-def test_another_split_or_source_is_one_message_and_status_2(
-    artefact, conversations, store, tmp_path, capsys
-):
-    own = Split.load(conversations.parent / "signal_tokenizer" / "split.json")
+def test_another_split_or_source_is_one_message_and_status_2(artefact, made, tmp_path, capsys):
+    own = Split.load(made.split)
     swapped = {name: {"test": "train", "train": "test"}.get(part, part) for name, part in own.parts.items()}
     Split(swapped, "another").save(tmp_path / "split.json")
-    common = ["--artefact", str(artefact), "--store", str(store), "--out", str(tmp_path / "out")]
+    common = ["--artefact", str(artefact), "--store", str(made.store), "--out", str(tmp_path / "out")]
     for options, said in (
         (["--split", str(tmp_path / "split.json")], own.hash),
-        (["--split", str(conversations.parent / "signal_tokenizer" / "split.json"), "--source", "codes"],
-         "['levels']"),
-    ):  # fmt: skip
+        (["--split", str(made.split), "--source", "codes"], "['levels']"),
+    ):
         with pytest.raises(SystemExit) as stop:
             run("ground", [*common, *options])
         assert stop.value.code == 2
