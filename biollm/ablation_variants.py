@@ -72,6 +72,7 @@ VARIANTS: dict[str, Variant] = {
     "soft labels of extra trees": Variant("teaching", {"build": {"teacher": "extra trees"}}),
     "soft labels of logistic regression": Variant("teaching", {"build": {"teacher": "logistic regression"}}),
     "label smoothing": Variant("teaching", {"training": {"label_smoothing_factor": 0.1}}),
+    "classes as they come": Variant("teaching", {"build": {"balanced": False}}),
     "all answer forms": Variant("teaching", {"build": {"answer_forms": None}}),
     "rank 4": Variant("LoRA", {"finetune": {"lora_r": 4, "lora_alpha": 8}}),
     "rank 64": Variant("LoRA", {"finetune": {"lora_r": 64, "lora_alpha": 128}}),

@@ -43,6 +43,7 @@ class ArtefactCard:
     signal_tokenizer_hash: str
     task: dict
     classes: list[str]
+    label_words: dict[str, str]
     sources: list[str]
     signal_tokens: list[str]
     token_init: str
@@ -55,11 +56,16 @@ class ArtefactCard:
     @classmethod
     def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
         """From the card of the conversations that it was trained on; hashes come when it is saved."""
-        names = ("base_fingerprint", "task", "classes", "sources", "signal_tokens", "token_init",
-                 "token_seed", "split_hash", "split_protocol", "store")  # fmt: skip
+        names = ("base_fingerprint", "task", "classes", "label_words", "sources", "signal_tokens",
+                 "token_init", "token_seed", "split_hash", "split_protocol", "store")  # fmt: skip
         kept = {name: about[name] for name in names}
         return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
                    versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip
+
+    @property
+    def written_classes(self) -> list[str]:
+        """The classes as they are written in prompts and answers, in their order."""
+        return [self.label_words.get(name, name) for name in self.classes]
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Artefact:
             self.task.ask(question, text) if question else self.task.question(phrasing, text)
             for text in texts
         ]
-        return chat_prompts(self.tokenizer, self.task.instruction(self.card.classes), asked)
+        return chat_prompts(self.tokenizer, self.task.instruction(self.card.written_classes), asked)
 
 
 def save_artefact(

@@ -13,12 +13,13 @@ import numpy as np
 
 from biollm.building_config import RUNNING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
+from biollm.segment_facts import SIGNALS
 from biollm.teaching import soft_labels
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
 from data_builders.leaks import check_leaks
-from data_builders.options import as_weights
+from data_builders.options import as_mapping, as_weights
 from data_builders.places import working_folder
 from data_builders.recording import LABELS
 from data_builders.sharegpt import render_token_lengths, token_length_report
@@ -109,8 +110,8 @@ def write_conversations(
     tokenizer : SignalTokenizer
     split : Split
     store : SegmentStore
+        Where more than labels is needed, its own signals tell which of them are lost.
     config : BuildConfig
-        With tasks that need no more than labels and quantities.
     """
     tasks = _tasks(config)
     written, needs = _in_mode(tokenizer, config, tasks), _needs(tasks)
@@ -133,6 +134,7 @@ def write_conversations(
         needs,
         list(parts[rows]),
         quantities,
+        store.segments(fitted) if (SIGNALS | {"quantities"}) & needs else None,
     )
     segments = TokenizedSegments(table, about)
     answer_labels = _soft_labels(signals[parts == "train"], written, config)
@@ -154,11 +156,11 @@ def _write(
     weights = as_weights(config.tasks)
     plan = plan_conversations(
         segments, tasks, weights, config.sources, config.n_conversations, config.conversations_per_segment,
-        config.seed, _sources_of(tasks, config.sources, segments),
+        config.seed, _sources_of(tasks, config.sources, segments), config.balanced,
     )  # fmt: skip
     shards = plan_shards(
         folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
-        config.roles, answer_labels,
+        config.roles, answer_labels, _label_words(config, tokenizer.classes),
     )  # fmt: skip
     for _ in write_shards(shards, *(config.where if isinstance(where, Path) else (1,))):
         pass
@@ -169,6 +171,7 @@ def _write(
         "language": config.language,
         "answer_forms": config.answer_forms,
         "classes": list(tokenizer.classes),
+        "label_words": _label_words(config, tokenizer.classes),
         "sources": config.sources,
         "signal_mode": config.signal_mode,
         "copies": config.copies,
@@ -184,6 +187,23 @@ def _write(
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
     return card
+
+
+def _label_words(config: BuildConfig, classes: Sequence[str]) -> dict[str, str]:
+    """The words that are written for classes.
+
+    Raises
+    ------
+    ValueError
+        If a word is given for what is no class, or two classes would be written alike.
+    """
+    words = as_mapping(config.label_words)
+    written = [words.get(name, name) for name in classes]
+    if set(words) - set(classes) or len(set(written)) < len(classes):
+        raise ValueError(
+            f"label_words is {words}; allowed are words for the classes {list(classes)}, each different."
+        )
+    return words
 
 
 def _soft_labels(

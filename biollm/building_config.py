@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from biollm.teaching import TEACHERS
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
-from data_builders.options import as_weights
+from data_builders.options import as_mapping, as_weights
 from data_builders.sharegpt import Roles
 from encoders.signal_tokenizer import SIGNAL_MODES
 from prompts import TASKS
@@ -53,6 +53,7 @@ class BuildConfig:
         default=None, metadata={"help": "the same as a multiple of the segments, in its place"}
     )
     copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
+    balanced: bool = field(default=True, metadata={"help": "equally many conversations of each class"})
     teacher: str | None = field(
         default=None,
         metadata={
@@ -61,6 +62,10 @@ class BuildConfig:
     )
     teacher_share: float = field(
         default=0.5, metadata={"help": "of the teacher's probabilities; the rest is the label"}
+    )
+    label_words: dict | str | None = field(
+        default=None,
+        metadata={"help": "class -> word that is written for it, where the LLM's vocabulary lacks the class"},
     )
     model_name_or_path: str = field(
         default="nano", metadata={"help": "whose tokenizer counts the tokens, and whose words are used"}
@@ -78,7 +83,7 @@ class BuildConfig:
     )
 
     def __post_init__(self) -> None:
-        self.tasks = as_weights(self.tasks)
+        self.tasks, self.label_words = as_weights(self.tasks), as_mapping(self.label_words)
         problems = [
             *_unknown("engine", [self.engine], ENGINES),
             *_unknown("tasks", self.tasks, TASKS),

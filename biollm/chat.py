@@ -123,7 +123,7 @@ class RecordingChat:
         artefact = self.artefact
         prompts = artefact.prompts(self.texts[source], phrasing)
         return label_probabilities(
-            artefact.model, artefact.tokenizer, prompts, artefact.task.answers(artefact.card.classes)
+            artefact.model, artefact.tokenizer, prompts, artefact.task.answers(artefact.card.written_classes)
         )
 
 

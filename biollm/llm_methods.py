@@ -165,7 +165,7 @@ def _likelihoods(context: Context, artefact: Any, texts: Sequence[str]) -> list[
     """Label probabilities by phrasing."""
     from biollm.readout import label_probabilities
 
-    answers = artefact.task.answers(context.classes)
+    answers = artefact.task.answers(artefact.card.written_classes)
     prompts = (artefact.prompts(texts, k) for k in range(context.config.n_phrasings))
     return [label_probabilities(artefact.model, artefact.tokenizer, asked, answers) for asked in prompts]
 
@@ -191,7 +191,9 @@ def _written(
 
     def answers(**how: Any) -> list[str | None]:
         written = generate(artefact.model, artefact.tokenizer, prompts, 16, tokens, **how)
-        return [artefact.task.label(answer, context.classes) for answer in written]
+        words = artefact.card.written_classes
+        named = [artefact.task.label(answer, words) for answer in written]
+        return [None if word is None else context.classes[words.index(word)] for word in named]
 
     if "generated" in wanted:
         greedy, seconds = answers(), time.perf_counter() - started

@@ -73,6 +73,7 @@ def plan_conversations(
     per_segment: float | None = None,
     seed: int = 0,
     sources_of: Mapping[str, Sequence[str]] | None = None,
+    balanced: bool = True,
 ) -> Plan:
     """Say what each conversation is about.
 
@@ -95,6 +96,8 @@ def plan_conversations(
     seed : int
     sources_of : mapping of str to sequence of str, optional
         Task -> those of the sources that it is asked on; all where it is not named.
+    balanced : bool
+        Whether the strata of a task come equally often; else the segments do.
 
     Raises
     ------
@@ -113,6 +116,7 @@ def plan_conversations(
     for index, name in enumerate(names):
         at = np.flatnonzero(task == index)
         strata, own = list(candidates[name].strata.values()), (sources_of or {}).get(name, sources)
+        strata = strata if balanced else [np.concatenate(strata)]
         chosen[at], drawn = _dealt(strata, len(own), len(at), [seed, crc32(name.encode())])
         source[at] = np.array([list(sources).index(one) for one in own])[drawn]
     return Plan(names, tuple(sources), np.arange(count), task, source, chosen)

@@ -36,7 +36,7 @@ class Shard:
         The part of the plan that goes into this file.
     seed : int
     roles : Roles
-    answer_labels : mapping of str to sequence of float, optional
+    answer_labels, label_words : mapping, optional
         See `data_builders.conversations.rows`.
     """
 
@@ -47,6 +47,7 @@ class Shard:
     seed: int = 0
     roles: Roles = DEFAULT_ROLES
     answer_labels: Mapping[str, Sequence[float]] | None = None
+    label_words: Mapping[str, str] | None = None
 
 
 def make_shard(shard: Shard) -> Path:
@@ -55,7 +56,9 @@ def make_shard(shard: Shard) -> Path:
         segments = shard.segments
         if isinstance(segments, Path):
             segments = TokenizedSegments(segments)
-        drawn = rows(segments, shard.tasks, shard.plan, shard.seed, shard.roles, shard.answer_labels)
+        drawn = rows(
+            segments, shard.tasks, shard.plan, shard.seed, shard.roles, shard.answer_labels, shard.label_words
+        )
         write_sharegpt(drawn, shard.file, shard.roles)
     return shard.file
 
@@ -70,6 +73,7 @@ def plan_shards(
     seed: int = 0,
     roles: Roles = DEFAULT_ROLES,
     answer_labels: Mapping[str, Sequence[float]] | None = None,
+    label_words: Mapping[str, str] | None = None,
 ) -> list[Shard]:
     """The shards of a plan: ``00000.jsonl`` and so on, each of `shard_size` conversations but the last.
 
@@ -93,6 +97,7 @@ def plan_shards(
             seed,
             roles,
             answer_labels,
+            label_words,
         )
         for number, start in enumerate(starts)
     ]

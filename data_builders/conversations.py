@@ -35,6 +35,7 @@ def rows(
     seed: int = 0,
     roles: Roles = DEFAULT_ROLES,
     answer_labels: Mapping[str, Sequence[float]] | None = None,
+    label_words: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the ShareGPT row of each conversation of a plan, or of a part of it.
 
@@ -49,13 +50,17 @@ def rows(
     answer_labels : mapping of str to sequence of float, optional
         Segment -> probabilities of the classes, for distillation: the emotion that answers about a segment of
         the train part name is drawn from them. ``label`` and ``truth`` stay those of the segment.
+    label_words : mapping of str to str, optional
+        Class -> the word that is written for it, others as they are; ``label`` and ``truth`` stay classes.
     """
     for index, number, source, about in zip(
         plan.task.tolist(), plan.number.tolist(), plan.source.tolist(), plan.segments.tolist(), strict=True
     ):
         name = plan.tasks[index]
         key, asked = f"{seed}/{number}", [row for row in about if row >= 0]
-        row = _row(segments, tasks[name], plan.sources[source], asked, key, roles, answer_labels)
+        row = _row(
+            segments, tasks[name], plan.sources[source], asked, key, roles, answer_labels, label_words or {}
+        )
         yield {"id": f"{name}-{number:07d}", **row}
 
 
@@ -67,6 +72,7 @@ def _row(
     key: str,
     roles: Roles,
     answer_labels: Mapping[str, Sequence[float]] | None,
+    label_words: Mapping[str, str],
 ) -> dict[str, Any]:
     rng = random.Random(key)
     copies = [rng.randrange(segments.n_copies(row, source)) for row in about]
@@ -74,6 +80,7 @@ def _row(
     facts = told = as_neighbours(segments, about, alone)
     if answer_labels and len(about) == 1:
         told = [_softened(segments, about[0], facts[0], answer_labels, key)]
+    told = [_worded(one, label_words) for one in told] if label_words else told
     return {
         "system": task.system(told, rng),
         "conversations": _turns(task.turns(told, rng), roles),
@@ -85,6 +92,16 @@ def _row(
         "source": source,
         "truth": json.dumps(task.truth(facts), ensure_ascii=False),
     }
+
+
+def _worded(facts: Facts, words: Mapping[str, str]) -> Facts:
+    """The facts with the classes in other words."""
+
+    def word(label: str | None) -> str | None:
+        return None if label is None else words.get(label, label)
+
+    classes = tuple(words.get(label, label) for label in facts.classes)
+    return replace(facts, emotion=word(facts.emotion), reading=word(facts.reading), classes=classes)
 
 
 def _turns(pairs: Sequence[tuple[str, str]], roles: Roles) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -278,6 +279,39 @@ def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
     assert (
         len({row["label"] for row in read_sharegpt(tmp_path / "train", BUILT) if row["part"] == "train"}) == 2
     )
+
+
+def test_classes_can_be_written_in_other_words(mixed, tmp_path):
+    config = replace(mixed, tasks="emotion=1,dialogue=1", n_conversations=40, label_words={"calm": "ease"},
+                     out=str(tmp_path / "built"))  # fmt: skip
+    folder = build(config, progress=False)
+    assert read_card(folder)["label_words"] == {"calm": "ease"}
+    for row in read_sharegpt(folder / "train", BUILT):
+        said = row["system"] + row["conversations"][1]["value"]
+        assert "ease, tense" in row["system"]
+        assert "calm" not in said
+        assert row["label"] in ("calm", "tense")
+        if row["task"] == "emotion":
+            assert ("ease" in row["conversations"][1]["value"]) == (row["label"] == "calm")
+    for words in ({"calm": "tense"}, {"joy": "ease"}):
+        with pytest.raises(ValueError, match=r"allowed are words for the classes \['calm', 'tense'\]"):
+            build(replace(config, label_words=words, out=str(tmp_path / "wrong")), progress=False)
+
+
+def test_classes_can_be_asked_about_as_often_as_they_are(mixed, tmp_path):
+    shares = []
+    for balanced in (True, False):
+        config = replace(mixed, tasks="emotion=1", n_conversations=800, balanced=balanced,
+                         out=str(tmp_path / str(balanced)))  # fmt: skip
+        rows = read_sharegpt(build(config, progress=False) / "train", BUILT)
+        shares.append(np.mean([row["label"] == "calm" for row in rows]))
+    table = SegmentStore(mixed.store).table
+    split = Split.load(Path(mixed.signal_tokenizer) / "split.json")
+    learned = table[
+        table["segment"].map(split.parts).isin(["train", "validation"]) & table["emotion"].notna()
+    ]
+    assert shares[0] == 0.5
+    assert shares[1] == pytest.approx((learned["emotion"] == "calm").mean(), abs=0.03)
 
 
 def test_all_that_is_wrong_with_the_options_is_said_at_once():
