@@ -63,7 +63,8 @@ def write_whole(path: Any, text: str) -> None:
         path.write_text(text)
         return
     # Beside the folder: a kill in between leaves nothing in the folder that nobody knows.
-    partial = path.parent.with_name(f"{path.parent.name}.{os.getpid()}.{path.name}")
+    folder = path.parent.absolute()
+    partial = folder.parent / f"{folder.name}.{os.getpid()}.{path.name}"
     partial.write_text(text)
     os.replace(partial, path)
 

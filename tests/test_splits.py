@@ -421,3 +421,12 @@ def test_a_table_that_lacks_columns_is_an_error():
 def test_a_unit_that_is_not_known_is_an_error():
     with pytest.raises(ValueError, match="unit is 'people'; allowed are"):
         Split({}, "by hand", unit="people")
+
+
+def test_a_split_is_saved_under_a_plain_name_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    split = Split({"a": "train", "b": "test"}, "mine")
+    split.save("mine.json")
+    assert Split.load("mine.json") == split
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.json"]
