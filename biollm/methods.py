@@ -59,7 +59,7 @@ def llm(context: Context) -> Iterator[MethodOutput]:
 def floats(context: Context) -> Iterator[MethodOutput]:
     """The LLM on stringified features, the predecessors' way."""
     started = time.perf_counter()
-    context = replace(context, config=replace(context.config, signal_mode="digits"))
+    context = replace(context, config=replace(context.config, signal_mode="digits", readouts=[]))
     tokenizer = fit_tokenizer(context, context.inputs, encoder=None)
     for output in tune_and_read(context, context.inputs, tokenizer, ["bins"], started):
         yield replace(output, method="LLM on floats")
