@@ -72,8 +72,8 @@ class Described:
     source : str
         Of the range.
     expects : str
-        The recording's unit, in words, that the range holds for; empty where the feature has a unit of its
-        own. In another unit the range is that of the training subjects.
+        The recording's unit, in words, that the range holds for; empty where it does not matter. In another
+        unit the range is that of the training subjects.
     scale : float
         Factor from the feature to `unit`.
     shortest : float
@@ -218,13 +218,10 @@ def _filled(
         recorded = specs[modality].unit
         words, scale = UNITS.get(recorded, (recorded or UNKNOWN_UNIT, 1.0))
     signal = channel_in_words(modality, channel)
-    filled = replace(
-        row,
-        key=column,
-        name=row.name.format(signal=signal),
-        unit=row.unit.format(unit=words) if words == row.expects or "{" in row.unit else words,
-        scale=row.scale * scale,
-    )
+    filled = replace(row, key=column, name=row.name.format(signal=signal))
+    if "{" in row.unit or row.unit == row.expects:
+        unit = row.unit.format(unit=words) if "{" in row.unit else words
+        filled = replace(filled, unit=unit, scale=row.scale * scale)
     if words != row.expects or (window is not None and window < row.shortest):
         return replace(filled, low=None, high=None, source=TRAINING)
     return filled

@@ -94,6 +94,9 @@ def test_a_range_of_the_literature_holds_for_its_unit_and_its_windows_only():
     assert (short.low, short.source) == (None, TRAINING)
     other = described(["heart_rate_mean"], {"heart_rate": SignalSpec(1.0, ("hr",), "z-score")})[0]
     assert (other.low, other.unit) == (None, "z-score")
+    # A rate is counted a minute in whatever unit the signal is.
+    counted = described(["gsr_scr_rate"], {"gsr": SignalSpec(4.0, ("g",), "mV")}, window=60)[0]
+    assert (counted.low, counted.unit, counted.scale) == (None, "responses per minute", 1.0)
     unknown = described(["gsr_level"], {"gsr": SignalSpec(4.0, ("g",), "")})[0]
     assert unknown.unit == "units as recorded"
 
