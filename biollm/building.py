@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from biollm.base_model import base_identity, known_words, load_text_tokenizer
 from biollm.building_config import RUNNING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.segment_facts import SIGNALS
@@ -31,7 +32,7 @@ from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
-from prompts import Task, load_task
+from prompts import Task, language_folder, load_task
 
 __all__ = ["CONVERSATIONS", "RUNNING", "BuildConfig", "build", "read_card", "write_conversations"]
 
@@ -58,12 +59,13 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
         "store": store.key,
         "tokenizer": made["key"],
         "tasks": {name: task.fields() for name, task in tasks.items()},
+        "base": base_identity(config.model_name_or_path),
     }
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
         tokenizer.require(config.sources)
-        written = _in_mode(tokenizer, config, tasks)
+        written = _in_mode(tokenizer, config)
         with working_folder(partial) as here:
             place, needs = here / SEGMENTS, _needs(tasks)
             tokenize(
@@ -114,7 +116,7 @@ def write_conversations(
     config : BuildConfig
     """
     tasks = _tasks(config)
-    written, needs = _in_mode(tokenizer, config, tasks), _needs(tasks)
+    written, needs = _in_mode(tokenizer, config), _needs(tasks)
     parts = signals.table["segment"].map(split.parts).to_numpy(object)
     train = parts == "train"
     quantities = store_quantities(signals, store, train, written) if "quantities" in needs else []
@@ -255,14 +257,15 @@ def _sources_of(
     return dict.fromkeys(saying, measured) if measured else {}
 
 
-def _in_mode(tokenizer: SignalTokenizer, config: BuildConfig, tasks: Mapping[str, Task]) -> SignalTokenizer:
+def _in_mode(tokenizer: SignalTokenizer, config: BuildConfig) -> SignalTokenizer:
     words: list[str] = []
     if config.signal_mode == "words":
-        from biollm.base_model import known_words, load_text_tokenizer
-
-        # A word that the prompts use should not say another thing in a signal.
-        besides = [json.dumps(task.fields(), ensure_ascii=False) for task in tasks.values()]
-        words = known_words(load_text_tokenizer(config.model_name_or_path), [*besides, *tokenizer.classes])
+        # A word that the prompts use should not say another thing in a signal; those of all tasks are left
+        # out, so that an alignment stage and the one behind it spell alike.
+        files = sorted(language_folder(config.language).glob("*.yaml"))
+        besides = [file.read_text(encoding="utf-8") for file in files]
+        besides += [*tokenizer.classes, *as_mapping(config.label_words).values()]
+        words = known_words(load_text_tokenizer(config.model_name_or_path), besides)
     return tokenizer.in_mode(config.signal_mode, config.sources, words)
 
 

@@ -27,7 +27,7 @@ from data_builders.sharegpt import (
     to_prompt_completions,
     token_lengths,
 )
-from data_builders.stage import close_stage, open_stage, read_stamp
+from data_builders.stage import close_stage, folder_hash, open_stage, read_stamp
 from encoders.signal_tokenizer import SignalTokenizer
 
 if TYPE_CHECKING:
@@ -180,10 +180,11 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     tokenizer = load_text_tokenizer(config.model_name_or_path)
     model = load_base_model(config.model_name_or_path, config.load_in_4bit)
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
-    start = _stage_before(config, card, signals) if config.adapter else None
-    token_init, token_seed = (start.token_init, start.token_seed) if start else (config.token_init, seed)
-    about = {"base_fingerprint": fingerprint(model), "token_init": token_init, "token_seed": token_seed}
+    base = fingerprint(model)
     tokens, vectors = signals.vocabulary(card["sources"])
+    start = _stage_before(config, card, tokens, base) if config.adapter else None
+    token_init, token_seed = (start.token_init, start.token_seed) if start else (config.token_init, seed)
+    about = {"base_fingerprint": base, "token_init": token_init, "token_seed": token_seed}
     rows = initial_vectors(vectors, token_init, token_seed)
     ids = add_signal_tokens(model, tokenizer, tokens, rows, token_seed)
     if start:
@@ -194,21 +195,27 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     return wrapped, tokenizer, about | {"signal_tokens": tokens, **card}
 
 
-def _stage_before(config: FinetuneConfig, card: dict, signals: SignalTokenizer) -> ArtefactCard:
+def _stage_before(config: FinetuneConfig, card: dict, tokens: list[str], base: str) -> ArtefactCard:
     """The card of the artefact to go on from.
 
     Raises
     ------
     ValueError
-        If it was made with other signal tokens, or on another split.
+        If it was made on another base or split, or with another signal tokenizer or other signal tokens.
     """
     before = read_artefact_card(str(config.adapter))[0]
-    found = {"signal_tokens": signals.vocabulary(card["sources"])[0], "split_hash": card["split_hash"]}
+    found = {
+        "base_fingerprint": base,
+        "signal_tokenizer_hash": folder_hash(Path(config.dataset_path) / "signal_tokenizer"),
+        "signal_tokens": tokens,
+        "split_hash": card["split_hash"],
+    }
     wrong = [name for name, value in found.items() if getattr(before, name) != value]
     if wrong:
         raise ValueError(
-            f"{config.adapter}: its {' and '.join(wrong)} differ from those of {config.dataset_path}; both "
-            "stages need one signal tokenizer, the same sources and the same split."
+            f"{config.adapter}: its {' and '.join(wrong)} differ from those of {config.dataset_path} on "
+            f"{config.model_name_or_path}; both stages need one base, one signal tokenizer, sources of the "
+            "same tokens and the same split."
         )
     return before
 

@@ -2,7 +2,7 @@
 
 from prompts.facts import FAULTS, LEVELS, Clue, Facts, Fault, Quantity
 from prompts.states import STATE_WORDS, STATES, State, load_states
-from prompts.tasks import LANGUAGES, TASKS, EmotionTask, Task, load_task, task_from_fields
+from prompts.tasks import LANGUAGES, TASKS, EmotionTask, Task, language_folder, load_task, task_from_fields
 
 __all__ = [
     "FAULTS",
@@ -18,6 +18,7 @@ __all__ = [
     "Quantity",
     "State",
     "Task",
+    "language_folder",
     "load_states",
     "load_task",
     "task_from_fields",

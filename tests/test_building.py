@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -18,11 +19,12 @@ from biollm.data_card import dataset_info, token_rates
 from biollm.finetuning import FinetuneConfig, _training_rows
 from data_builders.sharegpt import Roles, ShareGPTError, read_sharegpt, to_messages
 from data_builders.splits import Split
+from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
 from encoders.input_cache import store_inputs
 from encoders.signal_tokenizer import SignalTokenizer
-from prompts import load_task
+from prompts import language_folder, load_task
 
 MIXED = "emotion=1, transition=0.5, compare=0.5, describe=0.5, dialogue=0.5, quality=0.25, refuse=0.25"
 CALM = [1.0, 0.0]
@@ -223,6 +225,36 @@ def test_modes_without_new_tokens_need_none(mixed, tmp_path, mode):
     tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
     assert tokenizer.vocabulary(["bins"])[0] == []
     assert not any("<|" in row["conversations"][0]["value"] for row in read_sharegpt(folder / "train", BUILT))
+
+
+def test_signals_are_spelled_alike_whatever_the_tasks_and_in_none_of_their_words(mixed):
+    """An alignment stage would else teach other words than those that the stage behind it reads."""
+    config = replace(mixed, signal_mode="words", sources=["bins"], model_name_or_path="nano",
+                     label_words={"calm": "water"})  # fmt: skip
+    tokenizer = SignalTokenizer.from_pretrained(Path(config.signal_tokenizer) / "signal_tokenizer")
+    spellings = [
+        building._in_mode(tokenizer, replace(config, tasks=tasks)).spelling
+        for tasks in ({"emotion": 1}, {"describe": 1})
+    ]
+    assert spellings[0] == spellings[1]
+    words = {text.strip() for token, text in spellings[0].items() if token[-4:-2].isdigit()}
+    assert len(words) > 50
+    texts = " ".join(file.read_text() for file in language_folder("en").glob("*.yaml")).lower()
+    assert not words & {"water", "calm", "tense", *re.findall("[a-z]+", texts)}
+
+
+def test_another_base_is_another_build(mixed, make_base, tmp_path):
+    base = shutil.copytree(make_base(), tmp_path / "base")
+    config = replace(
+        mixed, tasks={"emotion": 1}, n_conversations=10, copies=0, model_name_or_path=str(base),
+        out=str(tmp_path / "out"),
+    )  # fmt: skip
+    keys = []
+    for _ in range(2):
+        keys.append(read_stamp(build(config, progress=False), "build")["key"])
+        template = base / "chat_template.jinja"
+        template.write_text(template.read_text() + " ")
+    assert keys[0] != keys[1]
 
 
 def test_token_rates_follow_the_windows(built):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from biollm.artefact import load_artefact, save_artefact
 from biollm.base_model import add_signal_tokens, load_base_model, load_text_tokenizer
 from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune, with_lora
 
@@ -130,3 +131,56 @@ def test_a_template_that_drops_the_answer_fails_before_training(conversations, m
     config = FinetuneConfig(str(conversations), str(tmp_path / "out"), str(base))
     with pytest.raises(ValueError, match="drops the turns of"):
         finetune(config, FinetuneTraining(max_steps=1), progress=False)
+
+
+def test_a_stage_goes_on_from_the_adapter_and_rows_of_the_one_before(
+    artefact_folder, conversations, make_base, tmp_path
+):
+    config = FinetuneConfig(
+        str(conversations), str(tmp_path / "out"), make_base(), adapter=str(artefact_folder)
+    )
+    # Nothing is learned: what is written is what the stage began with.
+    options = {"max_steps": 1, "per_device_train_batch_size": 2, "learning_rate": 0.0}
+    out = finetune(config, FinetuneTraining(**options), progress=False)
+    one, other = (load_file(folder / "adapter_model.safetensors") for folder in (artefact_folder, out))
+    assert one.keys() == other.keys()
+    # TRL rounds them to bfloat16 on the way.
+    for name, values in one.items():
+        torch.testing.assert_close(other[name].float(), values.float(), rtol=2**-8, atol=0)
+
+
+def test_a_stage_on_another_base_or_signal_tokenizer_is_refused(
+    artefact_folder, conversations, make_base, tmp_path
+):
+    training, before = FinetuneTraining(max_steps=1), str(artefact_folder)
+    config = FinetuneConfig(str(conversations), str(tmp_path / "out"), make_base(seed=1), adapter=before)
+    with pytest.raises(ValueError, match=r"its base_fingerprint differ"):
+        finetune(config, training, progress=False)
+    # Another fit has tokens of the same names, which mean other things.
+    other = shutil.copytree(conversations, tmp_path / "other")
+    path = other / "signal_tokenizer" / "signal_tokenizer.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    config = FinetuneConfig(str(other), str(tmp_path / "out"), make_base(), adapter=before)
+    with pytest.raises(ValueError, match=r"its signal_tokenizer_hash differ"):
+        finetune(config, training, progress=False)
+
+
+def test_frozen_rows_are_loaded_as_they_were_in_training(conversations, make_base, tmp_path, monkeypatch):
+    """They are in no file of the artefact, and drawn again from its card."""
+    config = FinetuneConfig(
+        str(conversations), str(tmp_path / "out"), make_base(), token_init="random", train_tokens=False
+    )
+    in_training = []
+
+    def watched(folder, model, *rest):
+        in_training.append(model.get_input_embeddings().weight.detach().clone())
+        return save_artefact(folder, model, *rest)
+
+    monkeypatch.setattr("biollm.finetuning.save_artefact", watched)
+    training = FinetuneTraining(max_steps=2, per_device_train_batch_size=2, seed=3)
+    artefact = load_artefact(finetune(config, training, progress=False))
+    loaded = artefact.model.get_input_embeddings().weight.detach()
+    ids = artefact.tokenizer.convert_tokens_to_ids(artefact.card.signal_tokens)
+    assert torch.equal(loaded[ids], in_training[0][ids].to(loaded.dtype))
+    assert len(torch.unique(loaded[ids], dim=0)) == len(ids)
+    assert not [name for name in load_file(tmp_path / "out" / "adapter_model.safetensors") if "token" in name]

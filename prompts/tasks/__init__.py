@@ -35,6 +35,7 @@ __all__ = [
     "Task",
     "TransitionTask",
     "Truth",
+    "language_folder",
     "load_task",
     "task_from_fields",
 ]
@@ -77,12 +78,17 @@ def load_task(name: str, language: str | Path = "en") -> Task:
     """
     if name not in TASKS:
         raise ValueError(f"no task {str(name)!r}: allowed are {list(TASKS)}")
+    return _build(name, _read(language_folder(language), name))
+
+
+def language_folder(language: str | Path) -> Path:
+    """The folder with the wording files of a language, see `load_task`."""
     folder = FOLDER / language if language in LANGUAGES else Path(language)
     if not folder.is_dir():
         raise ValueError(
             f"no language {str(language)!r}: give one of {list(LANGUAGES)} or a folder with wording files"
         )
-    return _build(name, _read(folder, name))
+    return folder
 
 
 def task_from_fields(fields: Mapping[str, Any]) -> Task:
