@@ -25,8 +25,9 @@ from biollm.methods import GROUPS
 from biollm.report_rows import write_report
 from data_builders.options import as_mapping
 from data_builders.splits import Split, inner_split
-from data_builders.stage import content_hash, run_stage
+from data_builders.stage import content_hash, folder_hash, run_stage
 from data_builders.store import SegmentStore
+from prompts import LANGUAGES, language_folder
 
 __all__ = ["AblateConfig", "ablate"]
 
@@ -104,6 +105,11 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     splits = [split for split in splits if config.folds is None or split.fold in config.folds]
     if not splits:
         raise ValueError(f"AblateConfig: folds is {config.folds}; the protocol has none of them.")
+    if not all(split.subject_disjoint for split in splits):
+        raise ValueError(
+            f"AblateConfig: in {splits[0].protocol!r} the test subjects are known; ablations are run on new "
+            "ones. Take a protocol by subject, see 'biollm split --help'."
+        )
     if config.part == "validation":
         splits = [inner_split(store.table, split) for split in splits]
     kept = Path(f"{config.out}.jobs")
@@ -136,14 +142,15 @@ def _jobs(
     config: AblateConfig, store: SegmentStore, splits: Sequence[Split], kept: Path, progress: bool
 ) -> Iterator[Job]:
     """Groups of baselines, then variants; each on one fold with one seed."""
-    where = [store.key, base_identity(config.model_name_or_path), code_hash(*CODE)]
+    where = [store.key, code_hash(*CODE), *(folder_hash(language_folder(language)) for language in LANGUAGES)]
     runs = [(name, "", changed(config, Variant("")), GROUPS[name].cost) for name in config.groups]
     runs += [("llm", name, changed(config, variant), 6) for name, variant in config.chosen.items()]
     for group, variant, settings, cost in runs:
         plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
         for seed in config.seeds:
             for split in splits:
-                key = content_hash([group, variant, plain, where, split.hash, split.fold, seed])
+                base = base_identity(settings.model_name_or_path)
+                key = content_hash([group, variant, plain, where, base, split.hash, split.fold, seed])
                 file = f"{re.sub('[^a-z0-9]+', '-', name.lower())}-fold{split.fold}-seed{seed}-{key}"
                 workplace, shown = kept / "work" / file, progress and config.jobs == 1
                 own_head = variant == DEFAULT or (

@@ -15,6 +15,8 @@ __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
 DEFAULT = "default"
 MERGED = ("tokenizer", "build", "training", "finetune")
 """Settings that are mappings: a variant changes single keys of them."""
+SHARED = ("store", "out", "protocol", "split", "artefact", "seeds", "once", "groups", "part", "jobs")
+"""Settings that all variants share."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,13 @@ def changed(config: EvaluateConfig, variant: Variant) -> EvaluateConfig:
     Raises
     ------
     ValueError
-        If a change is of no setting.
+        If a change is of no setting, or of one that all variants share.
     """
     settings = {f.name: getattr(config, f.name) for f in fields(EvaluateConfig)}
-    unknown = sorted(set(variant.changes) - set(settings))
+    allowed = sorted(set(settings) - set(SHARED))
+    unknown = sorted(set(variant.changes) - set(allowed))
     if unknown:
-        raise ValueError(f"changes {unknown}, which are no settings; allowed are {sorted(settings)}.")
+        raise ValueError(f"changes {unknown}, which no variant can; allowed are {allowed}.")
     for name, value in variant.changes.items():
         settings[name] = _merged(as_mapping(settings[name]), value) if name in MERGED else value
     return EvaluateConfig(**settings)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from biollm.compared_methods import code_hash
 from biollm.context import Context, MethodOutput
 from data_builders.options import as_mapping
 from data_builders.splits import Split
@@ -54,7 +55,8 @@ def _shared(context: Context, settings: SignalTokenizerConfig, folder: Path) -> 
     from filelock import FileLock
 
     split = context.split
-    key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed])
+    code = code_hash("data_builders", "encoders")
+    key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed, code])
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{key}.lock"):
         if not (folder / key).is_dir():

@@ -13,6 +13,8 @@ from conftest import TINY_TOKENIZER
 from biollm.ablating import AblateConfig, ablate
 from biollm.ablation_table import ablation_rows, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
+from biollm.context import Context
+from biollm.experiment import EvaluateConfig
 from data_builders import group_kfold
 from data_builders.splits import Split, inner_split
 from data_builders.store import SegmentStore
@@ -55,8 +57,8 @@ def test_names_and_groups_choose_variants_and_the_default_is_always_there():
 
 
 def test_changes_of_what_is_no_setting_are_refused(settings):
-    with pytest.raises(ValueError, match=r"variant 'mine': changes \['signals'\], which are no settings"):
-        AblateConfig(**settings, own={"mine": {"signals": "words"}})
+    with pytest.raises(ValueError, match=r"'mine': changes \['seeds', 'signals'\], which no variant can"):
+        AblateConfig(**settings, own={"mine": {"signals": "words", "seeds": [1]}})
     with pytest.raises(ValueError, match=r"variant 'mine'.*signal_mode \['letters'\] unknown"):
         AblateConfig(**settings, own={"mine": {"signal_mode": "letters"}})
 
@@ -73,9 +75,39 @@ def test_the_inner_split_leaves_the_test_subjects_out(store):
         assert parts["train"] | parts["validation"] == of_outer["train"]
         assert not parts["train"] & parts["validation"]
         assert not set().union(*parts.values()) & of_outer["test"]
+    fewer = Split(dict(list(outer.parts.items())[::2]), "gkf4", outer.fold)
+    assert set(inner_split(table, fewer).parts) < set(fewer.parts)
     without = Split({k: v for k, v in outer.parts.items() if v != "validation"}, "gkf4")
     with pytest.raises(ValueError, match="0 validation subjects"):
         inner_split(table, without)
+
+
+def test_known_subjects_are_refused(settings):
+    """Their normalisation would have to be fitted on the training windows alone."""
+    for part in ("validation", "test"):
+        config = AblateConfig(**{**settings, "protocol": "blocks3"}, part=part)
+        with pytest.raises(ValueError, match=r"'.*' the test subjects are known.* protocol by subject"):
+            ablate(config, progress=False)
+
+
+def test_a_signal_tokenizer_of_other_code_is_not_shared(store, tmp_path, monkeypatch):
+    from biollm import llm_methods
+
+    class Fitted:
+        def save_pretrained(self, folder):
+            folder.mkdir()
+
+    split = group_kfold(SegmentStore(store).table, 4)[0]
+    config = EvaluateConfig(str(store), tokenizer=TINY_TOKENIZER)
+    context = Context(None, split, SegmentStore(store), config, 0, tmp_path / "work", False,
+                      tokenizers=tmp_path / "shared")  # fmt: skip
+    monkeypatch.setattr(llm_methods, "_fitted", lambda *_: Fitted())
+    monkeypatch.setattr(llm_methods.SignalTokenizer, "from_pretrained", lambda folder: folder)
+    monkeypatch.setattr(llm_methods, "code_hash", lambda *_: "one")
+    first = llm_methods.fit_tokenizer(context, None)
+    assert llm_methods.fit_tokenizer(context, None) == first
+    monkeypatch.setattr(llm_methods, "code_hash", lambda *_: "other")
+    assert llm_methods.fit_tokenizer(context, None) != first
 
 
 def made(method: str, share_right: float, seed: int) -> pd.DataFrame:

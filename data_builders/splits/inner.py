@@ -41,6 +41,6 @@ def inner_split(table: pd.DataFrame, outer: Split) -> Split:
     held = max(1, round(HELD * len(rest)))
     part = dict.fromkeys(scored, "test") | dict.fromkeys(drawn[:held], "validation")
     part |= dict.fromkeys(drawn[held:], "train")
-    kept = table[table["group"].isin(part)]
+    kept = table[parts.notna() & table["group"].isin(part)]
     assigned = dict(zip(kept["segment"], kept["group"].map(part), strict=True))
     return Split(assigned, f"inside {outer.protocol}", outer.fold)
