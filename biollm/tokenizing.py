@@ -97,6 +97,8 @@ def tokenize(
     tasks = [(shared, k, rows, parts[rows]) for k, rows in blocks if not block_file(folder, k).is_file()]
     for _ in ENGINES[engine](write_block_of_subjects, tasks, jobs, address):
         pass
+    for rest in Path(folder).glob("*.partial"):
+        rest.unlink()
     write_card(card, folder)
     return card
 

@@ -245,10 +245,12 @@ def test_a_stopped_run_goes_on_and_writes_the_same(folder, opened, split, tokeni
         with pytest.raises(KeyboardInterrupt):
             tokenize(tmp_path, opened, split, tokenizer, SOURCES, copies=2, needs=NEEDS)
     assert len(blocks(tmp_path)) == 2
+    (tmp_path / "00004.arrow.123.partial").write_bytes(b"half of a block")
     kept = block_file(tmp_path, 0).stat().st_mtime_ns
     tokenize(tmp_path, opened, split, tokenizer, SOURCES, copies=2, needs=NEEDS)
     assert block_file(tmp_path, 0).stat().st_mtime_ns == kept
     assert blocks(tmp_path) == whole
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_two_processes_write_the_same(folder, opened, split, tokenizer, tmp_path):
