@@ -93,8 +93,10 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 
 def ablation_figure(rows: Rows, title: str) -> Figure:
-    """A dot a seed and a bar at the mean for each variant's best-known read-out, by group."""
-    shown = [row for row in rows if row["readout"] in ("average", "codes+bins") or row["variant"] is None]
+    """A dot a seed and a bar at the mean for each variant's average or, of one source, that source."""
+    main = {row["variant"]: row["readout"] for row in reversed(rows) if row["readout"] != "encoder"}
+    main |= {row["variant"]: "average" for row in rows if row["readout"] == "average"}
+    shown = [row for row in rows if row["variant"] is None or row["readout"] == main[row["variant"]]]
     figure = new_figure(8.2, 1.6 + 0.3 * len(shown))
     axes = figure.subplots()
     for y, row in enumerate(shown):

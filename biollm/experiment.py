@@ -87,7 +87,9 @@ class EvaluateConfig:
     )
     alignment: dict | str | None = field(
         default=None,
-        metadata={"help": "a stage before: tasks, n_conversations, ... of BuildConfig, and max_steps"},
+        metadata={
+            "help": "a stage before: tasks, n_conversations, ... of BuildConfig, and max_steps of training"
+        },
     )
     n_phrasings: int = field(default=2, metadata={"help": "phrasings that a likelihood is averaged over"})
     readouts: list[str] = field(

@@ -88,12 +88,12 @@ def tune_and_read(
     from biollm.artefact import load_artefact
 
     config, place = context.config, context.workplace
+    build, training = as_mapping(config.build), as_mapping(config.training)
     aligned = None
     if config.alignment:
         settings = as_mapping(config.alignment)
-        steps = {"max_steps": settings.pop("max_steps")} if "max_steps" in settings else {}
-        aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, steps, None)
-    build, training = as_mapping(config.build), as_mapping(config.training)
+        before = training | {name: settings.pop(name) for name in ("max_steps",) if name in settings}
+        aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, before, None)
     artefact = _tuned(context, inputs, tokenizer, sources, place, build, training, aligned)
     yield from read_out(context, inputs, load_artefact(artefact), started)
 

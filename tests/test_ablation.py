@@ -11,10 +11,11 @@ import pytest
 from conftest import TINY_TOKENIZER
 
 from biollm.ablating import AblateConfig, ablate
-from biollm.ablation_table import ablation_rows, render_ablation
+from biollm.ablation_table import ablation_figure, ablation_rows, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
 from biollm.experiment import EvaluateConfig
+from biollm.llm_methods import _corrected, _most_frequent
 from data_builders import group_kfold
 from data_builders.splits import Split, inner_split
 from data_builders.store import SegmentStore
@@ -108,6 +109,53 @@ def test_a_signal_tokenizer_of_other_code_is_not_shared(store, tmp_path, monkeyp
     assert llm_methods.fit_tokenizer(context, None) == first
     monkeypatch.setattr(llm_methods, "code_hash", lambda *_: "other")
     assert llm_methods.fit_tokenizer(context, None) != first
+
+
+def test_an_alignment_stage_is_trained_as_the_one_behind_it_but_for_its_steps(store, tmp_path, monkeypatch):
+    from biollm import artefact, llm_methods
+
+    ran = []
+
+    def tuned(context, inputs, tokenizer, sources, place, build, training, adapter):
+        ran.append((place.name, build, training, adapter))
+        return place / "artefact"
+
+    monkeypatch.setattr(llm_methods, "_tuned", tuned)
+    monkeypatch.setattr(llm_methods, "read_out", lambda *_: iter(()))
+    monkeypatch.setattr(artefact, "load_artefact", lambda folder: folder)
+    config = EvaluateConfig(str(store), training={"max_steps": 9, "max_length": 2048}, build=BUILD,
+                            alignment={"tasks": {"describe": 1}, "max_steps": 3})  # fmt: skip
+    work = tmp_path / "work"
+    context = Context(None, None, SegmentStore(store), config, 0, work, False)
+    list(llm_methods.tune_and_read(context, None, None, ["bins+levels"], 0.0))
+    assert ran == [
+        ("alignment", {"tasks": {"describe": 1}}, {"max_steps": 3, "max_length": 2048}, None),
+        ("work", BUILD, {"max_steps": 9, "max_length": 2048}, work / "alignment" / "artefact"),
+    ]
+
+
+def test_the_figure_shows_every_variant_once():
+    rights = (
+        f"{DEFAULT}: encoder",
+        f"{DEFAULT}: codes",
+        f"{DEFAULT}: average",
+        "mine: encoder",
+        "mine: bins",
+        "SVM",
+    )
+    frames = [made(method, 0.8, 0) for method in rights]
+    variants = {DEFAULT: VARIANTS[DEFAULT], "mine": Variant("own")}
+    rows = ablation_rows(pd.concat(frames), variants, ("calm", "tense"))
+    (axes,) = ablation_figure(rows, "made").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [DEFAULT, "mine", "SVM"]
+
+
+def test_priors_are_divided_out_and_votes_are_counted():
+    said, prior = np.array([[0.6, 0.4], [0.5, 0.5]]), np.array([[0.75, 0.25]])
+    np.testing.assert_allclose(_corrected(said, prior), [[1 / 3, 2 / 3], [0.25, 0.75]])
+    assert _most_frequent([None, "calm", "tense", "tense", None, None]) == "tense"
+    assert _most_frequent(["tense", "calm"]) == "tense"
+    assert _most_frequent([None, None]) is None
 
 
 def made(method: str, share_right: float, seed: int) -> pd.DataFrame:
