@@ -12,7 +12,7 @@ from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, BuildConfig
 from biollm.context import Context, checked_splits, prediction_table
-from biollm.finetuning import FinetuneConfig
+from biollm.finetune_config import FinetuneConfig
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
 from biollm.llm_methods import READOUTS

@@ -11,7 +11,6 @@ from trl import SFTConfig
 from biollm.artefact import ArtefactCard, save_artefact
 from biollm.artefact import read_card as read_artefact_card
 from biollm.base_model import (
-    TOKEN_INITS,
     add_signal_tokens,
     base_identity,
     fingerprint,
@@ -20,6 +19,7 @@ from biollm.base_model import (
     load_text_tokenizer,
 )
 from biollm.building import read_card
+from biollm.finetune_config import FinetuneConfig
 from data_builders.sharegpt import (
     Roles,
     check_token_lengths,
@@ -35,44 +35,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["FinetuneConfig", "FinetuneTraining", "finetune", "with_lora"]
-
-
-@dataclass
-class FinetuneConfig:
-    """ShareGPT conversations -> LoRA adapter, in an artefact folder."""
-
-    dataset_path: str = field(
-        default="runs/conversations", metadata={"help": "folder that 'biollm build' wrote"}
-    )
-    out: str = field(default="runs/artefact", metadata={"help": "folder to write the artefact to"})
-    model_name_or_path: str = field(
-        default="nano", metadata={"help": "base: nano (embedded), a hub id or a folder"}
-    )
-    load_in_4bit: bool = field(
-        default=True, metadata={"help": "nf4 weights through bitsandbytes, on CUDA or CPU"}
-    )
-    lora_r: int = field(default=16, metadata={"help": "LoRA rank"})
-    lora_alpha: int = field(default=32, metadata={"help": "LoRA scale is lora_alpha / lora_r"})
-    lora_dropout: float = field(default=0.0, metadata={"help": "dropout in front of the LoRA matrices"})
-    token_init: str = field(
-        default="codebook",
-        metadata={
-            "help": "what the rows of new tokens start from: codebook, random or mean (of the old rows)"
-        },
-    )
-    train_tokens: bool = field(
-        default=True, metadata={"help": "train the rows of new tokens; else they stay as they start"}
-    )
-    adapter: str | None = field(
-        default=None,
-        metadata={"help": "artefact to go on from, made with the same signal tokenizer: an alignment stage"},
-    )
-
-    def __post_init__(self) -> None:
-        if self.token_init not in TOKEN_INITS:
-            raise ValueError(
-                f"FinetuneConfig: token_init is {self.token_init!r}; allowed are {list(TOKEN_INITS)}."
-            )
 
 
 @dataclass
@@ -188,6 +150,7 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     rows = initial_vectors(vectors, token_init, token_seed)
     ids = add_signal_tokens(model, tokenizer, tokens, rows, token_seed)
     if start:
+        _check_same_adapter(config, token_init, len(ids))
         wrapped = _adapted(model, str(config.adapter))
     else:
         wrapped = with_lora(model, config, ids if config.train_tokens else [], seed)
@@ -218,6 +181,26 @@ def _stage_before(config: FinetuneConfig, card: dict, tokens: list[str], base: s
             "same tokens and the same split."
         )
     return before
+
+
+def _check_same_adapter(config: FinetuneConfig, token_init: str, n_tokens: int) -> None:
+    """An adapter that is gone on from keeps its shape: other settings would have no effect.
+
+    Raises
+    ------
+    ValueError
+        With all settings that differ.
+    """
+    from peft import PeftConfig
+
+    before: Any = PeftConfig.from_pretrained(str(config.adapter))
+    known = {"lora_r": before.r, "token_init": token_init}
+    known |= {name: getattr(before, name) for name in ("lora_alpha", "lora_dropout")}
+    known["train_tokens"] = bool(before.trainable_token_indices) or not n_tokens
+    wrong = {name: value for name, value in known.items() if getattr(config, name) != value}
+    if wrong:
+        given = {name: getattr(config, name) for name in wrong}
+        raise ValueError(f"{config.adapter}: was made with {wrong}, and {given} is asked for; give the same.")
 
 
 def _adapted(model: Any, folder: str) -> PeftModel:

@@ -25,6 +25,8 @@ READOUTS = ("generated", "one phrasing", "prior corrected", "self-consistency")
 """Ways to read an answer beside the mean likelihood over phrasings."""
 
 SAMPLES, TEMPERATURE = 5, 0.7
+SPARE = 8
+"""Tokens that a written answer may have more than the first answer form."""
 
 
 def fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> SignalTokenizer:
@@ -189,10 +191,14 @@ def _written(
     """What the answers that it writes name: the greedy one, and a vote of drawn ones."""
     from biollm.readout import generate
 
+    longest = max(
+        len(artefact.tokenizer(answer, add_special_tokens=False)["input_ids"])
+        for answer in artefact.task.answers(artefact.card.written_classes)
+    )
     wanted, prompts, tokens = context.config.readouts, artefact.prompts(texts), artefact.card.signal_tokens
 
     def answers(**how: Any) -> list[str | None]:
-        written = generate(artefact.model, artefact.tokenizer, prompts, 16, tokens, **how)
+        written = generate(artefact.model, artefact.tokenizer, prompts, longest + SPARE, tokens, **how)
         words = artefact.card.written_classes
         named = [artefact.task.label(answer, words) for answer in written]
         return [None if word is None else context.classes[words.index(word)] for word in named]

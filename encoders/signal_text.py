@@ -71,6 +71,17 @@ def spell(groups: Groups, words: Sequence[str]) -> dict[str, str]:
     return spelling
 
 
-def digits(values: np.ndarray) -> list[str]:
-    """Numbers with two decimals, "nan" where undefined; one text a row."""
-    return [" ".join(f"{value:.2f}" for value in row) for row in values]
+def digits(values: np.ndarray, measured: bool = False) -> list[str]:
+    """Numbers with two decimals, or four digits where they are measured in units; "nan" where undefined.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_segments, n)
+    measured : bool
+
+    Returns
+    -------
+    list of str, one a row
+    """
+    form = ".4g" if measured else ".2f"
+    return [" ".join(f"{value:{form}}" for value in row) for row in values]

@@ -196,7 +196,8 @@ class SignalTokenizer:
             ]
         self._check_source(source)
         if self.signal_mode == "digits":
-            return [digits(values) for values in self._numbers(inputs, rows, source, copies, seed)]
+            numbers = self._numbers(inputs, rows, source, copies, seed)
+            return [digits(values, source == "levels") for values in numbers]
         groups, found = self._groups(source), self._symbols(inputs, rows, source, copies, seed)
         return [write(groups, one, self.spelling) for one in found]
 

@@ -184,3 +184,14 @@ def test_frozen_rows_are_loaded_as_they_were_in_training(conversations, make_bas
     assert torch.equal(loaded[ids], in_training[0][ids].to(loaded.dtype))
     assert len(torch.unique(loaded[ids], dim=0)) == len(ids)
     assert not [name for name in load_file(tmp_path / "out" / "adapter_model.safetensors") if "token" in name]
+
+
+def test_a_stage_cannot_give_the_adapter_another_shape(artefact_folder, conversations, make_base, tmp_path):
+    config = FinetuneConfig(
+        str(conversations), str(tmp_path / "out"), make_base(), adapter=str(artefact_folder), lora_r=4,
+        train_tokens=False,
+    )  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"made with \{'lora_r': 16, 'train_tokens': True\}, and \{'lora_r': 4"
+    ):
+        finetune(config, FinetuneTraining(max_steps=1), progress=False)

@@ -103,7 +103,8 @@ def test_a_segment_is_unusable_when_most_modalities_are_lost():
     gone = [Fault("skin conductance", "flat", 0.3), Fault("skin conductance", "clipped", 0.3)]
     assert unusable(gone, specs) == ""
     gone.append(Fault("heart rate", "missing", 0.5))
-    assert unusable(gone, specs) == "most signals are flat, clipped, missing or noisy (skin conductance, heart rate)"
+    reason = "most signals are flat, clipped, missing or noisy (skin conductance, heart rate)"
+    assert unusable(gone, specs) == reason
     gone.append(Fault("corrugator EMG", "noise", 1.0))
     assert "EMG" not in unusable(gone, specs)  # its other channel is whole
     gone.append(Fault("zygomaticus EMG", "noise", 0.9))

@@ -91,7 +91,9 @@ def test_levels_say_what_was_measured_and_not_what_was_normalised(fitted, inputs
         k = int(re.search(r"<\|gsr_level_abs_(\d\d)\|>", text).group(1))
         assert edges[k] <= value < edges[k + 1]
     digits = fitted.in_mode("digits").encode(inputs, "levels")
-    assert [float(t.split()[column]) for t in digits] == inputs.features["gsr_level"].round(2).tolist()
+    said = [float(text.split()[column]) for text in digits]
+    # Four digits of each number are left.
+    np.testing.assert_allclose(said, inputs.features["gsr_level"], rtol=5e-4)
 
 
 @pytest.mark.parametrize("source", ["codes", "bins"])
