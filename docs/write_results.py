@@ -1,10 +1,10 @@
 """python docs/write_results.py
 
-Writes docs/results.md and docs/ablation.md from the reports under runs/ and the texts of docs/results.in.md and
-docs/ablation.in.md, in which a line `{{table NAME}}` stands for the table of runs/NAME/report.json,
-`{{compared NAME}}` for the same without its notes, `{{paired NAME}}` for the paired differences of its LLM rows,
-`{{ablation NAME}}` for the table of runs/NAME/ablation.json, `{{figure NAME}}` for its figure, and `{{file NAME}}`
-for a text file. A page is left as it is where a run that it shows is not there.
+Writes docs/results.md and docs/ablation.md from the reports under runs/ and the texts of docs/results.in.md
+and docs/ablation.in.md, in which a line `{{table NAME}}` stands for the table of runs/NAME/report.json,
+`{{compared NAME}}` for the same without its notes, `{{paired NAME}}` for the paired differences of its LLM
+rows, `{{ablation NAME}}` for the table of runs/NAME/ablation.json, `{{figure NAME}}` for its figure, and
+`{{file NAME}}` for a text file. A page is left as it is where a run that it shows is not there.
 """
 
 from __future__ import annotations
