@@ -24,7 +24,8 @@ from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
-from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizerConfig
+from encoders.signal_text import single_sources
+from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
 
@@ -107,6 +108,7 @@ class EvaluateConfig:
             *_unknown("groups", [*self.groups, *self.once], GROUPS),
             *_unknown("part", [self.part], ("validation", "test")),
             *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *_unknown("sources", single_sources(self.sources), SignalTokenizer.sources),
             *_unknown("readouts", self.readouts, READOUTS),
             *_unknown("finetune", as_mapping(self.finetune), _names(FinetuneConfig) - SET_BY_JOBS),
             *_unknown(
