@@ -72,7 +72,10 @@ class EvaluateConfig:
         default=None, metadata={"help": "SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
     )
     build: dict | str | None = field(
-        default=None, metadata={"help": "n_conversations, copies, ... of BuildConfig"}
+        default=None,
+        metadata={
+            "help": "n_conversations, copies, ... of BuildConfig; answer_forms is 1, the one that is read"
+        },
     )
     training: dict | str | None = field(
         default=None, metadata={"help": "max_steps, learning_rate, ... of TRL"}

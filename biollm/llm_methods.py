@@ -24,6 +24,9 @@ __all__ = ["READOUTS", "fit_tokenizer", "head", "read_out", "tune_and_read"]
 READOUTS = ("generated", "one phrasing", "prior corrected", "self-consistency")
 """Ways to read an answer beside the mean likelihood over phrasings."""
 
+BUILD: dict[str, Any] = {"answer_forms": 1}
+"""Fields of `BuildConfig` that are otherwise here: likelihoods are read on the first answer form alone."""
+
 SAMPLES, TEMPERATURE = 5, 0.7
 SPARE = 8
 """Tokens that a written answer may have more than the first answer form."""
@@ -90,7 +93,7 @@ def tune_and_read(
     from biollm.artefact import load_artefact
 
     config, place = context.config, context.workplace
-    build, training = as_mapping(config.build), as_mapping(config.training)
+    build, training = {**BUILD, **as_mapping(config.build)}, as_mapping(config.training)
     aligned = None
     if config.alignment:
         settings = as_mapping(config.alignment)
