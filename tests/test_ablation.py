@@ -130,7 +130,12 @@ def test_an_alignment_stage_is_trained_as_the_one_behind_it_but_for_its_steps(st
     list(llm_methods.tune_and_read(context, None, None, ["bins+levels"], 0.0))
     assert ran == [
         ("alignment", {"tasks": {"describe": 1}}, {"max_steps": 3, "max_length": 2048}, None),
-        ("work", BUILD, {"max_steps": 9, "max_length": 2048}, work / "alignment" / "artefact"),
+        (
+            "work",
+            {"answer_forms": 1, **BUILD},
+            {"max_steps": 9, "max_length": 2048},
+            work / "alignment" / "artefact",
+        ),
     ]
 
 
