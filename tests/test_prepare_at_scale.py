@@ -265,7 +265,8 @@ def test_conversations_are_written_to_a_url(store, conversations, make_base, tmp
     monkeypatch.setenv("BIOLLM_CACHE", str(tmp_path / "cache"))
     memory = fsspec.filesystem("memory")
     tokenizer = str(conversations.parent / "signal_tokenizer")
-    settings = {"n_conversations": 400, "model_name_or_path": make_base(), "out": "memory://scale/built"}
+    settings = {"n_conversations": 400, "answer_forms": 1, "model_name_or_path": make_base()}
+    settings["out"] = "memory://scale/built"
     build(BuildConfig(str(store), tokenizer, **settings), progress=False)
     shard = "train/00000.jsonl"
     assert memory.cat_file(f"/scale/built/{shard}") == (conversations / shard).read_bytes()
