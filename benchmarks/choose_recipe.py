@@ -11,30 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from biollm.cli import run
 from biollm.report_rows import gathered
-from data_builders import SegmentStore, Split, group_kfold
+from data_builders import SegmentStore, group_kfold
+from data_builders.splits import inner_split
 
 FOLDS = (0, 1)
-
-
-def inner(table: pd.DataFrame, outer: Split) -> Split:
-    """The split inside an outer fold's training part."""
-    parts = table["segment"].map(outer.parts)
-    scored = table.loc[parts == "validation", "subject"].unique()
-    rest = np.random.default_rng(outer.fold).permutation(
-        sorted(table.loc[parts == "train", "subject"].unique())
-    )
-    held = max(1, round(len(rest) / 4))
-    part = dict.fromkeys(scored, "test") | dict.fromkeys(rest[:held], "validation")
-    part |= dict.fromkeys(rest[held:], "train")
-    kept = table[table["subject"].isin(part)]
-    assigned = dict(zip(kept["segment"], kept["subject"].map(part), strict=True))
-    return Split(assigned, f"inside {outer.protocol}", outer.fold)
 
 
 def main() -> None:
@@ -44,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for fold in FOLDS:
             split, out = Path(folder) / f"{fold}.json", Path(folder) / f"fold{fold}"
-            inner(store.table, outer[fold]).save(split)
+            inner_split(store.table, outer[fold]).save(split)
             run("evaluate", [*options, "--split", str(split), "--out", str(out), "--seeds", "0"])
             rows = gathered(out, store.classes)
             right = {

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 
 from biollm.ablation_table import ablation_figure, ablation_rows
-from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
+from biollm.ablation_variants import Variant, changed, chosen_variants
 from biollm.base_model import base_identity
-from biollm.compared_methods import code_hash
 from biollm.context import Context, MethodOutput, checked_splits, prediction_table
 from biollm.evaluation.drawing import figure_png
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
+from biollm.provenance import code_hash
 from biollm.report_rows import write_report
 from data_builders.options import as_mapping
 from data_builders.splits import Split, inner_split
@@ -143,20 +143,18 @@ def _jobs(
 ) -> Iterator[Job]:
     """Groups of baselines, then variants; each on one fold with one seed."""
     where = [store.key, code_hash(*CODE), *(folder_hash(language_folder(language)) for language in LANGUAGES)]
-    runs = [(name, "", changed(config, Variant("")), GROUPS[name].cost) for name in config.groups]
-    runs += [("llm", name, changed(config, variant), 6) for name, variant in config.chosen.items()]
-    for group, variant, settings, cost in runs:
+    runs = [(name, "", Variant(""), GROUPS[name].cost) for name in config.groups]
+    runs += [("llm", name, variant, 6) for name, variant in config.chosen.items()]
+    for group, variant, chosen, cost in runs:
+        settings = changed(config, chosen)
         plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
-        for seed in config.seeds:
+        for seed in config.seeds[:1] if group in config.once else config.seeds:
             for split in splits:
                 base = base_identity(settings.model_name_or_path)
                 key = content_hash([group, variant, plain, where, base, split.hash, split.fold, seed])
                 file = f"{re.sub('[^a-z0-9]+', '-', name.lower())}-fold{split.fold}-seed{seed}-{key}"
                 workplace, shown = kept / "work" / file, progress and config.jobs == 1
-                own_head = variant == DEFAULT or (
-                    variant in config.chosen and config.chosen[variant].new_encoder
-                )
-                arguments = (group, variant, own_head, settings, split, seed, workplace, shown)
+                arguments = (group, variant, chosen.own_head, settings, split, seed, workplace, shown)
                 what = f"{name}, fold {split.fold}, seed {seed}"
                 yield Job(what, kept / f"{file}.parquet", run_one, arguments, cost)
 

@@ -29,40 +29,41 @@ class Variant:
         What is varied: variants of one group stand together in the table.
     changes : mapping
         Fields of `EvaluateConfig`; of mappings, only the keys that change.
-    new_encoder : bool
-        Whether the tokens come from another encoder, whose head is a row of its own then.
+    own_head : bool
+        Whether the encoder's head is a row of its own: where the tokens come from another encoder than the
+        default's.
     """
 
     group: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    new_encoder: bool = False
+    own_head: bool = False
 
 
-def rows(init: str, trained: bool) -> Variant:
+def _rows(init: str, trained: bool) -> Variant:
     return Variant("rows of new tokens", {"finetune": {"token_init": init, "train_tokens": trained}})
 
 
-def encoder(group: str, **settings: Any) -> Variant:
-    return Variant(group, {"tokenizer": {"encoder": settings}}, new_encoder=True)
+def _encoder(group: str, **settings: Any) -> Variant:
+    return Variant(group, {"tokenizer": {"encoder": settings}}, own_head=True)
 
 
 VARIANTS: dict[str, Variant] = {
-    DEFAULT: Variant("default", {"readouts": list(READOUTS)}),
+    DEFAULT: Variant("default", {"readouts": list(READOUTS)}, own_head=True),
     "words": Variant("signal mode", {"signal_mode": "words"}),
     "digits": Variant("signal mode", {"signal_mode": "digits"}),
-    "random rows, trained": rows("random", True),
-    "mean rows, trained": rows("mean", True),
-    "codebook rows, frozen": rows("codebook", False),
-    "random rows, frozen": rows("random", False),
-    "mean rows, frozen": rows("mean", False),
-    "residual VQ": encoder("source", quantizer="rvq"),
-    "FSQ": encoder("source", quantizer="fsq"),
-    "k-means": encoder("source", quantizer="kmeans"),
+    "random rows, trained": _rows("random", True),
+    "mean rows, trained": _rows("mean", True),
+    "codebook rows, frozen": _rows("codebook", False),
+    "random rows, frozen": _rows("random", False),
+    "mean rows, frozen": _rows("mean", False),
+    "residual VQ": _encoder("source", quantizer="rvq"),
+    "FSQ": _encoder("source", quantizer="fsq"),
+    "k-means": _encoder("source", quantizer="kmeans"),
     "codes and bins in one prompt": Variant("source", {"sources": ["codes+bins"]}),
-    "codes of signals and features": encoder("source", reads="both"),
-    "reconstruction codebook": encoder("codebook's objective", objective="reconstruction"),
-    "supervised and reconstruction": encoder("codebook's objective", objective="both"),
-    "label-contrastive codebook": encoder("codebook's objective", objective="contrastive"),
+    "codes of signals and features": _encoder("source", reads="both"),
+    "reconstruction codebook": _encoder("codebook's objective", objective="reconstruction"),
+    "supervised and reconstruction": _encoder("codebook's objective", objective="both"),
+    "label-contrastive codebook": _encoder("codebook's objective", objective="contrastive"),
     "with levels": Variant("alignment", {"sources": ["codes+levels", "bins+levels"]}),
     "with levels, aligned": Variant(
         "alignment",

@@ -34,7 +34,7 @@ from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Task, language_folder, load_task
 
-__all__ = ["CONVERSATIONS", "RUNNING", "BuildConfig", "build", "read_card", "write_conversations"]
+__all__ = ["CONVERSATIONS", "BuildConfig", "build", "read_card", "write_conversations"]
 
 CONVERSATIONS = "train"
 SEGMENTS = "segments"

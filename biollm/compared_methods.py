@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biollm.baselines import BASELINES
@@ -15,6 +12,7 @@ from biollm.classical_methods import COSTS, SEEDED, run_baseline, why_no_baselin
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
+from biollm.provenance import code_hash
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
 from encoders.streams import StreamSpec
@@ -29,7 +27,6 @@ FAMILIES = ("classical", "encoders", "controls")
 CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
 """Family -> the method that its controls are run with."""
 
-ROOT = Path(__file__).parents[1]
 SHARED = (
     "data_builders/normalisation.py", "encoders/inputs.py", "encoders/signal_encoder.py", "biollm/context.py",
     "biollm/controls.py", "biollm/known_subjects.py",
@@ -171,22 +168,3 @@ def method_key(name: str, config: CompareConfig) -> str:
     made = METHODS[name]
     versions = [metadata.version(library) for library in LIBRARIES[made.made_by]]
     return content_hash([name, made.settings(config), code_hash(*SHARED, *CODE[made.made_by]), versions])
-
-
-@lru_cache
-def code_hash(*places: str) -> str:
-    """Hash of what modules and packages do: comments, docstrings and layout change nothing."""
-    files = {
-        path
-        for place in places
-        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
-    }
-    return content_hash([[str(path.relative_to(ROOT)), _statements(path)] for path in sorted(files)])
-
-
-def _statements(path: Path) -> str:
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            del node.body[0]
-    return ast.dump(tree)

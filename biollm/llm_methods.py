@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from biollm.compared_methods import code_hash
 from biollm.context import Context, MethodOutput
+from biollm.provenance import code_hash
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage

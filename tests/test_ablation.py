@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import TINY_TOKENIZER
 
-from biollm.ablating import AblateConfig, ablate
+from biollm.ablating import AblateConfig, _jobs, ablate
 from biollm.ablation_table import ablation_figure, ablation_rows, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
@@ -216,3 +216,13 @@ def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(setting
     assert set(scored) == set(table[table["segment"].map(outer.parts) == "validation"]["subject"])
     monkeypatch.setattr("biollm.ablating.run_one", lambda *_: pytest.fail("a finished job is run again"))
     ablate(AblateConfig(**settings, variants=["digits"], groups=[]), progress=False)
+
+
+def test_groups_that_are_run_once_are_run_with_the_first_seed(settings, tmp_path):
+    config = AblateConfig(**settings | {"seeds": [3, 4]}, variants=["words"], groups=["classical", "floats"])
+    store = SegmentStore(config.store)
+    split = inner_split(store.table, group_kfold(store.table, 4)[1])
+    names = [job.name for job in _jobs(config, store, [split], tmp_path, False)]
+    assert [name for name in names if "floats" in name] == ["floats, fold 1, seed 3"]
+    for name in ("classical", DEFAULT, "words"):
+        assert [one for one in names if one.startswith(name)] == [f"{name}, fold 1, seed {k}" for k in (3, 4)]

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock, Timeout
 
-from biollm import classical_methods, compared_methods, comparing, report_rows
+from biollm import classical_methods, compared_methods, comparing, provenance, report_rows
 from biollm.baselines import predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods
 from biollm.comparing import CompareConfig, compare
@@ -182,12 +182,12 @@ def test_what_draws_no_random_numbers_is_run_with_one_seed(run):
 
 
 def test_the_hash_of_code_is_of_what_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(compared_methods, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
     module = tmp_path / "module.py"
 
     def hashed(text: str) -> str:
         module.write_text(text)
-        return compared_methods.code_hash.__wrapped__("module.py")
+        return provenance.code_hash.__wrapped__("module.py")
 
     plain = hashed("def f(x):\n    return x + 1\n")
     assert hashed('"""Topic."""\n\ndef f(x):\n    """Say."""\n    return x + 1  # so\n') == plain
