@@ -226,12 +226,13 @@ def _train(
 
     from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
-    from trl import SFTTrainer
+
+    from biollm.answer_trainer import AnswerTrainer
 
     training.output_dir, training.disable_tqdm = str(folder), not progress
     # After a resize PEFT would write the whole embedding into every checkpoint, beside the rows.
     model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
-    trainer = SFTTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
+    trainer = AnswerTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
     if not progress:
         trainer.remove_callback(PrinterCallback)
     if not training.packing:
