@@ -232,15 +232,15 @@ def _train(
     training.output_dir, training.disable_tqdm = str(folder), not progress
     # After a resize PEFT would write the whole embedding into every checkpoint, beside the rows.
     model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
+    trained = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     trainer = AnswerTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
     if not progress:
         trainer.remove_callback(PrinterCallback)
     if not training.packing:
         _check_nothing_dropped(trainer, len(dataset))
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            # TRL has put them into bfloat16, where most steps of the optimizer round to nothing.
-            parameter.data = parameter.data.float()
+    for name, values in trained.items():
+        # TRL has put them into bfloat16, where most steps of the optimizer round to nothing.
+        model.get_parameter(name).data = values.float()
     last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
 
