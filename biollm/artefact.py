@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,13 @@ class ArtefactCard:
     split_protocol: str
     store: dict
     versions: dict
+    ratings: dict = field(default_factory=dict)  # task and scales of the ratings that it was taught
 
     @classmethod
     def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
         """From the card of the conversations that it was trained on; hashes come when it is saved."""
         names = ("base_fingerprint", "task", "classes", "label_words", "sources", "signal_tokens",
-                 "token_init", "token_seed", "split_hash", "split_protocol", "store")  # fmt: skip
+                 "token_init", "token_seed", "split_hash", "split_protocol", "store", "ratings")  # fmt: skip
         kept = {name: about[name] for name in names}
         return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
                    versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip

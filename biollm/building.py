@@ -14,6 +14,7 @@ import numpy as np
 from biollm.base_model import base_identity, known_words, load_text_tokenizer
 from biollm.building_config import RUNNING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
+from biollm.rating_scales import fit_scales, on_scales, scales_card
 from biollm.segment_facts import SIGNALS
 from biollm.teaching import soft_labels
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
@@ -156,8 +157,11 @@ def _write(
 ) -> dict[str, Any]:
     """Write shards, tokenizer and card, which is returned."""
     weights = as_weights(config.tasks)
+    scales = fit_scales(segments, {k: int(n) for k, n in as_weights(config.rating_points).items()})
+    ratings = scales_card(tasks, scales)
+    tasks, shares = on_scales(tasks, weights, scales)
     plan = plan_conversations(
-        segments, tasks, weights, config.sources, config.n_conversations, config.conversations_per_segment,
+        segments, tasks, shares, config.sources, config.n_conversations, config.conversations_per_segment,
         config.seed, _sources_of(tasks, config.sources, segments), config.balanced,
     )  # fmt: skip
     shards = plan_shards(
@@ -172,6 +176,7 @@ def _write(
         "tasks": weights,
         "language": config.language,
         "answer_forms": config.answer_forms,
+        "ratings": ratings,
         "classes": list(tokenizer.classes),
         "label_words": _label_words(config, tokenizer.classes),
         "sources": config.sources,

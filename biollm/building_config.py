@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from biollm.rating_scales import RATINGS
+from biollm.rating_scales import TASK as AFFECT
 from biollm.teaching import TEACHERS
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
@@ -39,6 +41,13 @@ class BuildConfig:
     )
     language: str = field(
         default="en", metadata={"help": "en, or a folder with a YAML file of wordings for each task"}
+    )
+    rating_points: dict | str | None = field(
+        default=None,
+        metadata={
+            "help": "rating -> points of the scale that the task affect writes it on, one rating at a time, "
+            "as 'biollm evaluate' reads them: valence=9,arousal=9; default: as they were given"
+        },
     )
     answer_forms: int | None = field(
         default=None, metadata={"help": "answer forms and system prompts of a task in use; default: all"}
@@ -84,6 +93,7 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         self.tasks, self.label_words = as_weights(self.tasks), as_mapping(self.label_words)
+        self.rating_points = as_weights(self.rating_points)
         problems = [
             *_unknown("engine", [self.engine], ENGINES),
             *_unknown("tasks", self.tasks, TASKS),
@@ -91,6 +101,8 @@ class BuildConfig:
             *_unknown("teacher", [self.teacher] if self.teacher else [], TEACHERS),
             *_unknown("file_format", [self.file_format], FORMATS),
             *_not_positive(self.tasks),
+            *_unknown("rating_points", self.rating_points, RATINGS),
+            *_no_scale(self.rating_points, self.tasks),
         ]
         if not 0 <= self.teacher_share <= 1:
             problems.append(f"teacher_share is {self.teacher_share}, allowed is 0 to 1")
@@ -115,6 +127,14 @@ class BuildConfig:
 def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
     wrong = [name for name in given if name not in allowed]
     return [f"{what} {wrong} unknown, allowed are {list(allowed)}"] if wrong else []
+
+
+def _no_scale(points: Mapping[str, float], tasks: Mapping[str, float]) -> list[str]:
+    wrong = {name: n for name, n in points.items() if n < 2 or n != int(n)}
+    problems = [f"rating_points {wrong}, allowed are whole numbers from 2"] if wrong else []
+    if points and AFFECT not in tasks:
+        problems.append(f"rating_points is given without the task {AFFECT!r}; add it to tasks")
+    return problems
 
 
 def _not_positive(weights: Mapping[str, float]) -> list[str]:

@@ -34,8 +34,17 @@ RANKING = (("emotion",), RATINGS, ("transition",))
 """Targets that rank a table, so that all rows answer for them: the first of these that are asked for."""
 
 
-def run_baseline(context: Context, name: str) -> MethodOutput:
-    """Fit a baseline for each target that it has an answer for, and ask it."""
+def run_baseline(context: Context, name: str, search: bool = True) -> MethodOutput:
+    """Fit a baseline for each target that it has an answer for, and ask it.
+
+    Parameters
+    ----------
+    context : Context
+    name : str
+        One of `BASELINES`.
+    search : bool
+        Choose hyper-parameters inside the training part; otherwise take fixed ones.
+    """
     started = time.perf_counter()
     inputs = context.inputs
     if BASELINES[name].reads == "features":
@@ -46,7 +55,7 @@ def run_baseline(context: Context, name: str) -> MethodOutput:
     for target, model in _models(name, inputs.stream_specs, context.targets).items():
         made = predict_baseline(
             model, fitted, held, labelled_rows(fitted, context.classes, targets=[target]), rows_held,
-            target, context.classes, context.config.normalisation, context.seed,
+            target, context.classes, context.config.normalisation, context.seed, search,
         )  # fmt: skip
         values[target] = made.values
         about = [model if model != name else "", made.note]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from biollm.compared_methods import METHODS, chosen_methods, method_key
-from biollm.context import Context, checked_splits, prediction_table
+from biollm.context import Context, check_targets, checked_splits, prediction_table
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
@@ -127,7 +127,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     from filelock import FileLock
 
     store = SegmentStore(config.store)
-    config = replace(config, targets=_targets(config, store))
+    config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
     costs, absent = _applicable(config, store)
     kept = Path(f"{config.out}.jobs")
@@ -157,25 +157,6 @@ def _summary(out: Path) -> str:
     report = json.loads((out / "report.json").read_text())
     absent = [f"Not applicable: {line}" for line in report["data"]["not_applicable"]]
     return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
-
-
-def _targets(config: CompareConfig, store: SegmentStore) -> list[str]:
-    """Targets with at least two labels that differ.
-
-    Raises
-    ------
-    ValueError
-        If the store has none, or lacks one that was asked for.
-    """
-    labels = store.table[store.table["emotion"].isin(store.classes) | store.table["emotion"].isna()]
-    usable = [name for name in LABELS if labels[name].nunique() > 1]
-    missing = [name for name in config.targets or () if name not in usable]
-    if missing or not usable:
-        raise ValueError(
-            f"{config.store}: has no different labels for {missing or list(LABELS)}; targets that it can be "
-            f"compared on are {usable}."
-        )
-    return [name for name in usable if not config.targets or name in config.targets]
 
 
 def _applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import pandas as pd
 
 from data_builders.duplicates import DuplicateSearch
 from data_builders.leaks import check_leaks
+from data_builders.recording import LABELS
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 
-__all__ = ["Context", "MethodOutput", "checked_splits", "prediction_table"]
+__all__ = ["Context", "MethodOutput", "check_targets", "checked_splits", "prediction_table"]
 
 
 @dataclass
@@ -93,6 +94,25 @@ class Context:
     def fitted_parts(self) -> tuple[str, ...]:
         """Parts that whatever needs no early stopping is fitted on."""
         return ("train",) if self.config.part == "validation" else ("train", "validation")
+
+
+def check_targets(where: str, store: SegmentStore, targets: Sequence[str] | None = None) -> list[str]:
+    """The targets that a store has at least two different labels for, or those of them that are asked for.
+
+    Raises
+    ------
+    ValueError
+        If the store has none, or lacks one that is asked for.
+    """
+    labels = store.table[store.table["emotion"].isin(store.classes) | store.table["emotion"].isna()]
+    usable = [name for name in LABELS if labels[name].nunique() > 1]
+    missing = [name for name in targets or () if name not in usable]
+    if missing or not usable:
+        raise ValueError(
+            f"{where}: has no different labels for {missing or list(LABELS)}; targets that it can be "
+            f"compared on are {usable}."
+        )
+    return [name for name in usable if not targets or name in targets]
 
 
 def checked_splits(

@@ -11,14 +11,16 @@ import pandas as pd
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, BuildConfig
-from biollm.context import Context, checked_splits, prediction_table
+from biollm.context import Context, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
 from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
+from biollm.rating_scales import N_POINTS, RATINGS
+from biollm.rating_scales import TASK as AFFECT
 from biollm.report_rows import gathered, write_report
-from data_builders.options import as_mapping
+from data_builders.options import as_mapping, as_weights
 from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
@@ -34,6 +36,8 @@ SET_BY_JOBS = {
     "dataset_path", "load_in_4bit", "adapter", *RUNNING,
 }  # fmt: skip
 """Fields of `BuildConfig` and `FinetuneConfig` that each job sets."""
+SET_BY_TARGETS = {"normalisation", "ranked_by"}
+"""Fields of `SignalTokenizerConfig` that the evaluation's own options set."""
 
 
 @dataclass
@@ -49,6 +53,10 @@ class EvaluateConfig:
     split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
     artefact: str | None = field(
         default=None, metadata={"help": "evaluate this artefact's LLM on its own split"}
+    )
+    targets: list[str] = field(
+        default_factory=lambda: ["emotion"],
+        metadata={"help": "what is read: emotion, or of valence and arousal those that are rated"},
     )
     seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling"})
     once: list[str] = field(
@@ -118,7 +126,7 @@ class EvaluateConfig:
                 "alignment", as_mapping(self.alignment), (_names(BuildConfig) - SET_BY_JOBS) | {"max_steps"}
             ),
             *_unknown(
-                "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - {"normalisation"}
+                "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - SET_BY_TARGETS
             ),
             *_unknown(
                 "build",
@@ -126,12 +134,27 @@ class EvaluateConfig:
                 _names(BuildConfig) - SET_BY_JOBS,
             ),
         ]
+        problems += self._target_problems()
         if self.artefact and self.part != "test":
             problems.append(
                 "part must be 'test' with an artefact, which has learned from the validation part"
             )
         if problems:
             raise ValueError("EvaluateConfig: " + "; ".join(problems) + ".")
+
+    def _target_problems(self) -> list[str]:
+        if self.targets == ["emotion"]:
+            return []
+        if not self.targets or len(set(self.targets) & set(RATINGS)) < len(self.targets):
+            return [f"targets is {self.targets}, allowed are ['emotion'] and one or both of {list(RATINGS)}"]
+        build, problems = as_mapping(self.build), []
+        if AFFECT not in as_weights(build.get("tasks", f"{AFFECT}=1")):
+            problems.append(f"build.tasks lacks {AFFECT!r}, by which ratings are taught; add it")
+        if set(self.targets) - set(as_weights(build.get("rating_points", dict.fromkeys(RATINGS, N_POINTS)))):
+            problems.append(f"build.rating_points lacks one of the targets {self.targets}; add it")
+        if build.get("teacher"):
+            problems.append("build.teacher says emotions only; leave it out where ratings are the targets")
+        return problems
 
     @property
     def tokenizer_settings(self) -> dict:
@@ -151,6 +174,7 @@ def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[st
 def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
+    check_targets(config.store, store, config.targets)
     config = _as_artefact(config) if config.artefact else config
     fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
     splits = checked_splits(store, config.split, config.protocol, fitted)
@@ -177,7 +201,7 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
     card, tokenizer = read_card(str(config.artefact))
     return replace(
         config,
-        tokenizer={key: value for key, value in tokenizer["config"].items() if key != "normalisation"},
+        tokenizer={key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS},
         normalisation=tokenizer["config"]["normalisation"],
         sources=card.sources,
         signal_mode=tokenizer["signal_mode"],
@@ -220,7 +244,7 @@ def run_group(
         config = replace(config, normalisation="none")
     workplace = folder / "work" / f"{group}-fold{fold}-seed{seed}"
     workplace.mkdir(parents=True, exist_ok=True)
-    context = Context(inputs, split, store, config, seed, workplace, progress)
+    context = Context(inputs, split, store, config, seed, workplace, progress, tuple(config.targets))
     outputs = GROUPS[group].methods(context)
     return pd.concat([prediction_table(output, context) for output in outputs], ignore_index=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,11 @@ from typing import Any
 import numpy as np
 
 from biollm.context import Context, MethodOutput
+from biollm.encoder_methods import encoder_answers
 from biollm.provenance import code_hash
+from biollm.rating_readout import rating_questions
+from biollm.rating_scales import N_POINTS
+from biollm.rating_scales import TASK as AFFECT
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
@@ -43,10 +48,20 @@ def fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> Sig
     done = context.workplace / "conversations" / "signal_tokenizer"
     if done.is_dir():
         return SignalTokenizer.from_pretrained(done)
-    settings = SignalTokenizerConfig(**{**context.config.tokenizer_settings, **changes})
+    settings = SignalTokenizerConfig(**{**_taught(context), **changes})
     if context.tokenizers is None or inputs is not context.inputs:
         return _fitted(context, inputs, settings)
     return _shared(context, settings, context.tokenizers)
+
+
+def _taught(context: Context) -> dict[str, Any]:
+    """Fields of `SignalTokenizerConfig`; of ratings the encoder and the choice of features learn as well."""
+    settings = context.config.tokenizer_settings
+    if "emotion" in context.targets:
+        return settings
+    targets, encoder = list(context.targets), settings.get("encoder", {})
+    taught = None if encoder is None else {**encoder, "targets": targets}
+    return {**settings, "encoder": taught, "ranked_by": targets}
 
 
 def _fitted(context: Context, inputs: SignalInputs, settings: SignalTokenizerConfig) -> SignalTokenizer:
@@ -72,14 +87,11 @@ def _shared(context: Context, settings: SignalTokenizerConfig, folder: Path) -> 
 
 
 def head(context: Context, tokenizer: SignalTokenizer, inputs: SignalInputs, started: float) -> MethodOutput:
-    """What the encoder's own head says of the frames that the LLM reads."""
-    held = inputs[context.rows(context.config.part)]
-    rows = labelled_rows(held, context.classes, on_grid=True)
-    probabilities = tokenizer.encoder.predict_proba(held, rows)
-    seconds = time.perf_counter() - started
-    return MethodOutput(
-        "encoder of the tokens", "encoder", seconds, probabilities, note="quantized frames, own head"
-    )
+    """What the encoder's own heads say of the frames that the LLM reads."""
+    values = encoder_answers(tokenizer.encoder, context, inputs)
+    seconds, probabilities = time.perf_counter() - started, values.pop("emotion", None)
+    note = "quantized frames, own head"
+    return MethodOutput("encoder of the tokens", "encoder", seconds, probabilities, note=note, values=values)
 
 
 def tune_and_read(
@@ -93,7 +105,7 @@ def tune_and_read(
     from biollm.artefact import load_artefact
 
     config, place = context.config, context.workplace
-    build, training = {**BUILD, **as_mapping(config.build)}, as_mapping(config.training)
+    build, training = {**_asking(context), **as_mapping(config.build)}, as_mapping(config.training)
     aligned = None
     if config.alignment:
         settings = as_mapping(config.alignment)
@@ -101,6 +113,13 @@ def tune_and_read(
         aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, before, None)
     artefact = _tuned(context, inputs, tokenizer, sources, place, build, training, aligned)
     yield from read_out(context, inputs, load_artefact(artefact), started)
+
+
+def _asking(context: Context) -> dict[str, Any]:
+    """Fields of `BuildConfig` by which the LLM is taught what it will be asked for."""
+    if "emotion" in context.targets:
+        return BUILD
+    return {**BUILD, "tasks": {AFFECT: 1.0}, "rating_points": dict.fromkeys(context.targets, N_POINTS)}
 
 
 def _tuned(
@@ -146,35 +165,83 @@ def _tuned(
 
 
 def read_out(context: Context, inputs: SignalInputs, artefact: Any, started: float) -> Iterator[MethodOutput]:
-    """Likelihoods of the labels by source, and the read-outs that were asked for."""
-    wanted = context.config.readouts
+    """Likelihoods of the answers by source, and the read-outs that were asked for."""
     held = inputs[context.rows(context.config.part)]
-    rows = labelled_rows(held, context.classes, on_grid=True)
+    rows = labelled_rows(held, context.classes, on_grid=True, targets=context.targets)
+    questions = _questions(context, artefact)
     for number, source in enumerate(artefact.card.sources):
         texts = artefact.signal_tokenizer.encode_copies(held, rows, source)[0]
         note = _tokens_note(artefact, texts)
-        by_phrasing = _likelihoods(context, artefact, texts)
-        readings = {f"LLM on {source}": np.mean(by_phrasing, axis=0)}
-        if "one phrasing" in wanted:
-            readings[f"LLM on {source}, one phrasing"] = by_phrasing[0]
-        if "prior corrected" in wanted:
-            blank = _likelihoods(context, artefact, [""])
-            readings[f"LLM on {source}, prior corrected"] = np.mean(
-                [_corrected(p, prior) for p, prior in zip(by_phrasing, blank, strict=True)], axis=0
+        for readout, found in _readings(context, artefact, questions, texts).items():
+            seconds, probabilities = time.perf_counter() - started, found.pop("emotion", None)
+            yield MethodOutput(
+                f"LLM on {source}{readout}", "llm", seconds, probabilities, note=note, values=found
             )
-        for method, probabilities in readings.items():
-            yield MethodOutput(method, "llm", time.perf_counter() - started, probabilities, note=note)
         if number == 0:
-            yield from _written(context, artefact, texts, source, started)
+            yield from _written(context, artefact, questions, texts, source, started)
 
 
-def _likelihoods(context: Context, artefact: Any, texts: Sequence[str]) -> list[np.ndarray]:
-    """Label probabilities by phrasing."""
+class LabelQuestion:
+    """The question for the emotion, whose answers are the classes; `RatingQuestion` has the same methods."""
+
+    target = "emotion"
+
+    def __init__(self, artefact: Any, classes: Sequence[str]) -> None:
+        self.artefact = artefact
+        self.classes = classes
+        self.words = artefact.card.written_classes
+
+    def prompts(self, texts: Sequence[str], phrasing: int = 0) -> list[str]:
+        return self.artefact.prompts(texts, phrasing)
+
+    @property
+    def answers(self) -> list[str]:
+        return self.artefact.task.answers(self.words)
+
+    def read(self, probabilities: np.ndarray) -> np.ndarray:
+        return probabilities
+
+    def vote(self, drawn: Sequence[Sequence[str]]) -> list[str | None]:
+        named = [[self._class(answer) for answer in answers] for answers in drawn]
+        return [_most_frequent(column) for column in zip(*named, strict=True)]
+
+    def _class(self, answer: str) -> str | None:
+        word = self.artefact.task.label(answer, self.words)
+        return None if word is None else self.classes[self.words.index(word)]
+
+
+def _questions(context: Context, artefact: Any) -> list[Any]:
+    """What the LLM is asked, one question a target."""
+    if "emotion" in context.targets:
+        return [LabelQuestion(artefact, context.classes)]
+    return list(rating_questions(artefact, context.targets))
+
+
+def _readings(
+    context: Context, artefact: Any, questions: Sequence[Any], texts: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """What the likelihoods say, by read-out and target."""
+    wanted, readings = context.config.readouts, defaultdict[str, dict[str, np.ndarray]](dict)
+    for question in questions:
+        by_phrasing = _likelihoods(context, artefact, question, texts)
+        readings[""][question.target] = question.read(np.mean(by_phrasing, axis=0))
+        if "one phrasing" in wanted:
+            readings[", one phrasing"][question.target] = question.read(by_phrasing[0])
+        if "prior corrected" in wanted:
+            blank = _likelihoods(context, artefact, question, [""])
+            corrected = [_corrected(p, prior) for p, prior in zip(by_phrasing, blank, strict=True)]
+            readings[", prior corrected"][question.target] = question.read(np.mean(corrected, axis=0))
+    return dict(readings)
+
+
+def _likelihoods(context: Context, artefact: Any, question: Any, texts: Sequence[str]) -> list[np.ndarray]:
+    """Probabilities of the answers by phrasing."""
     from biollm.readout import label_probabilities
 
-    answers = artefact.task.answers(artefact.card.written_classes)
-    prompts = (artefact.prompts(texts, k) for k in range(context.config.n_phrasings))
-    return [label_probabilities(artefact.model, artefact.tokenizer, asked, answers) for asked in prompts]
+    prompts = (question.prompts(texts, k) for k in range(context.config.n_phrasings))
+    return [
+        label_probabilities(artefact.model, artefact.tokenizer, asked, question.answers) for asked in prompts
+    ]
 
 
 def _corrected(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -189,33 +256,35 @@ def _tokens_note(artefact: Any, texts: Sequence[str]) -> str:
 
 
 def _written(
-    context: Context, artefact: Any, texts: Sequence[str], source: str, started: float
+    context: Context,
+    artefact: Any,
+    questions: Sequence[Any],
+    texts: Sequence[str],
+    source: str,
+    started: float,
 ) -> Iterator[MethodOutput]:
     """What the answers that it writes name: the greedy one, and a vote of drawn ones."""
+
+    def output(readout: str, note: str, how: Sequence[dict[str, Any]]) -> MethodOutput:
+        found = {q.target: q.vote([_answers(artefact, q, texts, **one) for one in how]) for q in questions}
+        seconds, labels = time.perf_counter() - started, found.pop("emotion", None)
+        return MethodOutput(f"LLM on {source}, {readout}", "llm", seconds, None, labels, note, found)
+
+    if "generated" in context.config.readouts:
+        yield output("generated", "greedy answer, parsed", [{}])
+    if "self-consistency" in context.config.readouts:
+        drawn = [{"temperature": TEMPERATURE, "seed": context.seed + k} for k in range(SAMPLES)]
+        yield output("self-consistency", f"vote of {SAMPLES} drawn answers", drawn)
+
+
+def _answers(artefact: Any, question: Any, texts: Sequence[str], **how: Any) -> list[str]:
     from biollm.readout import generate
 
-    longest = max(
-        len(artefact.tokenizer(answer, add_special_tokens=False)["input_ids"])
-        for answer in artefact.task.answers(artefact.card.written_classes)
+    lengths = (
+        len(artefact.tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in question.answers
     )
-    wanted, prompts, tokens = context.config.readouts, artefact.prompts(texts), artefact.card.signal_tokens
-
-    def answers(**how: Any) -> list[str | None]:
-        written = generate(artefact.model, artefact.tokenizer, prompts, longest + SPARE, tokens, **how)
-        words = artefact.card.written_classes
-        named = [artefact.task.label(answer, words) for answer in written]
-        return [None if word is None else context.classes[words.index(word)] for word in named]
-
-    if "generated" in wanted:
-        greedy, seconds = answers(), time.perf_counter() - started
-        yield MethodOutput(
-            f"LLM on {source}, generated", "llm", seconds, None, greedy, "greedy answer, parsed"
-        )
-    if "self-consistency" in wanted:
-        drawn = [answers(temperature=TEMPERATURE, seed=context.seed + k) for k in range(SAMPLES)]
-        votes = [_most_frequent(column) for column in zip(*drawn, strict=True)]
-        seconds, note = time.perf_counter() - started, f"vote of {SAMPLES} drawn answers"
-        yield MethodOutput(f"LLM on {source}, self-consistency", "llm", seconds, None, votes, note)
+    prompts, tokens = question.prompts(texts), artefact.card.signal_tokens
+    return generate(artefact.model, artefact.tokenizer, prompts, max(lengths) + SPARE, tokens, **how)
 
 
 def _most_frequent(answers: Sequence[str | None]) -> str | None:

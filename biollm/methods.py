@@ -8,33 +8,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from biollm.baselines import predict_baseline
+from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import run_encoder
 from biollm.llm_methods import fit_tokenizer, head, read_out, tune_and_read
 from encoders.inputs import SignalInputs
-from encoders.signal_encoder import labelled_rows
 
 __all__ = ["GROUPS", "Group"]
 
+CLASSICAL = ("majority", "ridge", "SVM-RBF", "extra trees")
 N_FLOATS = 16
 """Features that are written as digits."""
 
 
 def classical(context: Context) -> Iterator[MethodOutput]:
-    """Majority class, and classical models on normalised hand-made features."""
-    fitted = context.inputs[context.rows(*context.fitted_parts)]
-    held = context.inputs[context.rows(context.config.part)]
-    rows = labelled_rows(fitted, context.classes), labelled_rows(held, context.classes, on_grid=True)
-    for name in ("majority", "SVM-RBF", "extra trees"):
-        started = time.perf_counter()
-        made = predict_baseline(
-            name, fitted, held, *rows, classes=context.classes, normalisation=context.config.normalisation,
-            seed=context.seed, search=False,
-        )  # fmt: skip
-        family = "majority" if name == "majority" else "classical"
-        yield MethodOutput(name, family, time.perf_counter() - started, made.values)
+    """Majority class or mean rating, and classical models on normalised hand-made features."""
+    for name in CLASSICAL:
+        if not why_no_baseline(name, context.inputs.stream_specs, context.targets):
+            yield run_baseline(context, name, search=False)
 
 
 def encoders(context: Context) -> Iterator[MethodOutput]:
@@ -86,8 +78,10 @@ def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[Meth
     context = replace(context, config=replace(context.config, readouts=[]))
     tokenizer = fit_tokenizer(context, inputs)
     outputs = list(tune_and_read(context, inputs, tokenizer, context.config.sources, started))
-    mean = np.mean([output.probabilities for output in outputs if output.probabilities is not None], axis=0)
-    yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance")
+    read = [output.probabilities for output in outputs if output.probabilities is not None]
+    mean = np.mean(read, axis=0) if read else None
+    values = {t: np.mean([output.values[t] for output in outputs], axis=0) for t in outputs[0].values}
+    yield MethodOutput(name, "control", outputs[-1].seconds, mean, note="must be at chance", values=values)
 
 
 def _finished_artefact(context: Context) -> Iterator[MethodOutput]:

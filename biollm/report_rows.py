@@ -113,6 +113,7 @@ RATED = ("valence", "arousal", "transition")
 CEILING = "ceiling (oracle)"
 ORDER = (
     "majority",
+    "ridge",
     "SVM-RBF",
     "extra trees",
     "CNN",
@@ -138,7 +139,7 @@ AVERAGES = {
         "matched control of 'codes and bins': the same sources averaged without an LLM",
     ),
 }
-"""Rows that average two others' probabilities: name -> the two, family, note."""
+"""Rows that average two others' probabilities or ratings: name -> the two, family, note."""
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -154,7 +155,7 @@ def _in_order(found: set[str], order: Sequence[str]) -> list[str]:
 
 
 def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    columns = [f"p_{name}" for name in classes]
+    columns = [name for name in (*(f"p_{name}" for name in classes), *RATED) if name in predictions]
     keys = ["segment", "fold", "seed"]
     for method, (one, other, family, note) in AVERAGES.items():
         pair = [predictions[predictions["method"] == name].set_index(keys) for name in (one, other)]
@@ -162,10 +163,12 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
             continue
         a, b = pair[0], pair[1].loc[pair[0].index]
         mean = (a[columns] + b[columns]) / 2
-        labels = np.asarray(classes)[mean.to_numpy().argmax(1)]
         seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
-        fields = {"prediction": labels, "method": method, "family": family, "note": note, "seconds": seconds}
+        fields = {"method": method, "family": family, "note": note, "seconds": seconds}
         fields |= {"parameters": np.nan, "history": "[]"}
+        if "prediction" in predictions:
+            probable = mean[[f"p_{name}" for name in classes]].to_numpy().argmax(1)
+            fields["prediction"] = np.asarray(classes)[probable]
         yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
 
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
+from encoders.feature_ranking import by_information
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.quantities import described, quantity_values
-from encoders.signal_encoder import RATINGS, EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.signal_text import digits, positions, single_sources, spell, write
 from encoders.tokenizer_folder import read_folder, restore, write_folder
 from encoders.vocabulary import bin_token, bracket, code_token, level_token, ordinal_vectors, rotated
@@ -38,6 +38,7 @@ class SignalTokenizerConfig:
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
     frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
     features: str = "standard"  # set of hand-made features: standard or full
+    ranked_by: list[str] | None = None  # labels that features are ranked by; None: what the encoder is taught
     token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
     n_bins: int = 8  # quantile bins a feature
     n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
@@ -118,11 +119,11 @@ class SignalTokenizer:
             self.encoder_.fit(train, validation, progress, folder)
             self.stream_specs_ = self.encoder_.stream_specs_
         self.feature_names_ = list(train.features.columns)
-        label = self._ranking_label()
-        rows = labelled_rows(train, self.classes, targets=[label])
+        labels = self._ranking_labels()
+        rows = labelled_rows(train, self.classes, targets=labels)
         self.feature_normaliser_ = Normaliser(self.config.normalisation).fit(_matrix(train), train.table)
         values = self.features(train)[rows]
-        ranked = _by_information(values, train.table[label].iloc[rows], label in RATINGS)
+        ranked = by_information(values, train.table.iloc[rows], labels, self.classes)
         self.bin_features_ = sorted(ranked[: self.config.n_binned])
         self.bins_ = QuantileBins(self.config.n_bins).fit(values[:, self.bin_features_])
         self.level_features_ = [one.key for one in described(self.feature_names_)][: self.config.n_described]
@@ -135,14 +136,16 @@ class SignalTokenizer:
         """The described quantities of some rows, shape (n_rows, n_described)."""
         return quantity_values(inputs.features.iloc[rows], described(self.level_features_))
 
-    def _ranking_label(self) -> str:
-        """What features are ranked by: the classes; where there are none, the encoder's first target."""
-        targets = self.encoder_.config.targets if self.encoder_ is not None else []
-        if self.classes:
-            return "emotion"
-        if not targets:
-            raise ValueError("there are no classes to rank features by; train an encoder on the ratings.")
-        return targets[0]
+    def _ranking_labels(self) -> list[str]:
+        """What features are ranked by: the classes if the encoder is taught them, else all its targets."""
+        if self.config.ranked_by:
+            return self.config.ranked_by
+        targets = self.encoder_.config.targets if self.encoder_ is not None else ["emotion"]
+        if "emotion" not in targets:
+            return targets
+        if not self.classes:
+            raise ValueError("there are no classes to rank features by; name other labels in ranked_by.")
+        return ["emotion"]
 
     def _new_encoder(self) -> SignalEncoder | None:
         if self.config.encoder is None:
@@ -364,12 +367,3 @@ class SignalTokenizer:
 
 def _matrix(inputs: SignalInputs) -> np.ndarray:
     return inputs.features.to_numpy(dtype=np.float32)
-
-
-def _by_information(values: np.ndarray, labels: Any, rating: bool = False) -> list[int]:
-    """Columns by falling mutual information with the label (Kraskov's estimate, Ross 2014)."""
-    from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
-
-    estimate = mutual_info_regression if rating else mutual_info_classif
-    information = estimate(np.nan_to_num(values), labels, random_state=0)
-    return np.argsort(-information, kind="stable").tolist()

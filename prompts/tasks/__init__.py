@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from prompts.tasks.affect import AffectTask
+from prompts.tasks.affect import AffectTask, RatingTask
 from prompts.tasks.compare import CompareTask
 from prompts.tasks.describe import DescribeTask
 from prompts.tasks.dialogue import DialogueTask
@@ -31,6 +31,7 @@ __all__ = [
     "EvidenceTask",
     "OutsideTask",
     "QualityTask",
+    "RatingTask",
     "RefuseTask",
     "Task",
     "TransitionTask",

@@ -1,0 +1,81 @@
+"""An LLM's ratings: the mean over the points of a scale, each by its likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from biollm.rating_scales import RatingScale
+from biollm.readout import chat_prompts
+from prompts import task_from_fields
+from prompts.tasks import AffectTask
+
+__all__ = ["RatingQuestion", "rating_questions"]
+
+
+class RatingQuestion:
+    """A question for a rating, whose answers are the points of its scale.
+
+    The rating that is read is the expected one: each point's mean training rating by its likelihood, as
+    G-Eval weights scores (Liu et al. 2023).
+
+    Parameters
+    ----------
+    artefact : Artefact
+    target : {"valence", "arousal"}
+    scale : RatingScale
+    """
+
+    def __init__(self, artefact: Any, target: str, scale: RatingScale) -> None:
+        self.artefact = artefact
+        self.target = target
+        self.centres = np.array(scale.centres)
+        task = cast(AffectTask, task_from_fields(artefact.card.ratings["task"]))
+        self.task = task.on_scale(target, scale.edges)
+
+    def prompts(self, texts: Sequence[str], phrasing: int = 0) -> list[str]:
+        """Prompts that ask for the rating of signal texts."""
+        asked = [self.task.question(phrasing, text) for text in texts]
+        return chat_prompts(self.artefact.tokenizer, self.task.instruction(), asked)
+
+    @property
+    def answers(self) -> list[str]:
+        """What is written for each point."""
+        return self.task.answers()
+
+    def read(self, probabilities: np.ndarray) -> np.ndarray:
+        """Expected ratings, shape (n,), of probabilities of the points, shape (n, n_points)."""
+        return probabilities @ self.centres
+
+    def vote(self, drawn: Sequence[Sequence[str]]) -> np.ndarray:
+        """Mean of what several answers to each prompt name, shape (n_prompts,).
+
+        Parameters
+        ----------
+        drawn : sequence of sequence of str
+            One answer a prompt in each. An unreadable one counts as the mean of the scale.
+        """
+        points = [[self.task.point(answer) for answer in answers] for answers in drawn]
+        unread = float(self.centres.mean())
+        named = [[unread if point is None else self.centres[point - 1] for point in row] for row in points]
+        return np.mean(named, axis=0)
+
+
+def rating_questions(artefact: Any, targets: Sequence[str]) -> list[RatingQuestion]:
+    """A question for each rating.
+
+    Raises
+    ------
+    ValueError
+        If the artefact was not taught one of them.
+    """
+    scales = artefact.card.ratings.get("scales", {})
+    absent = [target for target in targets if target not in scales]
+    if absent:
+        raise ValueError(
+            f"the artefact was taught the ratings {list(scales)} as points of a scale, not {absent}; build "
+            "its conversations with the task affect and rating_points of each."
+        )
+    return [RatingQuestion(artefact, target, RatingScale(**scales[target])) for target in targets]
