@@ -55,7 +55,7 @@ def run_baseline(context: Context, name: str, search: bool = True) -> MethodOutp
     for target, model in _models(name, inputs.stream_specs, context.targets).items():
         made = predict_baseline(
             model, fitted, held, labelled_rows(fitted, context.classes, targets=[target]), rows_held,
-            target, context.classes, context.config.normalisation, context.seed, search,
+            target, context.classes, context.config.normalisation, context.seed, search=search,
         )  # fmt: skip
         values[target] = made.values
         about = [model if model != name else "", made.note]

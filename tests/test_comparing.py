@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -31,9 +30,13 @@ TINY = {"dim": 16, "training": {"epochs": 3}}
 FAST = ["majority", "LDA", "k-NN"]
 
 
+def fixed(*data, **options):
+    return predict_baseline(*data, **{**options, "search": False})
+
+
 def make_quick(patch: pytest.MonkeyPatch) -> None:
     """Fixed values for the hyper-parameters, whose search has tests of its own, and controls of k-NN."""
-    patch.setattr(classical_methods, "predict_baseline", partial(predict_baseline, search=False))
+    patch.setattr(classical_methods, "predict_baseline", fixed)
     for how in compared_methods.CONTROLS:
         patch.setitem(METHODS, f"extra trees, {how}", compared_methods.control("k-NN", how))
 
