@@ -21,19 +21,16 @@ from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
-from biollm.provenance import code_hash
+from biollm.provenance import source_hash
 from biollm.report_rows import write_report
 from data_builders.options import as_mapping
 from data_builders.splits import Split, inner_split
-from data_builders.stage import content_hash, folder_hash, run_stage
+from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
-from prompts import LANGUAGES, language_folder
 
 __all__ = ["AblateConfig", "ablate"]
 
 MEAN = "mean of the sources"
-CODE = ("prompts", "data_builders", "encoders", "biollm")
-"""Packages that the results come from."""
 
 
 @dataclass
@@ -142,7 +139,7 @@ def _jobs(
     config: AblateConfig, store: SegmentStore, splits: Sequence[Split], kept: Path, progress: bool
 ) -> Iterator[Job]:
     """Groups of baselines, then variants; each on one fold with one seed."""
-    where = [store.key, code_hash(*CODE), *(folder_hash(language_folder(language)) for language in LANGUAGES)]
+    where = [store.key, source_hash()]
     runs = [(name, "", Variant(""), GROUPS[name].cost) for name in config.groups]
     runs += [("llm", name, variant, 6) for name, variant in config.chosen.items()]
     for group, variant, chosen, cost in runs:

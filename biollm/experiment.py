@@ -17,6 +17,7 @@ from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
 from biollm.llm_methods import READOUTS
 from biollm.methods import GROUPS
+from biollm.provenance import source_hash
 from biollm.rating_scales import N_POINTS, RATINGS
 from biollm.rating_scales import TASK as AFFECT
 from biollm.report_rows import gathered, write_report
@@ -180,7 +181,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     splits = checked_splits(store, config.split, config.protocol, fitted)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
-    inputs["base"] = base_identity(config.model_name_or_path)
+    inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash()}
     if config.artefact:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 

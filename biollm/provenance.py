@@ -1,4 +1,4 @@
-"""What results come from: a hash of the code that made them, for keys of what is kept."""
+"""What results come from: hashes of the code and the wordings that made them, for keys of what is kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
-from data_builders.stage import content_hash
+from data_builders.stage import content_hash, folder_hash
+from prompts import LANGUAGES, language_folder
 
-__all__ = ["code_hash"]
+__all__ = ["code_hash", "source_hash"]
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("prompts", "data_builders", "encoders", "biollm")
 
 
 @lru_cache
@@ -22,6 +24,11 @@ def code_hash(*places: str) -> str:
         for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     }
     return content_hash([[str(path.relative_to(ROOT)), _statements(path)] for path in sorted(files)])
+
+
+def source_hash() -> str:
+    """Hash of all that the package itself puts into an LLM's results: its code and its wordings."""
+    return content_hash([code_hash(*PACKAGES), *(folder_hash(language_folder(name)) for name in LANGUAGES)])
 
 
 def _statements(path: Path) -> str:

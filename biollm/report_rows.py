@@ -104,6 +104,7 @@ COMPARED = {
     "LLM on codes": ("encoder of the tokens",),
     "LLM on bins": ("extra trees",),
     "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
+    "LLM on codes+bins": ("encoder of the tokens", "encoder + extra trees"),
 }
 """LLM rows get the paired difference to what reads the same source without an LLM."""
 
@@ -126,6 +127,8 @@ ORDER = (
     "LLM on codes, generated",
     "LLM on bins",
     "LLM on codes and bins",
+    "LLM on codes+bins",
+    "LLM on codes+bins, generated",
     "LLM, shuffled labels",
     "LLM, noise for signal",
 )
