@@ -89,7 +89,7 @@ class Repeats:
         self.places: dict[bytes, Place] = {}
 
     def before(self, place: Place, row: Mapping[str, Any]) -> Place | None:
-        said = [row.get("system") or "", *(turn["value"] for turn in row["conversations"])]
+        said = [*filter(None, [row.get("system")]), *(turn["value"] for turn in row["conversations"])]
         digest = hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest()
         first = self.places.setdefault(digest, place)
         return None if first == place else first

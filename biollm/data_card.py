@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_builders._sharegpt_rules import SYSTEM
 from data_builders.catalogue import describe_reader
 from data_builders.conversation_plan import Plan
 from data_builders.engines import ENGINES
@@ -134,12 +135,12 @@ def dataset_info(card: Mapping[str, Any]) -> dict[str, Any] | None:
     if card["file_format"] not in ("jsonl", "parquet"):
         return None
     tags = {"role_tag": "from", "content_tag": "value"}
-    tags |= {"user_tag": card["roles"]["human"], "assistant_tag": card["roles"]["gpt"]}
+    tags |= {"user_tag": card["roles"]["human"], "assistant_tag": card["roles"]["gpt"], "system_tag": SYSTEM}
     return {
         "biollm": {
             "file_name": card["file"],
             "formatting": "sharegpt",
-            "columns": {"messages": "conversations", "system": "system"},
+            "columns": {"messages": "conversations"},
             "tags": tags,
         }
     }
@@ -262,8 +263,8 @@ def _length_table(lengths: np.ndarray) -> str:
 def _usage(card: Mapping[str, Any]) -> str:
     human, gpt = card["roles"]["human"], card["roles"]["gpt"]
     lines = [
-        f"ShareGPT rows: `conversations` with `from` ({human}, {gpt}) and `value`, `system`, and what each "
-        "row is about. Signal tokens must be added to the vocabulary: `biollm finetune` does so."
+        f"ShareGPT rows: `conversations` with `from` ({SYSTEM} first, then {human}, {gpt}) and `value`, and "
+        "what each row is about. Signal tokens must be added to the vocabulary: `biollm finetune` does so."
     ]
     if dataset_info(card) is None:
         lines.append(

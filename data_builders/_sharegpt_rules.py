@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "DEFAULT_ROLES",
     "MAX_PROBLEMS",
+    "SYSTEM",
     "ColumnTypes",
     "Fault",
     "FileCheck",
@@ -20,9 +21,12 @@ __all__ = [
     "row_faults",
     "row_problems",
     "short",
+    "system_turns",
 ]
 
 MAX_PROBLEMS = 20
+SYSTEM = "system"
+"""Role of a first turn with the system prompt, and the key that some files have it under."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -50,6 +54,11 @@ class Roles:
             raise ValueError(
                 f"the roles are human={self.human!r}, gpt={self.gpt!r}; allowed are two different, "
                 "non-empty names, for example 'human' and 'gpt' or 'user' and 'assistant'."
+            )
+        if SYSTEM in (self.human, self.gpt):
+            raise ValueError(
+                f"the roles are human={self.human!r}, gpt={self.gpt!r}; {SYSTEM!r} is the name of the turn "
+                "with the system prompt. Rename the role in the file."
             )
 
 
@@ -144,10 +153,19 @@ def row_faults(row: Any, roles: Roles) -> Iterator[Fault]:
     for key, value in row.items():
         if key == "conversations" and value is not None:
             yield from _turn_faults(value, roles)
-        elif key in ("id", "system") and value is not None:
+        elif key in ("id", SYSTEM) and value is not None:
             yield from _text_faults(f"key {key!r}", value)
         elif key != "conversations":
             yield from _scalar_faults(key, value)
+    if row.get(SYSTEM) is not None and system_turns(row.get("conversations")):
+        text = f"key {SYSTEM!r}: got {short(row[SYSTEM])} beside a first turn from {SYSTEM!r}. Drop one."
+        yield Fault("two system prompts", text)
+
+
+def system_turns(turns: Any) -> int:
+    """How many turns of the system a conversation begins with: one or none."""
+    first = turns[0] if isinstance(turns, list) and turns else None
+    return int(isinstance(first, Mapping) and first.get("from") == SYSTEM)
 
 
 def _turn_faults(turns: Any, roles: Roles) -> Iterator[Fault]:
@@ -155,6 +173,7 @@ def _turn_faults(turns: Any, roles: Roles) -> Iterator[Fault]:
         text = f"key 'conversations': got {short(turns)}; allowed is a list of questions and answers."
         yield Fault("no turns", text)
         return
+    n_system = system_turns(turns)
     for index, turn in enumerate(turns):
         where = f"key 'conversations[{index}]'"
         if not isinstance(turn, Mapping) or set(turn) != {"from", "value"}:
@@ -162,15 +181,17 @@ def _turn_faults(turns: Any, roles: Roles) -> Iterator[Fault]:
             yield Fault("keys of a turn", text)
             continue
         yield from _text_faults(f"key 'conversations[{index}].value'", turn["value"])
-        expected = (roles.human, roles.gpt)[index % 2]
+        expected = SYSTEM if index < n_system else (roles.human, roles.gpt)[(index - n_system) % 2]
         if turn["from"] != expected:
             got = short(turn["from"])
             text = f"key 'conversations[{index}].from': got {got}; {_role_advice(expected, roles)}"
             yield Fault("role", text)
-    if len(turns) % 2:
+    n_turns = len(turns) - n_system
+    if n_turns % 2 or not n_turns:
         text = (
-            f"key 'conversations': got {len(turns)} turns; allowed is an even number, so that the last "
-            f"one is an answer by {roles.gpt!r}. Add the answer or drop the question."
+            f"key 'conversations': got {n_turns} turns{' behind that of the system' * n_system}; allowed is "
+            f"an even number, so that the last one is an answer by {roles.gpt!r}. Add the answer or drop the "
+            "question."
         )
         yield Fault("odd turns", text)
 
@@ -179,7 +200,7 @@ def _role_advice(expected: str, roles: Roles) -> str:
     return (
         f"allowed here is {expected!r}: {roles.human!r} and {roles.gpt!r} take turns. If the file names its "
         "roles otherwise, give Roles(human=..., gpt=...), or --human_role and --gpt_role; a system prompt "
-        "goes under the key 'system'."
+        f"is the first turn, from {SYSTEM!r}."
     )
 
 

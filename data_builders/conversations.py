@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from data_builders._sharegpt_rules import DEFAULT_ROLES, Roles
+from data_builders._sharegpt_rules import DEFAULT_ROLES, SYSTEM, Roles
 from data_builders.conversation_plan import Plan, as_neighbours
 from data_builders.tokenized import TokenizedSegments
 from prompts.facts import Facts
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "rows"]
 
 IDS = ("segment", "dataset", "subject", "session", "trial", "stimulus")
-COLUMNS = ("id", "system", *IDS, "other_segment", "task", "label", "part", "source", "truth")
+COLUMNS = ("id", *IDS, "other_segment", "task", "label", "part", "source", "truth")
 """Keys of every row beside ``conversations``, all of them text and in each row, empty where unknown: readers
 of JSON take the columns from the first rows."""
 
@@ -82,8 +82,7 @@ def _row(
         told = [_softened(segments, about[0], facts[0], answer_labels, key)]
     told = [_worded(one, label_words) for one in told] if label_words else told
     return {
-        "system": task.system(told, rng),
-        "conversations": _turns(task.turns(told, rng), roles),
+        "conversations": _turns(task.system(told, rng), task.turns(told, rng), roles),
         **{name: segments.value(about[-1], name) for name in IDS},
         "other_segment": segments.value(about[0], "segment") if len(about) == 2 else "",
         "task": task.name,
@@ -104,9 +103,11 @@ def _worded(facts: Facts, words: Mapping[str, str]) -> Facts:
     return replace(facts, emotion=word(facts.emotion), reading=word(facts.reading), classes=classes)
 
 
-def _turns(pairs: Sequence[tuple[str, str]], roles: Roles) -> list[dict[str, str]]:
+def _turns(system: str, pairs: Sequence[tuple[str, str]], roles: Roles) -> list[dict[str, str]]:
+    """The system prompt as the first turn: all trainers read it there, and only some under a key."""
     sides = (roles.human, roles.gpt)
-    return [{"from": side, "value": text} for pair in pairs for side, text in zip(sides, pair, strict=True)]
+    said = [(side, text) for pair in pairs for side, text in zip(sides, pair, strict=True)]
+    return [{"from": side, "value": text} for side, text in [(SYSTEM, system), *said]]
 
 
 def _softened(

@@ -14,6 +14,7 @@ from data_builders._sharegpt_files import checked_suffix, jsonl_to_parquet, open
 from data_builders._sharegpt_rules import (
     DEFAULT_ROLES,
     MAX_PROBLEMS,
+    SYSTEM,
     FileCheck,
     Roles,
     ShareGPTError,
@@ -44,8 +45,9 @@ def write_sharegpt(rows: Iterable[Mapping[str, Any]], path: str | Path, roles: R
     Parameters
     ----------
     rows : iterable of dict
-        ``{"conversations": [{"from": ..., "value": ...}, ...], "id": str, "system"?: str}`` and any
-        further keys with text, numbers, booleans or None. Keys with None are left out.
+        ``{"conversations": [{"from": ..., "value": ...}, ...], "id": str}`` and any further keys with text,
+        numbers, booleans or None. Keys with None are left out. A system prompt is the first turn, from
+        "system".
     path : str or Path
         Ends with ``.jsonl``, ``.jsonl.zst`` or ``.parquet``.
     roles : Roles
@@ -115,6 +117,8 @@ def read_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> list[dict[s
 def to_messages(row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES) -> list[dict[str, str]]:
     """Turn a row into chat messages with the roles that chat templates know.
 
+    The system prompt is the first turn, or, in files from elsewhere, under the key ``system``.
+
     Returns
     -------
     list of dict
@@ -128,9 +132,11 @@ def to_messages(row: Mapping[str, Any], roles: Roles = DEFAULT_ROLES) -> list[di
     problems = list(row_problems(row, roles))
     if problems:
         raise ShareGPTError("\n".join([f"row {short(row.get('id'))} is not valid:", *problems]))
-    names = {roles.human: "user", roles.gpt: "assistant"}
-    system = [{"role": "system", "content": row["system"]}] if row.get("system") is not None else []
-    return system + [{"role": names[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
+    names = {SYSTEM: "system", roles.human: "user", roles.gpt: "assistant"}
+    turns = [(names[turn["from"]], turn["value"]) for turn in row["conversations"]]
+    if row.get(SYSTEM) is not None:
+        turns.insert(0, ("system", row[SYSTEM]))
+    return [{"role": role, "content": text} for role, text in turns]
 
 
 def to_prompt_completions(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from data_builders._sharegpt_rules import DEFAULT_ROLES, Fault, Roles, short
+from data_builders._sharegpt_rules import DEFAULT_ROLES, SYSTEM, Fault, Roles, short, system_turns
 
 __all__ = ["TRAINER_RULES", "Axolotl", "LlamaFactory", "TrainerRules", "Trl", "Unsloth"]
 
@@ -64,8 +64,8 @@ class LlamaFactory(TrainerRules):
 
     After a first turn of the system, turns at odd places (the first, the third, ...) are of the user or an
     observation, those at even places of the assistant or a function call, and their number is even. A row
-    that differs is skipped with a warning. The turns of the system come before the column; an empty system
-    prompt is replaced by that of the LLM's template.
+    that differs is skipped with a warning. The turn of the system is told by its tag and comes before the
+    column, which is read where it is named; an empty system prompt is replaced by that of the LLM's template.
 
     References
     ----------
@@ -89,13 +89,13 @@ class LlamaFactory(TrainerRules):
         self.names = rest | side
 
     def _row_faults(self, row: Mapping[str, Any], turns: list[Mapping[str, Any]]) -> Iterator[Fault]:
-        first = turns[0]["from"] == "system"
-        system = turns[0]["value"] if first else row.get("system")
-        if system == "":
+        first = system_turns(turns)
+        if (turns[0]["value"] if first else row.get(SYSTEM)) == "":
             where = "conversations[0].value" if first else "system"
             text = f"key {where!r}: got ''; the default system prompt of the LLM's template takes its place."
             yield Fault("system", text + " Fill it in or leave it out.")
-        yield from self._order_faults(turns, int(first))
+        yield from _unread_system(row, 'unless the columns of the settings hold "system": "system"')
+        yield from self._order_faults(turns, first)
         n_turns = len(turns) - first
         if n_turns % 2 or not n_turns:
             text = f"key 'conversations': got {n_turns} turns beside the system's; allowed is an even number."
@@ -114,9 +114,9 @@ class LlamaFactory(TrainerRules):
                 return
 
     def settings(self) -> str:
-        """The entry of ``dataset_info.json``: a tag that is left out of ``tags`` has no value."""
+        """The entry of ``dataset_info.json``: a tag that is left out has no value, a column must be there."""
         entry: dict[str, Any] = {"file_name": "train", "formatting": "sharegpt"}
-        entry["columns"] = {"messages": "conversations", "system": "system"}
+        entry["columns"] = {"messages": "conversations"}
         if self.roles != DEFAULT_ROLES:
             entry["tags"] = {
                 "role_tag": "from", "content_tag": "value", "user_tag": self.roles.human,
@@ -235,8 +235,8 @@ class Trl(TrainerRules):
     """TRL's ``SFTTrainer`` on the rows as they are, without the mapping that ``biollm finetune`` does first.
 
     It renames the keys of the turns only: the chat template gets the roles by the names of the file, and
-    many templates drop a role that they do not know. The key ``system`` is not read. All tokens of a row
-    are trained, unless ``assistant_only_loss`` is set. The order of turns is left to the chat template.
+    many templates drop a role that they do not know. The key ``system`` is not read. All tokens are trained,
+    unless ``assistant_only_loss`` is set, which wants renamed keys. The order is left to the template.
 
     References
     ----------
@@ -260,14 +260,14 @@ class Trl(TrainerRules):
             "know. Use 'user' and 'assistant', or train with 'biollm finetune', which renames them."
         )
         yield from self._unknown_roles(turns, effect)
-        sides = {self.roles.gpt, "assistant"}
-        if not any(turn["from"] in sides for turn in turns):
+        if not any(turn["from"] in (self.roles.gpt, "assistant") for turn in turns):
             yield Fault("no answer", "key 'conversations': got no answer; the question is trained instead.")
         yield from _unread_system(row)
 
     def settings(self) -> str:
-        """The option that keeps questions out of the loss."""
-        return "SFTConfig(assistant_only_loss=True)  # the chat template needs {% generation %} marks"
+        """What keeps questions out of the loss: the trainer looks for messages before it renames the keys."""
+        dataset = 'dataset = dataset.map(maybe_convert_to_chatml, remove_columns="conversations")'
+        return f"{dataset}\nSFTConfig(assistant_only_loss=True)  # on templates with {{% generation %}} marks"
 
 
 TRAINER_RULES: dict[str, type[TrainerRules]] = {
@@ -290,10 +290,10 @@ def _unreadable(row: Any) -> Iterator[Fault]:
                 yield Fault("no text", f"{where}: got {short(value)}; allowed is text. Fill it in.")
 
 
-def _unread_system(row: Mapping[str, Any]) -> Iterator[Fault]:
-    if row.get("system") and row["conversations"][0]["from"] != "system":
+def _unread_system(row: Mapping[str, Any], unless: str = "") -> Iterator[Fault]:
+    if row.get(SYSTEM) and not system_turns(row["conversations"]):
         text = (
-            f"key 'system': got {short(row['system'])}, which is not read: the row is trained without it. "
-            "For this trainer, put it into a first turn from 'system'."
+            f"key 'system': got {short(row[SYSTEM])}, which is not read{unless and f' {unless}'}: the row is "
+            "trained without it. For this trainer, put it into a first turn from 'system'."
         )
         yield Fault("system is not read", text, note=True)

@@ -45,7 +45,7 @@ def check(row: dict[str, Any], facts: list[Facts], task: Task) -> None:
     digits = {"valence": 1, "arousal": 1, "arousal.by": 1}
     for quantity in facts[0].quantities:
         digits |= dict.fromkeys((quantity.key, f"{quantity.key}.by"), quantity.digits)
-    for turn in row["conversations"][1::2]:
+    for turn in row["conversations"][2::2]:
         claimed = task.parse(turn["value"], facts)
         if not claimed:
             raise ValueError(f"{row['id']}: {turn['value']!r} claims nothing that can be read")
@@ -60,9 +60,10 @@ def check(row: dict[str, Any], facts: list[Facts], task: Task) -> None:
 
 def written(row: dict[str, Any]) -> str:
     """A conversation as an item of a numbered list."""
-    lines = [f"1. *system*: {row['system']}"]
+    system, *turns = row["conversations"]
+    lines = [f"1. *system*: {system['value']}"]
     names = ("**question**", "**answer**")
-    for k, turn in enumerate(row["conversations"]):
+    for k, turn in enumerate(turns):
         text = TOKENS.sub(shortened, turn["value"]).replace("\n", " ")
         lines.append(f"   - {names[k % 2]}: {text.strip()}")
     known = [row["other_segment"], row["segment"]]

@@ -22,6 +22,7 @@ from data_builders.splits import Split
 from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
+from data_builders.trainer_rules import TRAINER_RULES
 from encoders.input_cache import store_inputs
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import language_folder, load_task
@@ -97,7 +98,7 @@ def test_pairs_hold_two_signals_and_dialogues_more_than_one_answer(built):
         else:
             assert row["other_segment"] == ""
         if row["task"] == "dialogue":
-            assert len(row["conversations"]) > 2
+            assert len(row["conversations"]) > 3
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(built, mixed, tmp_path, monkeypatch):
@@ -144,6 +145,53 @@ def test_fine_tuning_trains_every_answer_once(built, mixed):
     assert all(len(row["completion"]) == 1 for row in dataset)
     with pytest.raises(ShareGPTError, match="over max_length 40"):
         _training_rows(FinetuneConfig(str(built)), card, tokenizer, 40)
+
+
+@pytest.fixture
+def trl_made(built, mixed, tmp_path):
+    """A function: the training rows that TRL's own trainer makes of the built files, as they are loaded."""
+
+    def make(change=lambda dataset: dataset, **options):
+        from datasets import load_dataset
+        from trl import SFTConfig, SFTTrainer
+
+        from biollm.base_model import load_base_model, load_text_tokenizer
+
+        files = sorted(map(str, (built / "train").iterdir()))
+        loaded = load_dataset("json", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+        model = load_base_model(mixed.model_name_or_path, load_in_4bit=False)
+        tokenizer = load_text_tokenizer(mixed.model_name_or_path)
+        args = SFTConfig(output_dir=str(tmp_path), max_length=None, bf16=False, **options)
+        return SFTTrainer(
+            model=model, args=args, train_dataset=change(loaded), processing_class=tokenizer
+        ).train_dataset, tokenizer
+
+    return make
+
+
+def test_trl_trains_the_files_unchanged_with_their_system_prompts(built, trl_made):
+    made, tokenizer = trl_made()
+    rows = read_sharegpt(built / "train", BUILT)
+    assert len(made) == len(rows)
+    for ids, row in zip(made["input_ids"], rows, strict=True):
+        text = tokenizer.decode(ids)
+        assert row["conversations"][0]["value"] in text
+        assert text == tokenizer.apply_chat_template(to_messages(row, BUILT), tokenize=False)
+
+
+def test_trl_trains_the_answers_alone_by_the_settings_that_are_printed(built, trl_made):
+    from trl.data_utils import maybe_convert_to_chatml
+
+    convert, option = TRAINER_RULES["trl"](BUILT).settings().splitlines()
+    assert convert == 'dataset = dataset.map(maybe_convert_to_chatml, remove_columns="conversations")'
+    assert option.startswith("SFTConfig(assistant_only_loss=True)")
+    made, tokenizer = trl_made(
+        lambda dataset: dataset.map(maybe_convert_to_chatml, remove_columns="conversations"),
+        assistant_only_loss=True,
+    )
+    for labels, row in zip(made["labels"], read_sharegpt(built / "train", BUILT), strict=True):
+        answers = [turn["value"] + "<|im_end|>" for turn in row["conversations"][2::2]]
+        assert tokenizer.decode([token for token in labels if token != -100]) == "".join(answers)
 
 
 def test_the_data_card_is_one_that_the_hub_reads(built, mixed):
@@ -194,8 +242,8 @@ def test_llama_factory_is_told_of_what_its_loader_knows(built, mixed, tmp_path, 
     names, tags = about["columns"], about["tags"]
     assert about["formatting"] == "sharegpt"
     for row in read_sharegpt(files[0], config.roles):
-        assert isinstance(row[names["system"]], str)
-        roles = [turn[tags["role_tag"]] for turn in row[names["messages"]]]
+        first, *roles = [turn[tags["role_tag"]] for turn in row[names["messages"]]]
+        assert first == tags["system_tag"]
         assert roles == [tags["user_tag"], tags["assistant_tag"]] * (len(roles) // 2)
         assert all(turn[tags["content_tag"]] for turn in row[names["messages"]])
 
@@ -206,8 +254,8 @@ def test_answer_forms_and_system_prompts_can_be_fewer(mixed, tmp_path):
     for forms in (None, 1):
         folder = build(replace(emotion, answer_forms=forms, out=str(tmp_path / str(forms))), progress=False)
         rows = read_sharegpt(folder / "train", BUILT)
-        heads.append(len({row["system"] for row in rows}))
-        answers = {row["conversations"][1]["value"] for row in rows}
+        heads.append(len({row["conversations"][0]["value"] for row in rows}))
+        answers = {row["conversations"][2]["value"] for row in rows}
         # Two classes in each form.
         assert len(answers) == 2 * (forms or len(texts["answers"]))
     assert heads == [len(texts["system"]), 1]
@@ -224,7 +272,7 @@ def test_modes_without_new_tokens_need_none(mixed, tmp_path, mode):
     )  # fmt: skip
     tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
     assert tokenizer.vocabulary(["bins"])[0] == []
-    assert not any("<|" in row["conversations"][0]["value"] for row in read_sharegpt(folder / "train", BUILT))
+    assert not any("<|" in row["conversations"][1]["value"] for row in read_sharegpt(folder / "train", BUILT))
 
 
 def test_signals_are_spelled_alike_whatever_the_tasks_and_in_none_of_their_words(mixed):
@@ -306,7 +354,7 @@ def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
     write_conversations(tmp_path, signals, tokenizer, split, store, config)
     for row in read_sharegpt(tmp_path / "train", BUILT):
         named = tokenizer.classes[0] if row["part"] == "train" else row["label"]
-        assert named in row["conversations"][1]["value"]
+        assert named in row["conversations"][2]["value"]
         assert json.loads(row["truth"]) == {"emotion": row["label"]}
     assert (
         len({row["label"] for row in read_sharegpt(tmp_path / "train", BUILT) if row["part"] == "train"}) == 2
@@ -319,12 +367,13 @@ def test_classes_can_be_written_in_other_words(mixed, tmp_path):
     folder = build(config, progress=False)
     assert read_card(folder)["label_words"] == {"calm": "ease"}
     for row in read_sharegpt(folder / "train", BUILT):
-        said = row["system"] + row["conversations"][1]["value"]
-        assert "ease, tense" in row["system"]
+        system, answer = (row["conversations"][k]["value"] for k in (0, 2))
+        said = system + answer
+        assert "ease, tense" in system
         assert "calm" not in said
         assert row["label"] in ("calm", "tense")
         if row["task"] == "emotion":
-            assert ("ease" in row["conversations"][1]["value"]) == (row["label"] == "calm")
+            assert ("ease" in answer) == (row["label"] == "calm")
     for words in ({"calm": "tense"}, {"joy": "ease"}):
         with pytest.raises(ValueError, match=r"allowed are words for the classes \['calm', 'tense'\]"):
             build(replace(config, label_words=words, out=str(tmp_path / "wrong")), progress=False)

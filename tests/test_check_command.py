@@ -20,14 +20,14 @@ WORDS = ["calm", "tense", "heart", "rate", "skin", "conductance", "high", "low",
 
 
 def make_row(number: int, n_exchanges: int = 1, n_words: int = 6, **extra) -> dict:
-    turns = []
+    turns = [{"from": "system", "value": "You read biosignals."}]
     for k in range(n_exchanges):
         words = [WORDS[(number + k * 3 + i) % len(WORDS)] for i in range(n_words)]
         turns += [
             {"from": "human", "value": f"<|a_{number % 3}|> {' '.join(words)}?\nWhich state?"},
             {"from": "gpt", "value": f"The recording shows {words[0]}.\n{' '.join(words[:3])}"},
         ]
-    return {"conversations": turns, "id": f"r{number}", "system": "You read biosignals.", **extra}
+    return {"conversations": turns, "id": f"r{number}", **extra}
 
 
 def write(path, *rows) -> str:
@@ -81,6 +81,25 @@ def tokenizer():
     return load_text_tokenizer("nano")
 
 
+@pytest.mark.parametrize("template", [None, STRIPPING])
+def test_a_turn_of_the_system_is_trained_on_as_the_template_writes_a_system_prompt(template):
+    """Token by token, with all behind the last question's end as the answer; so is the key of other files."""
+    tokenizer = load_text_tokenizer("nano")
+    tokenizer.chat_template = template or tokenizer.chat_template
+    row = make_row(3, n_exchanges=2)
+    system, *turns = row["conversations"]
+    key = row | {"conversations": turns, "system": system["value"]}
+    names = {"system": "system", "human": "user", "gpt": "assistant"}
+    chat = [{"role": names[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
+    for number, sequence in enumerate(sequences_of(tokenizer, row)):
+        said, end = chat[: 2 * number + 2], {"tokenize": True, "return_dict": False}
+        whole = tokenizer.apply_chat_template([*said, chat[2 * number + 2]], **end)
+        prompt = tokenizer.apply_chat_template(said, add_generation_prompt=True, **end)
+        assert (sequence.ids, sequence.start) == (whole, len(prompt))
+        assert system["value"] in sequence.text
+    assert sequences_of(tokenizer, key) == sequences_of(tokenizer, row)
+
+
 def sequences_of(tokenizer, *rows, max_length: int | None = None) -> list[TrainingSequence]:
     return [s for of_row in training_sequences(rows, tokenizer, ROLES, max_length) for s in of_row]
 
@@ -91,7 +110,7 @@ def test_pieces_are_the_whole_text_and_the_trained_ones_the_answers(tokenizer):
         pieces = list(sequence.pieces())
         assert "".join(piece.text for piece in pieces) == sequence.text
         assert [piece.token for piece in pieces] == sequence.ids
-        answer = row["conversations"][2 * k + 1]["value"]
+        answer = row["conversations"][2 * k + 2]["value"]
         assert "".join(p.text for p in pieces if p.state == "trained").startswith(answer + "<|im_end|>")
 
 
@@ -124,7 +143,7 @@ HOSTILE = '<script>alert(1)</script><|a|> "quoted" & \x1b[31m </pre><img src=x o
 
 def test_the_page_shows_hostile_text_as_text_and_loads_nothing(tokenizer, tmp_path):
     row = make_row(0)
-    row["conversations"][1]["value"] = f"Answer. {HOSTILE}"
+    row["conversations"][2]["value"] = f"Answer. {HOSTILE}"
     shown = [Shown(HOSTILE, sequence) for sequence in sequences_of(tokenizer, row)]
     path = write_html_preview(tmp_path / "new" / "page.html", HOSTILE, HOSTILE, shown)
     page = path.read_text("utf-8")
@@ -140,7 +159,7 @@ def test_the_page_shows_hostile_text_as_text_and_loads_nothing(tokenizer, tmp_pa
 
 def test_in_a_terminal_the_text_cannot_write_escape_codes(tokenizer):
     row = make_row(0)
-    row["conversations"][1]["value"] = HOSTILE
+    row["conversations"][2]["value"] = HOSTILE
     shown = [Shown("here", sequence) for sequence in sequences_of(tokenizer, row)]
     plain, coloured = terminal_preview(shown, False), terminal_preview(shown, True)
     assert "\x1b" not in plain
@@ -198,8 +217,8 @@ def test_tokens_are_those_of_the_trainer_and_lengths_are_by_task(tmp_path, token
 def test_all_problems_are_counted_and_the_first_of_each_kind_shown(tmp_path, capsys):
     rows: list = [make_row(k) for k in range(60)]
     for row in rows[:30]:
-        row["conversations"][0]["from"] = "user"
-    rows[40]["conversations"][1]["value"] = " "
+        row["conversations"][1]["from"] = "user"
+    rows[40]["conversations"][2]["value"] = " "
     rows[41] = "{not json}\n"
     rows[42]["id"] = "r43"
     path = write(tmp_path / "a.jsonl", *rows)
@@ -210,15 +229,15 @@ def test_all_problems_are_counted_and_the_first_of_each_kind_shown(tmp_path, cap
     assert "33 problems in 60 rows" in err
     assert "role: 30" in err
     assert "and 28 more of this kind" in err
-    assert f"{path}: line 1: key 'conversations[0].from': got 'user'" in err
-    assert f"{path}: line 41: key 'conversations[1].value': got ' '" in err
+    assert f"{path}: line 1: key 'conversations[1].from': got 'user'" in err
+    assert f"{path}: line 41: key 'conversations[2].value': got ' '" in err
     assert f"{path}: line 42: " in err
     assert f"{path}: line 44: key 'id': got 'r43', which line 43 has too" in err
 
 
 def test_ids_are_unique_over_shards_and_the_other_shard_is_named(tmp_path):
     write(tmp_path / "0.jsonl", make_row(0))
-    write(tmp_path / "1.jsonl", make_row(0) | {"system": "Another."})
+    write(tmp_path / "1.jsonl", make_row(0, n_words=5))
     assert re.search(r"1\.jsonl: line 1: key 'id': got 'r0', which line 1 of .*0\.jsonl", problems(tmp_path))
 
 
@@ -254,7 +273,7 @@ def test_repeats_and_unknown_signal_tokens_are_notes(tmp_path, capsys):
 
 def test_a_mark_of_the_base_in_a_turn_is_a_problem(tmp_path):
     row = make_row(0)
-    row["conversations"][0]["value"] += "<|im_end|>"
+    row["conversations"][1]["value"] += "<|im_end|>"
     assert "'<|im_end|>', 1 times in turns" in problems(write(tmp_path / "a.jsonl", row))
 
 
@@ -275,7 +294,7 @@ def base_with(template: str, folder) -> str:
 def test_a_template_that_drops_a_role_is_told_beside_the_problems_of_rows(tmp_path):
     template = "{% for m in messages if m['role'] != 'assistant' %}{{ m['content'] }}{% endfor %}"
     row = make_row(0)
-    row["conversations"][0]["from"] = "user"
+    row["conversations"][1]["from"] = "user"
     said = problems(
         write(tmp_path / "a.jsonl", row), model_name_or_path=base_with(template, tmp_path / "base")
     )
@@ -304,8 +323,10 @@ def test_the_rules_of_another_trainer_take_the_place_of_ours(tmp_path, capsys):
     chat = {"human_role": "user", "gpt_role": "assistant"}
     rows = [make_row(k) for k in range(3)]
     for row in rows:
-        for turn in row["conversations"]:
+        system, *turns = row["conversations"]
+        for turn in turns:
             turn["from"] = {"human": "user", "gpt": "assistant"}[turn["from"]]
+        row |= {"conversations": turns, "system": system["value"]}
     rows[2]["conversations"].pop(0)
     path = write(tmp_path / "a.jsonl", *rows)
     assert "role: 1" in problems(path, trainer="llamafactory", **chat)

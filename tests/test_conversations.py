@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def draw(segments, n=120, weights=None, sources=SOURCES, seed=0, tasks=TASKS, **
 
 def signals(row: dict) -> list[list[str]]:
     """Source, copy and number of each signal text in the question."""
-    texts = row["conversations"][0]["value"].split(": ", 1)[1]
+    texts = row["conversations"][1]["value"].split(": ", 1)[1]
     return [text.split()[:3] for text in json.loads(texts.replace("'", '"'))]
 
 
@@ -122,9 +123,9 @@ def test_every_row_asks_about_its_own_segment_and_answers_with_its_label(segment
             assert row[name] == segments.value(position[row["segment"]], name)
         if row["task"] == "emotion":
             assert row["label"] == segments.value(position[row["segment"]], "emotion")
-            assert row["conversations"][1]["value"] == f"It is {row['label']}."
+            assert row["conversations"][2]["value"] == f"It is {row['label']}."
             assert json.loads(row["truth"]) == {"emotion": row["label"]}
-        assert row["subject"] not in row["conversations"][0]["value"], "an id tells the label away"
+        assert row["subject"] not in row["conversations"][1]["value"], "an id tells the label away"
 
 
 def test_all_rows_have_the_same_keys_with_text(segments):
@@ -137,8 +138,18 @@ def test_all_rows_have_the_same_keys_with_text(segments):
 def test_copies_and_phrasings_are_all_used(segments):
     drawn = draw(segments, 600)
     assert {copy for row in drawn for _, copy, _ in signals(row)} == {"0", "1", "2"}
-    assert len({row["conversations"][0]["value"].split(":")[0] for row in drawn}) == 12
-    assert len({row["system"] for row in drawn}) == 3
+    assert len({row["conversations"][1]["value"].split(":")[0] for row in drawn}) == 12
+    assert len({row["conversations"][0]["value"] for row in drawn}) == 3
+
+
+def test_the_system_prompt_is_the_first_turn_and_nothing_else(segments):
+    """Trainers that read no key of a row read it there."""
+    for row in draw(segments, 200, MIXED, roles=Roles("user", "assistant")):
+        first, question, answer = row["conversations"]
+        assert first["from"] == "system"
+        assert re.fullmatch(r"Classes \d: calm, tense, bored", first["value"])
+        assert (question["from"], answer["from"]) == ("user", "assistant")
+        assert "system" not in row
 
 
 def test_the_classes_do_not_come_in_turn(segments):
@@ -203,7 +214,7 @@ def test_a_transition_is_asked_across_trials_and_denied_within_one(segments):
     for row in drawn:
         first, second = position[row["other_segment"]], position[row["segment"]]
         changed = segments.value(first, "emotion") != segments.value(second, "emotion")
-        assert row["conversations"][1]["value"] == f"It is {changed}."
+        assert row["conversations"][2]["value"] == f"It is {changed}."
         answers[changed] += 1
     assert answers == {True: 150, False: 150}
 
@@ -247,9 +258,9 @@ def test_soft_labels_change_what_is_answered_in_training_and_no_truth(segments):
     for hard, row in zip(plain, soft, strict=True):
         changed = {key for key in row if row[key] != hard[key]}
         assert changed <= ({"conversations"} if row["part"] == "train" else set())
-        assert row["conversations"][0] == hard["conversations"][0]
+        assert row["conversations"][:2] == hard["conversations"][:2]
         if row["part"] == "train":
-            told[row["conversations"][1]["value"]] += 1
+            told[row["conversations"][2]["value"]] += 1
     assert set(told) == {"It is calm.", "It is bored."}
     share = told["It is calm."] / sum(told.values())
     # Five standard deviations of a fair coin thrown 400 times or more.

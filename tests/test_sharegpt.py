@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,8 +24,13 @@ from data_builders.sharegpt import (
 SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 
 
-def make_row(number: int, human: str = "human", gpt: str = "gpt", n_exchanges: int = 1, **extra) -> dict:
-    turns = []
+SYSTEM = {"from": "system", "value": "Classes: relax, stress."}
+
+
+def make_row(
+    number: int, human: str = "human", gpt: str = "gpt", n_exchanges: int = 1, first: Sequence = (), **extra
+) -> dict:
+    turns = [dict(turn) for turn in first]
     for exchange in range(n_exchanges):
         turns += [
             {"from": human, "value": f"<|gsr_scr_rate_0{exchange}|> which state, µS?\u2028Line two"},
@@ -42,10 +48,8 @@ def write_lines(path, *rows) -> None:
 @pytest.mark.parametrize("names", [{}, {"human": "user", "gpt": "assistant"}])
 def test_what_is_written_is_read_back(tmp_path, suffix, names):
     path = tmp_path / "new_folder" / f"train{suffix}"
-    rows = [
-        make_row(n, **names, n_exchanges=1 + n % 3, system="Classes: relax, stress.") for n in range(2500)
-    ]
-    rows[7].pop("system")
+    rows = [make_row(n, **names, n_exchanges=1 + n % 3, first=[SYSTEM] * (n % 5 > 0)) for n in range(2500)]
+    rows[7]["system"] = rows[7]["conversations"].pop(0)["value"]
     rows[8]["valence"] = 0.25
     rows[9]["on_grid"] = True
     assert write_sharegpt(iter(rows), path, Roles(**names)) == 2500
@@ -108,6 +112,26 @@ BROKEN = {
     "nested extra": (lambda row: row.update(meta={"a": 1}), "key 'meta': got {'a': 1} (dict)"),
     "not finite": (lambda row: row.update(valence=float("nan")), "key 'valence': got nan"),
     "empty system": (lambda row: row.update(system=""), "key 'system': got ''"),
+    "empty turn of the system": (
+        lambda row: row["conversations"].insert(0, SYSTEM | {"value": ""}),
+        "key 'conversations[0].value': got ''",
+    ),
+    "two system prompts": (
+        lambda row: row.update(conversations=[SYSTEM, *row["conversations"]], system="Be brief."),
+        "key 'system': got 'Be brief.' beside a first turn from 'system'. Drop one",
+    ),
+    "system and no more": (
+        lambda row: row.update(conversations=[SYSTEM]),
+        "got 0 turns behind that of the system",
+    ),
+    "system without an answer": (
+        lambda row: row.update(conversations=[SYSTEM, row["conversations"][0]]),
+        "got 1 turns behind that of the system",
+    ),
+    "answer behind the system": (
+        lambda row: row.update(conversations=[SYSTEM, *row["conversations"][1:], *row["conversations"][1:]]),
+        "'conversations[1].from': got 'gpt'; allowed here is 'human'",
+    ),
     "same id": (lambda row: row.update(id="row-0"), "key 'id': got 'row-0', which"),
     "changing type": (lambda row: row.update(subject=7), "key 'subject': got 7 (integer); the rows before"),
 }
@@ -212,16 +236,32 @@ def test_other_files_are_refused(tmp_path):
 
 def test_messages_carry_every_turn_under_the_names_of_chat_templates():
     roles = Roles(human="frage", gpt="antwort")
-    row = make_row(0, human="frage", gpt="antwort", n_exchanges=2, system="Classes: relax, stress.")
+    row = make_row(0, human="frage", gpt="antwort", n_exchanges=2, first=[SYSTEM])
     messages = to_messages(row, roles)
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user", "assistant"]
-    assert [m["content"] for m in messages[1:]] == [turn["value"] for turn in row["conversations"]]
+    assert [m["content"] for m in messages] == [turn["value"] for turn in row["conversations"]]
+    assert [m["role"] for m in to_messages(make_row(0))] == ["user", "assistant"]
     with pytest.raises(ShareGPTError, match="'frage'"):
         to_messages(row)
 
 
+def test_a_system_prompt_under_its_key_is_read_as_if_it_were_the_first_turn():
+    row = make_row(0, n_exchanges=2)
+    turn = row | {"conversations": [SYSTEM, *row["conversations"]]}
+    assert to_messages(row | {"system": SYSTEM["value"]}) == to_messages(turn)
+
+
+def test_the_system_may_speak_first_only_and_is_no_side():
+    row = make_row(0, n_exchanges=2)
+    row["conversations"].insert(2, SYSTEM)
+    with pytest.raises(ShareGPTError, match=r"\[2\].from': got 'system'.* is the first turn, from 'system'"):
+        to_messages(row)
+    with pytest.raises(ValueError, match="'system' is the name of the turn"):
+        Roles(human="system")
+
+
 def test_every_answer_is_completed_once_with_all_before_it_as_its_prompt():
-    row = make_row(0, n_exchanges=3, system="Classes: relax, stress.")
+    row = make_row(0, n_exchanges=3, first=[SYSTEM])
     messages = to_messages(row)
     parts = to_prompt_completions(row)
     assert [part["prompt"] + part["completion"] for part in parts] == [messages[:3], messages[:5], messages]

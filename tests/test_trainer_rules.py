@@ -52,8 +52,8 @@ def test_built_rows_with_the_roles_of_chat_templates_pass_everywhere(built):
     """Those with one answer and those with several."""
     drawn = built(CHAT)
     assert {row["task"] for row in drawn} == set(TASKS)
-    assert {2, 4} <= {len(row["conversations"]) for row in drawn}
-    assert [row["id"] for row in drawn if found(row)] == []
+    assert {3, 5} <= {len(row["conversations"]) for row in drawn}
+    assert [row["id"] for row in drawn if found(row) or found(row, notes=True)] == []
     for rules in TRAINER_RULES.values():
         assert list(rules(CHAT).first_rows_faults(drawn[:10])) == []
 
@@ -62,7 +62,7 @@ def test_built_rows_with_the_roles_of_chat_templates_pass_everywhere(built):
 def test_built_rows_with_other_roles_pass_where_settings_can_name_them(built, roles):
     """TRL has no setting for roles: the template gets the names of the file."""
     for row in built(roles):
-        assert found(row, roles) == {"trl": ["role"] * len(row["conversations"])}
+        assert found(row, roles) == {"trl": ["role"] * (len(row["conversations"]) - 1)}
 
 
 @pytest.mark.parametrize("roles", [Roles(), CHAT, Roles("person", "model")])
@@ -75,6 +75,19 @@ def test_the_description_beside_built_rows_names_what_llama_factory_looks_for(ro
     usual = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
     given, needed = usual | written.get("tags", {}), usual | wanted.get("tags", {})
     assert [given[tag] for tag in usual] == [needed[tag] for tag in usual]
+    assert written["tags"]["system_tag"] == "system"
+
+
+def test_llama_factory_finds_the_system_prompt_of_built_rows_by_the_description(built):
+    """As its converter does: a tag that is left out is None, and a column that is named is looked up."""
+    card = {"file_format": "jsonl", "file": "train", "roles": {"human": "user", "gpt": "assistant"}}
+    about = dataset_info(card)["biollm"]
+    tags = about["tags"]
+    for row in built(CHAT):
+        first = row[about["columns"]["messages"]][0]
+        assert first[tags["role_tag"]] == tags.get("system_tag")
+        assert first[tags["content_tag"]]
+        assert set(about["columns"].values()) <= set(row)
 
 
 def without(row: dict, *indices: int) -> dict:
@@ -123,12 +136,12 @@ def test_a_fault_is_found_by_exactly_the_trainers_whose_rules_it_breaks(name):
     assert set(found(row)) == trainers
 
 
-def test_a_turn_of_the_system_is_read_everywhere_and_the_key_by_two():
+def test_a_turn_of_the_system_is_read_everywhere_and_the_key_by_axolotl_alone_without_settings():
     turn = {"from": "system", "value": "You read biosignals."}
     first = make_row() | {"conversations": [turn, *make_row()["conversations"]]}
     assert found(first) == found(first, notes=True) == {}
     key = make_row(system="You read biosignals.")
-    assert set(found(key, notes=True)) == {"unsloth", "trl"}
+    assert found(key, notes=True) == dict.fromkeys(("llamafactory", "unsloth", "trl"), ["system is not read"])
 
 
 def test_the_system_late_in_a_conversation_is_an_unknown_role_for_llama_factory():
@@ -179,3 +192,13 @@ def test_the_rules_of_trl_are_those_of_the_installed_one(name):
     if name == "no turns":
         with pytest.raises(IndexError):
             is_conversational(chat)
+
+
+def test_the_installed_trl_makes_a_message_of_the_turn_of_the_system(built):
+    from trl.data_utils import maybe_convert_to_chatml
+
+    for row in built(CHAT):
+        first, *rest = (dict(turn) for turn in row["conversations"])
+        messages = maybe_convert_to_chatml(json.loads(json.dumps(row)))["messages"]
+        assert messages[0] == {"role": "system", "content": first["value"]}
+        assert [message["role"] for message in messages[1:]] == [turn["from"] for turn in rest]
