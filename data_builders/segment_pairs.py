@@ -19,6 +19,9 @@ PARTNERS = 2
 def consecutive_pairs(segments: TokenizedSegments, seed: int = 0) -> np.ndarray:
     """Each segment behind the last one of its recording that ends before it starts.
 
+    Trials with a third one between them are no neighbours, even where all of its segments are unusable:
+    the label says whether a trial differs from the one right before it.
+
     Parameters
     ----------
     segments : TokenizedSegments
@@ -30,7 +33,7 @@ def consecutive_pairs(segments: TokenizedSegments, seed: int = 0) -> np.ndarray:
     ndarray, shape (n_pairs, 2), int64
         Rows of the earlier and the later one; unusable segments are in no pair.
     """
-    pairs = []
+    pairs, trial = [], _trial_numbers(segments)
     for rows in _groups(segments, "recording"):
         starts = segments.column("start")[rows]
         rows, starts = rows[np.argsort(starts, kind="stable")], np.sort(starts)
@@ -38,8 +41,22 @@ def consecutive_pairs(segments: TokenizedSegments, seed: int = 0) -> np.ndarray:
         by_end = np.argsort(ends, kind="stable")
         before = np.searchsorted(ends[by_end], starts + SLACK, side="right") - 1
         later = np.flatnonzero(before >= 0)
-        pairs.append(np.stack([rows[by_end[before[later]]], rows[later]], axis=1))
+        first, second = rows[by_end[before[later]]], rows[later]
+        near = trial[second] - trial[first] <= 1
+        pairs.append(np.stack([first[near], second[near]], axis=1))
     return _joined(pairs)
+
+
+def _trial_numbers(segments: TokenizedSegments) -> np.ndarray:
+    """Which trial of its recording each segment is of, unusable ones too, counted on in order of time."""
+    recording, trial = (
+        np.unique(segments.column(name), return_inverse=True)[1] for name in ("recording", "trial")
+    )
+    order = np.lexsort((segments.column("start"), recording))
+    new = (np.diff(recording[order]) != 0) | (np.diff(trial[order]) != 0)
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.cumsum(np.concatenate([[False], new]))
+    return numbers
 
 
 def subject_pairs(segments: TokenizedSegments, seed: int = 0) -> np.ndarray:

@@ -207,6 +207,21 @@ def test_consecutive_pairs_are_neighbours_that_do_not_overlap(segments):
     assert len(pairs) == len(usable) - 2 * 6
 
 
+def test_no_pair_reaches_over_a_trial_that_is_unusable(segments):
+    """The label of the trial behind it compares with it, and not with the trial before."""
+    lost = (segments.column("recording") == "d/S0") & (segments.column("trial") == "T1")
+    unusable = np.where(lost, "the signal is noise", segments.column("unusable"))
+    column = segments.table.schema.get_field_index("unusable")
+    table = segments.table.set_column(column, "unusable", pyarrow.array(unusable.tolist()))
+    pairs = consecutive_pairs(TokenizedSegments(table, segments.card))
+    recording, trial = segments.column("recording"), segments.column("trial")
+    found = {(trial[a], trial[b]) for a, b in pairs if recording[b] == "d/S0"}
+    assert found == {("T0", "T0"), ("T2", "T2"), ("T2", "T3"), ("T3", "T3")}
+    before = [tuple(pair) for pair in consecutive_pairs(segments).tolist()]
+    kept = [pair for pair in before if not lost[list(pair)].any()]
+    assert sorted(map(tuple, pairs.tolist())) == sorted(kept)
+
+
 def test_a_transition_is_asked_across_trials_and_denied_within_one(segments):
     drawn = draw(segments, 300, {"transition": 1})
     position = {name: k for k, name in enumerate(segments.column("segment"))}
