@@ -152,6 +152,11 @@ class TokenizedSegments:
         return list(self.card.sources)
 
     @cached_property
+    def described(self) -> tuple[str, ...]:
+        """Names of the quantities of the card."""
+        return tuple(about["name"] for about in self.card.quantities)
+
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.card.classes)
 
@@ -204,6 +209,7 @@ class TokenizedSegments:
         return Facts(
             signal="" if source is None else self.text(row, source, copy),
             classes=self.classes,
+            described=self.described,
             scale=self._scale,
             **{name: self.value(row, name) for name in _PLAIN},
             **details,

@@ -138,6 +138,8 @@ class Facts:
         Ends of the rating scale, such as (1, 9).
     quantities : tuple of Quantity
         The measured ones that are defined.
+    described : tuple of str
+        Names of the quantities that are measured in the store, be they defined in this segment or not.
     faults : tuple of Fault or None
         () where it was measured and nothing is wrong; None where it was not measured.
     clues : tuple of Clue
@@ -160,6 +162,7 @@ class Facts:
     transition: bool | None = None
     scale: tuple[float, float] | None = None
     quantities: tuple[Quantity, ...] = ()
+    described: tuple[str, ...] = ()
     faults: tuple[Fault, ...] | None = None
     clues: tuple[Clue, ...] = ()
     reading: str | None = None

@@ -60,7 +60,11 @@ def usable(rng: random.Random, signal: str = "<|a|><|b|>") -> Facts:
 
 def unusable(rng: random.Random) -> Facts:
     return Facts(
-        signal=f"<|{rng.random()}|>", classes=CLASSES, scale=(1.0, 9.0), unusable=rng.choice(REASONS)
+        signal=f"<|{rng.random()}|>",
+        classes=CLASSES,
+        scale=(1.0, 9.0),
+        described=tuple(name for _, name, *_ in NAMES),
+        unusable=rng.choice(REASONS),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from segment_facts import CLASSES, NAMES, fixed, segments_for, unusable, usable
 
 from prompts import Clue, Facts, Fault, Quantity, load_task
-from prompts.reading import find_words
+from prompts.reading import find_words, template_pattern
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,22 @@ def test_refuse_asks_as_the_other_tasks_do():
         segments = [unusable(rng)]
         system, ((question, _),) = task.system(segments), task.turns(segments, rng)
         asked = next((t for t in task.others.values() if t.system(segments) == system), task)
-        assert question.partition("\n")[0] in asked.texts["questions"]
-        seen.add(asked.name)
-    assert seen == {"refuse", "emotion", "affect", "describe", "evidence"}
+        forms = ["questions", "questions_of"] if asked.name == "describe" else ["questions"]
+        text = question.partition("\n")[0]
+        form = next(f for f in forms if any(template_pattern(t).fullmatch(text) for t in asked.texts[f]))
+        seen.add((asked.name, form))
+        named = find_words(text, {name: name for name in segments[0].described})
+        assert (1 <= len(named) <= 3) if form == "questions_of" else not named or asked is task
+    plain = {(name, "questions") for name in ("refuse", "emotion", "affect", "describe", "evidence")}
+    assert seen == plain | {("describe", "questions_of")}
+
+
+def test_refuse_does_not_ask_for_values_where_none_are_described():
+    """Its system prompt would come with refusals only."""
+    task, rng = load_task("refuse"), random.Random(15)
+    systems = {task.system([replace(unusable(rng), described=())]) for _ in range(200)}
+    asked = [task.others[name].system([unusable(rng)]) for name in ("emotion", "affect", "evidence")]
+    assert systems == {*asked, task.texts["system"][0]}
 
 
 def test_comparison_says_which_and_by_how_much():

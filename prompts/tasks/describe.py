@@ -12,7 +12,7 @@ from prompts.tasks.task import MIN_ANSWERS, MIN_QUESTIONS, Task, Truth, base_rul
 from prompts.wording import Forms, Rule, Text, Texts
 from prompts.words import Words, sentence
 
-__all__ = ["DescribeTask", "quantity_names", "quantity_units"]
+__all__ = ["ASKED", "DescribeTask", "quantity_names", "quantity_units"]
 
 LONGEST = 6
 """An answer to an open question gives so many quantities; more would not be read."""
@@ -45,9 +45,13 @@ class DescribeTask(Task):
         if rng.random() < 0.5:
             return [(self.open_question(segments, rng), self.reply(segments, rng))]
         asked = rng.sample(quantities, rng.randint(1, min(ASKED, len(quantities))))
-        names = self.words.listed([self._asked(quantity) for quantity in asked])
-        question = rng.choice(self.texts["questions_of"]).format(quantities=names)
+        question = self.question_of([quantity.name for quantity in asked], rng)
         return [(self.words.question(question, [segments[0].signal]), self.reply_of(asked, rng))]
+
+    def question_of(self, names: Sequence[str], rng: random.Random) -> str:
+        """A question for the quantities with these names."""
+        asked = [self.texts["asked"].format(name=self.words.named(name)) for name in names]
+        return rng.choice(self.texts["questions_of"]).format(quantities=self.words.listed(asked))
 
     def truth(self, segments: Sequence[Facts]) -> Truth:
         """Each quantity under its key, and its level, where it has a range, under "<key>.level"."""
@@ -77,9 +81,6 @@ class DescribeTask(Task):
         """The answer that gives these quantities."""
         form = rng.choice(self.texts["answers"])
         return sentence(form["text"].format(items=self.words.items(self._item(q, form) for q in quantities)))
-
-    def _asked(self, quantity: Quantity) -> str:
-        return self.texts["asked"].format(name=self.words.named(quantity.name))
 
     def _item(self, quantity: Quantity, form: dict[str, str]) -> str:
         values = {"name": self.words.named(quantity.name), "value": self.words.value(quantity)}

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from prompts.facts import Facts
 from prompts.reading import find_words, template_pattern
+from prompts.tasks.describe import ASKED, DescribeTask
 from prompts.tasks.task import MIN_ANSWERS, Task, Truth, base_rules
 from prompts.wording import Rule, Texts
 
@@ -21,7 +22,8 @@ class RefuseTask(Task):
     Of a segment whose reading is too uncertain only the state is asked for: what was measured can be said.
 
     System prompt and question are those of another task, drawn by the signal text: a model that could tell
-    a refusal from the system prompt would not look at the signal.
+    a refusal from the system prompt would not look at the signal. Measured values are asked for, all at once
+    or a few by name, where others' are described.
     """
 
     name: ClassVar[str] = "refuse"
@@ -39,8 +41,13 @@ class RefuseTask(Task):
         return super().system(segments, rng) if asked is self else asked.system(segments, rng)
 
     def open_question(self, segments: Sequence[Facts], rng: random.Random) -> str:
-        questions = self._asked(segments).texts["questions"]
-        return self.words.question(rng.choice(questions), [segments[0].signal])
+        asked, names = self._asked(segments), segments[0].described
+        if isinstance(asked, DescribeTask) and rng.random() < 0.5:
+            few = rng.sample(names, rng.randint(1, min(ASKED, len(names))))
+            question = asked.question_of(few, rng)
+        else:
+            question = rng.choice(asked.texts["questions"])
+        return self.words.question(question, [segments[0].signal])
 
     def truth(self, segments: Sequence[Facts]) -> Truth:
         return {"refused": True}
@@ -64,8 +71,9 @@ class RefuseTask(Task):
 
     def _asked(self, segments: Sequence[Facts]) -> Task:
         facts = segments[0]
-        fits = {"emotion": bool(facts.classes), "affect": bool(facts.scale), "evidence": bool(facts.classes)}
-        tasks = [self, *(task for name, task in self.others.items() if fits.get(name, True))]
+        fits = {"emotion": facts.classes, "affect": facts.scale, "describe": facts.described}
+        fits["evidence"] = facts.classes
+        tasks = [self, *(task for name, task in self.others.items() if fits[name])]
         if not facts.unusable:
             tasks = [self.others["emotion"], self.others["evidence"]]
         return random.Random(facts.signal).choice(tasks)
