@@ -47,7 +47,9 @@ PARTS = ("train", "validation")
 def build(config: BuildConfig, progress: bool = True) -> Path:
     """Write the conversations of a tokenizer's training subjects, with the tokenizer itself.
 
-    A run that was stopped goes on: blocks of tokenized segments and shards that are there are kept.
+    A run that was stopped goes on: blocks of tokenized segments and shards that are there are kept. Not so
+    where the output is a URL: the files are made in a temporary folder of this machine and uploaded at the
+    end, so that a stopped run begins anew, and all workers must be on this machine.
     """
     store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
     split = Split.load(folder / SPLIT)

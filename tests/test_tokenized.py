@@ -77,6 +77,7 @@ def test_every_row_comes_back_with_its_texts(segments):
         assert segments.text(k, "codes", 1) == f"codes {k} copy"
         assert [segments.n_copies(k, source) for source in CARD.sources] == [2, 1]
         assert segments.facts(k, "bins+levels").signal == f"bins {k} plain"
+        assert segments.facts(k, needs=()).described == ("heart rate", "skin conductance")
     assert list(segments.column("emotion")) == ["tense", None, "tense", None]
     assert segments.column("start").tolist() == [0.0, 10.0, 20.0, 30.0]
 

@@ -141,7 +141,8 @@ def test_a_turn_of_the_system_is_read_everywhere_and_the_key_by_axolotl_alone_wi
     first = make_row() | {"conversations": [turn, *make_row()["conversations"]]}
     assert found(first) == found(first, notes=True) == {}
     key = make_row(system="You read biosignals.")
-    assert found(key, notes=True) == dict.fromkeys(("llamafactory", "unsloth", "trl"), ["system is not read"])
+    unread = {"llamafactory", "unsloth", "trl"}
+    assert found(key, notes=True) == {name: ["system is not read"] for name in unread}
 
 
 def test_the_system_late_in_a_conversation_is_an_unknown_role_for_llama_factory():
