@@ -14,7 +14,7 @@ import numpy as np
 from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.provenance import code_hash
-from biollm.rating_readout import rating_questions
+from biollm.rating_readout import RatingQuestion, rating_questions
 from biollm.rating_scales import N_POINTS
 from biollm.rating_scales import TASK as AFFECT
 from data_builders.options import as_mapping
@@ -33,6 +33,8 @@ BUILD: dict[str, Any] = {"answer_forms": 1}
 """Fields of `BuildConfig` that are otherwise here: likelihoods are read on the first answer form alone."""
 
 SAMPLES, TEMPERATURE = 5, 0.7
+N_CALIBRATING = 256
+"""Segments, at most, by which the sharpness of ratings is fitted."""
 SPARE = 8
 """Tokens that a written answer may have more than the first answer form."""
 
@@ -172,6 +174,8 @@ def read_out(context: Context, inputs: SignalInputs, artefact: Any, started: flo
     for number, source in enumerate(artefact.card.sources):
         texts = artefact.signal_tokenizer.encode_copies(held, rows, source)[0]
         note = _tokens_note(artefact, texts)
+        if "emotion" not in context.targets:
+            _calibrate(context, inputs, artefact, questions, source)
         for readout, found in _readings(context, artefact, questions, texts).items():
             seconds, probabilities = time.perf_counter() - started, found.pop("emotion", None)
             yield MethodOutput(
@@ -215,6 +219,19 @@ def _questions(context: Context, artefact: Any) -> list[Any]:
     if "emotion" in context.targets:
         return [LabelQuestion(artefact, context.classes)]
     return list(rating_questions(artefact, context.targets))
+
+
+def _calibrate(
+    context: Context, inputs: SignalInputs, artefact: Any, questions: Sequence[RatingQuestion], source: str
+) -> None:
+    """Fit how sharply ratings are read, on segments that the LLM has learned from."""
+    fitted = inputs[context.rows(*context.fitted_parts)]
+    for question in questions:
+        rows = labelled_rows(fitted, context.classes, on_grid=True, targets=[question.target])
+        rows = rows[:: -(-len(rows) // N_CALIBRATING)]
+        texts = artefact.signal_tokenizer.encode_copies(fitted, rows, source)[0]
+        probabilities = np.mean(_likelihoods(context, artefact, question, texts), axis=0)
+        question.calibrate(probabilities, fitted.table[question.target].to_numpy(float)[rows])
 
 
 def _readings(

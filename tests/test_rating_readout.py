@@ -14,7 +14,7 @@ from segment_facts import usable
 
 from biollm.building_config import BuildConfig
 from biollm.experiment import EvaluateConfig, evaluate
-from biollm.rating_readout import RatingQuestion, rating_questions
+from biollm.rating_readout import RatingQuestion, fit_sharpness, rating_questions
 from biollm.rating_scales import RatingScale, fit_scale, on_scales, scales_card
 from biollm.segment_facts import segment_table, segments_card
 from data_builders.preparing import PrepareConfig, prepare
@@ -180,6 +180,25 @@ def test_a_rating_is_the_mean_of_the_points_by_their_likelihood():
     np.testing.assert_allclose(asked.read(probabilities), [1.0, 0.5 + 0.75 + 1.5, 6.0])
     system = "You read biosignals. Rate valence and arousal from 1 to 3."
     assert asked.prompts(["<|a|>"]) == [f"{system}|Rate valence.\n<|a|>|"]
+
+
+def test_the_sharpness_of_true_answers_is_found():
+    rng = np.random.default_rng(0)
+    said = rng.dirichlet(np.full(5, 2.0), 4000)
+    for power in (0.0, 0.5, 2.0):
+        true = said**power / (said**power).sum(axis=1, keepdims=True)
+        points = (rng.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1)
+        # the standard error over draws of 4,000 is .03 to .04
+        assert fit_sharpness(said, points) == pytest.approx(power, abs=0.12)
+
+
+def test_calibrated_ratings_stay_on_the_scale_and_know_nothing_where_nothing_is_known():
+    asked, rng = question(RatingScale([2.0, 4.0], [1.0, 3.0, 6.0])), np.random.default_rng(0)
+    said, ratings = rng.dirichlet(np.ones(3), 3000), rng.uniform(0, 6, 3000)
+    asked.calibrate(said, ratings)
+    np.testing.assert_allclose(asked.read(said), 10 / 3, atol=0.4)
+    asked.calibrate(said, np.array([1.0, 3.0, 6.0])[said.argmax(axis=1)])
+    assert 1.0 <= asked.read(said).min() < 1.1 < 5.9 < asked.read(said).max() <= 6.0
 
 
 def test_written_ratings_are_read_and_unreadable_ones_are_the_mean():
