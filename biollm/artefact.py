@@ -171,6 +171,11 @@ def _tokenizer_hash(tokenizer: Any) -> str:
     return content_hash({"backend": backend, "template": tokenizer.chat_template})
 
 
+def _abilities(card: ArtefactCard) -> str:
+    rated = " and ".join(card.ratings.get("scales", {}))
+    return f"rates {rated} on a scale of points" if rated else f"names one of:\n{', '.join(card.classes)}"
+
+
 def _model_card(card: ArtefactCard) -> str:
     store = card.store
     return f"""---
@@ -181,8 +186,7 @@ tags: [biosignals, biollm]
 # A biollm artefact
 
 LoRA adapter that reads {", ".join(store["modalities"])} of the data set `{store["dataset"]}` as signal
-tokens ({", ".join(card.sources)}) and names one of:
-{", ".join(card.classes)}.
+tokens ({", ".join(card.sources)}) and {_abilities(card)}.
 
 - Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
 - Split: {card.split_protocol}, hash `{card.split_hash}`; its test part was not seen.

@@ -90,7 +90,8 @@ def _shared(context: Context, settings: SignalTokenizerConfig, folder: Path) -> 
 
 def head(context: Context, tokenizer: SignalTokenizer, inputs: SignalInputs, started: float) -> MethodOutput:
     """What the encoder's own heads say of the frames that the LLM reads."""
-    values = encoder_answers(tokenizer.encoder, context, inputs)
+    said = encoder_answers(tokenizer.encoder, context, inputs)
+    values = {target: said[target] for target in context.targets}
     seconds, probabilities = time.perf_counter() - started, values.pop("emotion", None)
     note = "quantized frames, own head"
     return MethodOutput("encoder of the tokens", "encoder", seconds, probabilities, note=note, values=values)

@@ -95,7 +95,9 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
             f"{context.config.artefact}: was made on the split {artefact.card.split_hash}, not on "
             f"{context.split.hash}. Give the artefact's own split.json with --split."
         )
-    yield head(context, artefact.signal_tokenizer, context.inputs, started)
+    encoder = artefact.signal_tokenizer.encoder_
+    if encoder is not None and set(context.targets) <= set(encoder.config.targets):
+        yield head(context, artefact.signal_tokenizer, context.inputs, started)
     yield from read_out(context, context.inputs, artefact, started)
 
 

@@ -113,6 +113,33 @@ def test_the_encoder_of_the_tokens_and_the_bins_are_taught_the_ratings(evaluatio
     assert config["encoder"]["targets"] == config["ranked_by"] == TARGETS
 
 
+def test_an_artefact_that_was_taught_ratings_is_evaluated_on_them(rated, make_base, tmp_path):
+    from biollm.building import build
+    from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
+    from encoders.trainer import TrainEncoderConfig, train_encoder
+
+    encoder = {**SETTINGS["tokenizer"]["encoder"], "targets": TARGETS}
+    signals, written, tuned = (tmp_path / name for name in ("signals", "written", "tuned"))
+    train_encoder(
+        TrainEncoderConfig(str(rated), str(signals), tokenizer={"encoder": encoder}), progress=False
+    )
+    base = make_base()
+    config = BuildConfig(
+        str(rated), str(signals), str(written), n_conversations=40, copies=0, answer_forms=1,
+        tasks="affect=1", rating_points="valence=3,arousal=3", model_name_or_path=base,
+    )  # fmt: skip
+    build(config, progress=False)
+    finetune(FinetuneConfig(str(written), str(tuned), base), FinetuneTraining(max_steps=2), progress=False)
+    assert "rates valence and arousal" in (tuned / "README.md").read_text()
+    config = EvaluateConfig(
+        str(rated), str(tmp_path / "out"), split=str(signals / "split.json"), artefact=str(tuned),
+        groups=["llm"], targets=TARGETS, readouts=[],
+    )  # fmt: skip
+    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+    rows = {row["method"] for row in report["results"]}
+    assert rows == {"encoder of the tokens", "LLM on codes", "LLM on bins", "LLM on codes and bins"}
+
+
 def test_features_are_ranked_by_what_is_taught():
     rng = np.random.default_rng(0)
     values = rng.standard_normal((300, 4))
