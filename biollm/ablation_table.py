@@ -28,15 +28,17 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
     list of dict
         ``variant`` (None for a method beside them), ``group``, ``readout``, ``method``, ``balanced_accuracy``
         (mean over seeds), ``ci95`` (bootstrap over subjects), ``by_seed``, ``difference`` and
-        ``difference_ci95`` (against the same read-out of the default; None for the default and where it has
-        none), ``bits`` (of the label in the answers), ``note``, ``seconds``.
+        ``difference_ci95`` (against the same read-out of the default, or its average for sources in one
+        prompt; None for the default and where it has neither), ``bits`` (of the label in the answers),
+        ``note``, ``seconds``.
     """
     by_method = dict(list(predictions.groupby("method", sort=False)))
     rows = []
     for method, frame in by_method.items():
         variant, _, readout = str(method).partition(": ")
         known = variant in variants
-        base = by_method.get(f"{DEFAULT}: {readout}") if known and variant != DEFAULT else None
+        same = f"{DEFAULT}: {'average' if '+' in readout else readout}"
+        base = by_method.get(same) if known and variant != DEFAULT else None
         about = {
             "variant": variant if known else None,
             "group": variants[variant].group if known else "without an LLM",
@@ -111,7 +113,8 @@ def ablation_figure(rows: Rows, title: str) -> Figure:
     default = [row for row in shown if row["variant"] == DEFAULT]
     if default:
         draw_level(axes, DEFAULT, default[0]["balanced_accuracy"], ":", "left")
-    axes.set_xlabel("balanced accuracy: seeds (dots), mean (bar), 95 % interval over subjects (line)")
+    what = "balanced accuracy: seeds (dots), mean (bar), 95 % interval over subjects (line)"
+    axes.set_xlabel(what, loc="right")
     bare(axes)
     axes.grid(axis="x", color="#e6e8eb", zorder=0)
     figure_title(figure, f"Ablation: {title}")
