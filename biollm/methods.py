@@ -30,9 +30,10 @@ def classical(context: Context) -> Iterator[MethodOutput]:
 
 
 def encoders(context: Context) -> Iterator[MethodOutput]:
-    """Networks with a classification head on their own frames."""
+    """Networks with a classification head on their own frames of the signals."""
     common = {
         **context.config.tokenizer_settings.get("encoder", {}),
+        "reads": "signals",
         "quantizer": None,
         "quantizer_options": {},
     }
