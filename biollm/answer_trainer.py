@@ -20,6 +20,11 @@ class AnswerTrainer(SFTTrainer):
     loss is the same. Answers are short: on the embedded nano a step takes two thirds of the time.
     """
 
+    @property
+    def _plain(self) -> bool:
+        """Whether the loss is the mean log-likelihood alone."""
+        return self.args.loss_type == "nll" and self.label_smoother is None and not self.aux_loss_enabled
+
     def compute_loss(
         self,
         model: Any,
@@ -28,7 +33,7 @@ class AnswerTrainer(SFTTrainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         labels = inputs["labels"]
-        if labels.device.type != "cpu" or return_outputs or self.label_smoother is not None:
+        if labels.device.type != "cpu" or return_outputs or not self._plain:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         columns = (labels[:, 1:] != IGNORED).any(0).nonzero().flatten()
         known = {name: value for name, value in inputs.items() if name != "labels"}

@@ -11,7 +11,10 @@ from biollm.finetuning import FinetuneConfig, FinetuneTraining, with_lora
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("counted", [True, False])
-def test_the_loss_and_its_gradient_are_those_of_the_trainer_it_shortens(make_base, tmp_path, tied, counted):
+@pytest.mark.parametrize("options", [{}, {"loss_type": "dft"}, {"label_smoothing_factor": 0.1}], ids=str)
+def test_the_loss_and_its_gradient_are_those_of_the_trainer_it_shortens(
+    make_base, tmp_path, tied, counted, options
+):
     from datasets import Dataset
     from trl import SFTTrainer
 
@@ -26,7 +29,9 @@ def test_the_loss_and_its_gradient_are_those_of_the_trainer_it_shortens(make_bas
         }
         for k in range(4)
     ]
-    training = FinetuneTraining(output_dir=str(tmp_path), per_device_train_batch_size=4, bf16=False)
+    training = FinetuneTraining(
+        output_dir=str(tmp_path), per_device_train_batch_size=4, bf16=False, **options
+    )
     trainer = AnswerTrainer(
         wrapped, training, train_dataset=Dataset.from_list(rows), processing_class=load_text_tokenizer(base)
     )
