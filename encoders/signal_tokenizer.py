@@ -335,8 +335,10 @@ class SignalTokenizer:
         ------
         FileNotFoundError
             If the folder holds no signal tokenizer.
+        ValueError
+            If it is of a version with other settings; the file and the settings are named.
         """
-        about, arrays = read_folder(Path(folder))
+        about, arrays = read_folder(Path(folder), SignalTokenizerConfig)
         self = cls(SignalTokenizerConfig(**about["config"]), tuple(about["classes"]), about["seed"])
         self.encoder_ = self._new_encoder()
         restore(self, about, arrays)

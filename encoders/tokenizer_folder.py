@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ import numpy as np
 from data_builders.normalisation import Normaliser
 from encoders.bins import QuantileBins
 from encoders.quantities import described
-from encoders.signal_encoder import SignalEncoder
+from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.streams import StreamSpec
 
 if TYPE_CHECKING:
-    from encoders.signal_tokenizer import SignalTokenizer
+    from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["read_folder", "restore", "write_folder"]
 
@@ -57,19 +57,36 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(about, indent=1))
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], Arrays]:
-    """What `write_folder` wrote: the JSON file and the arrays.
+def read_folder(folder: Path, config: type[SignalTokenizerConfig]) -> tuple[dict[str, Any], Arrays]:
+    """What `write_folder` wrote: the JSON file, whose settings must be fields of `config`, and the arrays.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no signal tokenizer.
+    ValueError
+        If it is of a version with other settings.
     """
     from safetensors.numpy import load_file
 
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CONFIG}; 'biollm train-encoder' writes one.")
-    return json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+    about = json.loads((folder / CONFIG).read_text())
+    unknown = [
+        *_unknown("", about["config"], config),
+        *_unknown("encoder.", about["config"].get("encoder") or {}, EncoderConfig),
+    ]
+    if unknown:
+        raise ValueError(
+            f"{folder / CONFIG}: the settings {unknown} are unknown to this version of biollm. Fit the "
+            "signal tokenizer again with 'biollm train-encoder', and build again what was built with it."
+        )
+    return about, load_file(folder / WEIGHTS)
+
+
+def _unknown(where: str, settings: dict[str, Any], config: type) -> list[str]:
+    known = {field.name for field in fields(config)}
+    return [where + name for name in settings if name not in known]
 
 
 def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -100,6 +101,17 @@ def test_a_folder_holds_all_that_was_learned(case, inputs, tmp_path):
         "signal_tokenizer.json",
         "signal_tokenizer.safetensors",
     ]
+
+
+def test_a_folder_with_settings_that_are_gone_is_refused(fitted, tmp_path):
+    fitted["vq"].save_pretrained(tmp_path)
+    file = tmp_path / "signal_tokenizer.json"
+    about = json.loads(file.read_text())
+    about["config"] |= {"n_words": 3, "encoder": about["config"]["encoder"] | {"stem": 2}}
+    file.write_text(json.dumps(about))
+    said = rf"{re.escape(str(file))}.*\['n_words', 'encoder.stem'\].*again with 'biollm train-encoder'"
+    with pytest.raises(ValueError, match=said):
+        SignalTokenizer.from_pretrained(tmp_path)
 
 
 def test_segments_and_their_inputs_give_the_same_text(case, segments, inputs):
