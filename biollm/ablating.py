@@ -19,7 +19,7 @@ from biollm.context import Context, MethodOutput, checked_splits, prediction_tab
 from biollm.evaluation.drawing import figure_png
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
-from biollm.llm_methods import READOUTS
+from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import source_hash
 from biollm.report_rows import write_report

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from biollm.experiment import EvaluateConfig
-from biollm.llm_methods import READOUTS
+from biollm.llm_readouts import READOUTS
 from data_builders.options import as_mapping
 
 __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]

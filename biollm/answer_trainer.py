@@ -20,6 +20,8 @@ class AnswerTrainer(SFTTrainer):
     loss is the same. Answers are short: on the embedded nano a step takes two thirds of the time.
     """
 
+    args: Any  # SFTConfig
+
     @property
     def _plain(self) -> bool:
         """Whether the loss is the mean log-likelihood alone."""

@@ -15,7 +15,7 @@ from biollm.context import Context, check_targets, checked_splits, prediction_ta
 from biollm.finetune_config import FinetuneConfig
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
-from biollm.llm_methods import READOUTS
+from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import source_hash
 from biollm.rating_scales import N_POINTS, RATINGS

@@ -12,7 +12,8 @@ from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import run_encoder
-from biollm.llm_methods import fit_tokenizer, head, read_out, tune_and_read
+from biollm.llm_methods import fit_tokenizer, head, tune_and_read
+from biollm.llm_readouts import read_out
 from encoders.inputs import SignalInputs
 
 __all__ = ["GROUPS", "Group"]
