@@ -28,17 +28,16 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
     list of dict
         ``variant`` (None for a method beside them), ``group``, ``readout``, ``method``, ``balanced_accuracy``
         (mean over seeds), ``ci95`` (bootstrap over subjects), ``by_seed``, ``difference`` and
-        ``difference_ci95`` (against the same read-out of the default, or its average for sources in one
-        prompt; None for the default and where it has neither), ``bits`` (of the label in the answers),
-        ``note``, ``seconds``.
+        ``difference_ci95`` (against the same read-out of the default, or for the likelihoods of sources in
+        one prompt, where it has none, its average; None for the default and where it has neither), ``bits``
+        (of the label in the answers), ``note``, ``seconds``.
     """
     by_method = dict(list(predictions.groupby("method", sort=False)))
     rows = []
     for method, frame in by_method.items():
         variant, _, readout = str(method).partition(": ")
         known = variant in variants
-        same = f"{DEFAULT}: {'average' if '+' in readout else readout}"
-        base = by_method.get(same) if known and variant != DEFAULT else None
+        base = _same_of_default(by_method, readout) if known and variant != DEFAULT else None
         about = {
             "variant": variant if known else None,
             "group": variants[variant].group if known else "without an LLM",
@@ -47,6 +46,12 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
         }
         rows.append(about | _scores(frame, base, classes))
     return rows
+
+
+def _same_of_default(by_method: Mapping[str, pd.DataFrame], readout: str) -> pd.DataFrame | None:
+    same = by_method.get(f"{DEFAULT}: {readout}")
+    together = "+" in readout and "," not in readout
+    return by_method.get(f"{DEFAULT}: average") if same is None and together else same
 
 
 def _scores(frame: pd.DataFrame, base: pd.DataFrame | None, classes: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
 DEFAULT = "default"
 MERGED = ("tokenizer", "build", "training", "finetune")
 """Settings that are mappings: a variant changes single keys of them."""
-SHARED = ("store", "out", "protocol", "split", "artefact", "seeds", "once", "groups", "part", "jobs")
+SHARED = (
+    "store", "out", "protocol", "split", "artefact", "targets", "seeds", "once", "groups", "part", "jobs"
+)  # fmt: skip
 """Settings that all variants share."""
 
 
