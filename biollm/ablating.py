@@ -76,6 +76,11 @@ class AblateConfig(EvaluateConfig):
         self.own = as_mapping(self.own)
         if self.artefact or "llm" in self.groups:
             raise ValueError("AblateConfig: takes no artefact and no group 'llm': it tunes an LLM a variant.")
+        if self.targets != ["emotion"]:
+            raise ValueError(
+                f"AblateConfig: targets is {self.targets}, allowed is ['emotion']: variants are compared in "
+                "balanced accuracy. Ratings are read by 'biollm evaluate'."
+            )
         for name, variant in self.chosen.items():
             try:
                 changed(self, variant)
@@ -139,11 +144,11 @@ def _jobs(
     config: AblateConfig, store: SegmentStore, splits: Sequence[Split], kept: Path, progress: bool
 ) -> Iterator[Job]:
     """Groups of baselines, then variants; each on one fold with one seed."""
-    where = [store.key, source_hash()]
     runs = [(name, "", Variant(""), GROUPS[name].cost) for name in config.groups]
     runs += [("llm", name, variant, 6) for name, variant in config.chosen.items()]
     for group, variant, chosen, cost in runs:
         settings = changed(config, chosen)
+        where = [store.key, source_hash(settings.languages)]
         plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
         for seed in config.seeds[:1] if group in config.once else config.seeds:
             for split in splits:

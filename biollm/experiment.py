@@ -158,6 +158,12 @@ class EvaluateConfig:
         return problems
 
     @property
+    def languages(self) -> list[str]:
+        """Languages that conversations are written in, where they are named."""
+        stages = (as_mapping(self.build), as_mapping(self.alignment))
+        return [stage["language"] for stage in stages if "language" in stage]
+
+    @property
     def tokenizer_settings(self) -> dict:
         """Fields of `SignalTokenizerConfig`, with the normalisation in its place."""
         return as_mapping(self.tokenizer) | {"normalisation": self.normalisation}
@@ -181,7 +187,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     splits = checked_splits(store, config.split, config.protocol, fitted)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
-    inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash()}
+    inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash(config.languages)}
     if config.artefact:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 

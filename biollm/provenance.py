@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,9 +27,16 @@ def code_hash(*places: str) -> str:
     return content_hash([[str(path.relative_to(ROOT)), _statements(path)] for path in sorted(files)])
 
 
-def source_hash() -> str:
-    """Hash of all that the package itself puts into an LLM's results: its code and its wordings."""
-    return content_hash([code_hash(*PACKAGES), *(folder_hash(language_folder(name)) for name in LANGUAGES)])
+def source_hash(languages: Iterable[str] = ()) -> str:
+    """Hash of all that the package itself puts into an LLM's results: its code and its wordings.
+
+    Parameters
+    ----------
+    languages : iterable of str
+        Further ones that are written in: folders of wordings, see `prompts.load_task`.
+    """
+    wordings = [folder_hash(language_folder(name)) for name in (*LANGUAGES, *languages)]
+    return content_hash([code_hash(*PACKAGES), *wordings])
 
 
 def _statements(path: Path) -> str:

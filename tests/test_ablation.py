@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 
 import numpy as np
@@ -20,6 +21,7 @@ from biollm.llm_readouts import _corrected
 from data_builders import group_kfold
 from data_builders.splits import Split, inner_split
 from data_builders.store import SegmentStore
+from prompts import language_folder
 
 TRAINING = {"max_steps": 2, "per_device_train_batch_size": 2}
 BUILD = {"n_conversations": 16, "copies": 1}
@@ -90,6 +92,15 @@ def test_known_subjects_are_refused(settings):
         config = AblateConfig(**{**settings, "protocol": "blocks3"}, part=part)
         with pytest.raises(ValueError, match=r"'.*' the test subjects are known.* protocol by subject"):
             ablate(config, progress=False)
+
+
+def test_ratings_are_refused_and_no_variant_asks_for_them(settings):
+    with pytest.raises(
+        ValueError, match=r"targets is \['valence'\], allowed is \['emotion'\].*biollm evaluate"
+    ):
+        AblateConfig(**settings, targets=["valence"])
+    with pytest.raises(ValueError, match=r"'mine': changes \['targets'\], which no variant can"):
+        AblateConfig(**settings, own={"mine": {"targets": ["valence"]}})
 
 
 def test_a_signal_tokenizer_of_other_code_is_not_shared(store, tmp_path, monkeypatch):
@@ -197,6 +208,23 @@ def test_rows_stand_against_the_same_readout_of_the_default():
     assert "| 12 |" in table
 
 
+@pytest.mark.parametrize(
+    ("readout", "of_default", "against"),
+    [
+        ("codes+bins", ["codes", "average"], "average"),
+        ("codes+bins", ["codes+bins", "average"], "codes+bins"),
+        ("codes+bins, generated", ["codes, generated", "average"], None),
+    ],
+)
+def test_sources_in_one_prompt_stand_against_the_same_or_else_the_average(readout, of_default, against):
+    rights = {f"{DEFAULT}: {name}": 0.7 + 0.1 * k for k, name in enumerate(of_default)}
+    frames = [made(method, right, 0) for method, right in {f"words: {readout}": 0.6, **rights}.items()]
+    variants = {name: VARIANTS[name] for name in (DEFAULT, "words")}
+    row, *others = ablation_rows(pd.concat(frames), variants, ("calm", "tense"))
+    gaps = {one["readout"]: row["balanced_accuracy"] - one["balanced_accuracy"] for one in others}
+    assert row["difference"] == (None if against is None else pytest.approx(gaps[against]))
+
+
 def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(settings, monkeypatch):
     config = AblateConfig(**settings, variants=["digits", "codebook rows, frozen"], groups=[],
                           own={"bins alone": {"sources": ["bins"]}})  # fmt: skip
@@ -217,6 +245,22 @@ def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(setting
     assert set(scored) == set(table[table["segment"].map(outer.parts) == "validation"]["subject"])
     monkeypatch.setattr("biollm.ablating.run_one", lambda *_: pytest.fail("a finished job is run again"))
     ablate(AblateConfig(**settings, variants=["digits"], groups=[]), progress=False)
+
+
+def test_a_job_is_another_one_where_its_wordings_have_changed(settings, tmp_path):
+    language = shutil.copytree(language_folder("en"), tmp_path / "mine")
+    config = AblateConfig(**settings | {"build": {**BUILD, "language": str(language)}}, variants=["words"])
+    store = SegmentStore(config.store)
+    split = inner_split(store.table, group_kfold(store.table, 4)[1])
+
+    def targets():
+        return {job.target for job in _jobs(config, store, [split], tmp_path, False)}
+
+    before = targets()
+    assert targets() == before
+    wording = language / "emotion.yaml"
+    wording.write_text(wording.read_text() + "# another\n")
+    assert not targets() & before
 
 
 def test_groups_that_are_run_once_are_run_with_the_first_seed(settings, tmp_path):

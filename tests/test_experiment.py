@@ -18,6 +18,7 @@ from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
 from encoders.trainer import TrainEncoderConfig, train_encoder
+from prompts import language_folder
 
 SETTINGS = {
     "protocol": "gkf2",
@@ -118,6 +119,21 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     (place / "stage.json").write_text(json.dumps(stamp | {"key": "another"}))
     after = read_stamp(evaluate(EvaluateConfig(str(store), **options), progress=False), "evaluate")["key"]
     assert before != after
+
+
+@pytest.mark.parametrize("stage", ["build", "alignment"])
+def test_an_evaluation_in_other_wordings_is_another_one(store, tmp_path, stage):
+    language = shutil.copytree(language_folder("en"), tmp_path / "mine")
+    config = EvaluateConfig(
+        str(store), str(tmp_path / "out"), protocol="gkf2", groups=["classical"],
+        **{stage: {"language": str(language)}},
+    )  # fmt: skip
+    keys = []
+    for wording in ("", "# another\n", ""):
+        with (language / "emotion.yaml").open("a") as file:
+            file.write(wording)
+        keys.append(read_stamp(evaluate(config, progress=False), "evaluate")["key"])
+    assert keys[0] != keys[1] == keys[2]
 
 
 def test_beside_an_artefact_all_rows_have_its_settings(store, artefact_folder, conversations, tmp_path):
