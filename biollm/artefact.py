@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from biollm.base_model import (
     load_base_model,
     load_text_tokenizer,
 )
+from biollm.finetune_config import FinetuneConfig
 from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
@@ -51,17 +52,29 @@ class ArtefactCard:
     split_hash: str
     split_protocol: str
     store: dict
+    ratings: dict  # task and scales of those that it was taught
     versions: dict
-    ratings: dict = field(default_factory=dict)  # task and scales of the ratings that it was taught
 
     @classmethod
-    def from_build(cls, about: dict, model_name_or_path: str, load_in_4bit: bool) -> ArtefactCard:
-        """From the card of the conversations that it was trained on; hashes come when it is saved."""
+    def from_build(cls, about: dict, config: FinetuneConfig) -> ArtefactCard:
+        """From the card of the conversations that it is trained on; hashes come when it is saved.
+
+        Raises
+        ------
+        ValueError
+            If the card lacks what is needed.
+        """
         names = ("base_fingerprint", "task", "classes", "label_words", "sources", "signal_tokens",
                  "token_init", "token_seed", "split_hash", "split_protocol", "store", "ratings")  # fmt: skip
-        kept = {name: about[name] for name in names}
-        return cls(model_name_or_path, load_in_4bit, text_tokenizer_hash="", signal_tokenizer_hash="",
-                   versions={name: version(name) for name in LIBRARIES}, **kept)  # fmt: skip
+        missing = [name for name in names if name not in about]
+        if missing:
+            raise ValueError(
+                f"{config.dataset_path}: its card lacks {missing}; it was built by another version of "
+                "biollm. Build the conversations again with 'biollm build'."
+            )
+        return cls(config.model_name_or_path, config.load_in_4bit, text_tokenizer_hash="",
+                   signal_tokenizer_hash="", versions={name: version(name) for name in LIBRARIES},
+                   **{name: about[name] for name in names})  # fmt: skip
 
     @property
     def written_classes(self) -> list[str]:
@@ -152,12 +165,21 @@ def read_card(folder: str | Path) -> tuple[ArtefactCard, dict]:
     ------
     FileNotFoundError
         If the folder holds no artefact.
+    ArtefactError
+        If it is one of a version with other fields.
     """
     folder = Path(folder)
     if not (folder / CARD).is_file():
         raise FileNotFoundError(f"{folder}: holds no {CARD}; 'biollm finetune' writes artefacts.")
     tokenizer = json.loads((folder / "signal_tokenizer" / "signal_tokenizer.json").read_text())
-    return ArtefactCard(**json.loads((folder / CARD).read_text())), tokenizer
+    about = json.loads((folder / CARD).read_text())
+    wrong = sorted({one.name for one in fields(ArtefactCard)} ^ set(about))
+    if wrong:
+        raise ArtefactError(
+            f"{folder / CARD}: is of another version of biollm, which differs in the fields {wrong}. Make "
+            "the artefact again with 'biollm finetune'."
+        )
+    return ArtefactCard(**about), tokenizer
 
 
 def _require(where: str, what: str, wanted: str, found: str) -> None:

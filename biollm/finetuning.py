@@ -84,7 +84,8 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     Raises
     ------
     ValueError
-        If a conversation does not fit into ``max_length`` or would train nothing.
+        If a conversation does not fit into ``max_length`` or would train nothing, or the conversations were
+        built by a version of biollm whose cards say less.
     """
     from accelerate import PartialState
 
@@ -99,12 +100,12 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
         partial = open_stage("finetune", config.out, inputs)
     if partial is None:
         return Path(config.out)
-    model, tokenizer, about = _prepare(config, card, training.seed)
+    model, tokenizer, made = _prepare(config, card, training.seed)
     dataset = _training_rows(config, card, tokenizer, training.max_length)
     _train(model, tokenizer, dataset, training, partial / "checkpoints", progress)
     state.wait_for_everyone()
     if state.is_main_process:
-        _finish(model, tokenizer, about, config, partial)
+        _finish(model, tokenizer, made, config, partial)
         close_stage("finetune", partial, config.out)
     state.wait_for_everyone()
     return Path(config.out)
@@ -138,7 +139,7 @@ def _with_head_bias(wrapped: PeftModel) -> PeftModel:
     return wrapped
 
 
-def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, dict]:
+def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, ArtefactCard]:
     tokenizer = load_text_tokenizer(config.model_name_or_path)
     model = load_base_model(config.model_name_or_path, config.load_in_4bit)
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
@@ -155,7 +156,8 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, d
     else:
         wrapped = with_lora(model, config, ids if config.train_tokens else [], seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
-    return wrapped, tokenizer, about | {"signal_tokens": tokens, **card}
+    about |= {"signal_tokens": tokens, **card}
+    return wrapped, tokenizer, ArtefactCard.from_build(about, config)
 
 
 def _stage_before(config: FinetuneConfig, card: dict, tokens: list[str], base: str) -> ArtefactCard:
@@ -255,10 +257,9 @@ def _check_nothing_dropped(trainer: Any, n_rows: int) -> None:
         )
 
 
-def _finish(model: Any, tokenizer: Any, about: dict, config: FinetuneConfig, partial: Path) -> None:
+def _finish(model: Any, tokenizer: Any, card: ArtefactCard, config: FinetuneConfig, partial: Path) -> None:
     import shutil
 
-    card = ArtefactCard.from_build(about, config.model_name_or_path, config.load_in_4bit)
     signals = Path(config.dataset_path) / "signal_tokenizer"
     save_artefact(partial, model, tokenizer, signals, card)
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)

@@ -55,6 +55,16 @@ def test_a_changed_signal_tokenizer_is_refused_with_both_values(copy):
     assert folder_hash(copy / "signal_tokenizer") in str(error.value)
 
 
+@pytest.mark.parametrize("change", [{"token_seed": None}, {"token_scale": 2.0}])
+def test_an_artefact_with_other_fields_is_refused_with_their_names(copy, change):
+    path = copy / "artefact.json"
+    card = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({name: value for name, value in card.items() if value is not None}))
+    (name,) = change
+    with pytest.raises(ArtefactError, match=rf"artefact.json: .*\['{name}'\].*biollm finetune"):
+        load_artefact(copy)
+
+
 def test_a_changed_text_tokenizer_is_refused(copy):
     template = copy / "chat_template.jinja"
     template.write_text(template.read_text() + " ")

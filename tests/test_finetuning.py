@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -131,6 +132,20 @@ def test_a_template_that_drops_the_answer_fails_before_training(conversations, m
     config = FinetuneConfig(str(conversations), str(tmp_path / "out"), str(base))
     with pytest.raises(ValueError, match="drops the turns of"):
         finetune(config, FinetuneTraining(max_steps=1), progress=False)
+
+
+def test_conversations_of_a_version_that_said_less_are_refused_before_training(
+    conversations, make_base, tmp_path
+):
+    old = shutil.copytree(conversations, tmp_path / "old")
+    card = json.loads((old / "card.json").read_text())
+    (old / "card.json").write_text(json.dumps({k: v for k, v in card.items() if k != "ratings"}))
+    config = FinetuneConfig(str(old), str(tmp_path / "out"), make_base())
+    with pytest.raises(
+        ValueError, match=rf"{re.escape(str(old))}: its card lacks \['ratings'\].*biollm build"
+    ):
+        finetune(config, FinetuneTraining(max_steps=1), progress=False)
+    assert not (tmp_path / "out.partial" / "checkpoints").exists()
 
 
 def test_a_stage_goes_on_from_the_adapter_and_rows_of_the_one_before(
