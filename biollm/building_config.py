@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from biollm.rating_scales import RATINGS
-from biollm.rating_scales import TASK as AFFECT
+from biollm.rating_scales import AFFECT, RATINGS
 from biollm.teaching import TEACHERS
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
@@ -20,6 +19,7 @@ __all__ = ["RUNNING", "BuildConfig"]
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
 DEFAULT_NUMBER = 2400
+REFUSE = "refuse"
 
 
 @dataclass
@@ -134,6 +134,11 @@ def _no_scale(points: Mapping[str, float], tasks: Mapping[str, float]) -> list[s
     problems = [f"rating_points {wrong}, allowed are whole numbers from 2"] if wrong else []
     if points and AFFECT not in tasks:
         problems.append(f"rating_points is given without the task {AFFECT!r}; add it to tasks")
+    if points and REFUSE in tasks:
+        problems.append(
+            f"rating_points is given with the task {REFUSE!r}, which asks for ratings as they were given, so "
+            "that the scale would tell a refusal; leave one of them out"
+        )
     return problems
 
 

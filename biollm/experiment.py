@@ -18,8 +18,7 @@ from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import source_hash
-from biollm.rating_scales import N_POINTS, RATINGS
-from biollm.rating_scales import TASK as AFFECT
+from biollm.rating_scales import AFFECT, N_POINTS, RATINGS
 from biollm.report_rows import gathered, write_report
 from data_builders.options import as_mapping, as_weights
 from data_builders.splits import Split

@@ -12,8 +12,7 @@ from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.llm_readouts import read_out
 from biollm.provenance import code_hash
-from biollm.rating_scales import N_POINTS
-from biollm.rating_scales import TASK as AFFECT
+from biollm.rating_scales import AFFECT, N_POINTS
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage

@@ -15,6 +15,7 @@ from biollm.encoder_methods import run_encoder
 from biollm.llm_methods import fit_tokenizer, head, tune_and_read
 from biollm.llm_readouts import read_out
 from encoders.inputs import SignalInputs
+from encoders.signal_tokenizer import SignalTokenizer
 
 __all__ = ["GROUPS", "Group"]
 
@@ -33,7 +34,7 @@ def classical(context: Context) -> Iterator[MethodOutput]:
 def encoders(context: Context) -> Iterator[MethodOutput]:
     """Networks with a classification head on their own frames of the signals."""
     common = {
-        **context.config.tokenizer_settings.get("encoder", {}),
+        **(context.config.tokenizer_settings.get("encoder") or {}),
         "reads": "signals",
         "quantizer": None,
         "quantizer_options": {},
@@ -49,7 +50,7 @@ def llm(context: Context) -> Iterator[MethodOutput]:
         return
     started = time.perf_counter()
     tokenizer = fit_tokenizer(context, context.inputs)
-    yield head(context, tokenizer, context.inputs, started)
+    yield from _own_head(context, tokenizer, started)
     yield from tune_and_read(context, context.inputs, tokenizer, context.config.sources, started)
 
 
@@ -97,10 +98,15 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
             f"{context.config.artefact}: was made on the split {artefact.card.split_hash}, not on "
             f"{context.split.hash}. Give the artefact's own split.json with --split."
         )
-    encoder = artefact.signal_tokenizer.encoder_
-    if encoder is not None and set(context.targets) <= set(encoder.config.targets):
-        yield head(context, artefact.signal_tokenizer, context.inputs, started)
+    yield from _own_head(context, artefact.signal_tokenizer, started)
     yield from read_out(context, context.inputs, artefact, started)
+
+
+def _own_head(context: Context, tokenizer: SignalTokenizer, started: float) -> Iterator[MethodOutput]:
+    """What the encoder of the tokens says itself, if there is one that was taught the targets."""
+    encoder = tokenizer.encoder_
+    if encoder is not None and set(context.targets) <= set(encoder.config.targets):
+        yield head(context, tokenizer, context.inputs, started)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import numpy as np
 
 from data_builders.tokenized import TokenizedSegments
 from encoders.bins import QuantileBins
+from encoders.signal_encoder import RATINGS
 from prompts import Task
 from prompts.tasks import AffectTask
 
-__all__ = ["N_POINTS", "RATINGS", "TASK", "RatingScale", "fit_scales", "on_scales", "scales_card"]
+__all__ = ["AFFECT", "N_POINTS", "RATINGS", "RatingScale", "fit_scales", "on_scales", "scales_card"]
 
-TASK = "affect"
-RATINGS = ("valence", "arousal")
+AFFECT = "affect"
+"""The task that asks for ratings."""
 N_POINTS = 9
 
 
@@ -79,12 +80,12 @@ def on_scales(
     """Tasks and weights with one task a rating that has a scale, in place of the one that asks for both."""
     if not scales:
         return dict(tasks), dict(weights)
-    affect = cast(AffectTask, tasks[TASK])
+    affect = cast(AffectTask, tasks[AFFECT])
     rated = {rating: affect.on_scale(rating, scale.edges) for rating, scale in scales.items()}
-    shares = dict.fromkeys(rated, weights[TASK] / len(rated))
+    shares = dict.fromkeys(rated, weights[AFFECT] / len(rated))
     return (
-        {name: task for name, task in tasks.items() if name != TASK} | rated,
-        {name: weight for name, weight in weights.items() if name != TASK} | shares,
+        {name: task for name, task in tasks.items() if name != AFFECT} | rated,
+        {name: weight for name, weight in weights.items() if name != AFFECT} | shares,
     )
 
 
@@ -92,4 +93,4 @@ def scales_card(tasks: Mapping[str, Task], scales: Mapping[str, RatingScale]) ->
     """What a card says of the ratings that are taught; empty where none is on a scale."""
     if not scales:
         return {}
-    return {"task": tasks[TASK].fields(), "scales": {name: asdict(scale) for name, scale in scales.items()}}
+    return {"task": tasks[AFFECT].fields(), "scales": {name: asdict(scale) for name, scale in scales.items()}}

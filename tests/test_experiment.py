@@ -28,6 +28,7 @@ SETTINGS = {
     "build": {"n_conversations": 160},
     "training": {"max_steps": 10},
 }
+NETWORKS = {"CNN", "TCN", "BiLSTM"}
 EVERY_ROW = {
     "majority", "SVM-RBF", "extra trees", "CNN", "TCN", "BiLSTM", "encoder of the tokens",
     "encoder + extra trees",
@@ -64,6 +65,17 @@ def test_what_reads_the_signal_reads_it_and_majority_does_not(evaluation):
     assert found["extra trees"] > 0.9
     assert found["encoder of the tokens"] > 0.9
     assert found["majority"] == 0.5
+
+
+def test_without_an_encoder_of_the_tokens_all_else_runs(store, make_base, tmp_path):
+    settings = SETTINGS | {"tokenizer": {"encoder": None}, "sources": ["bins"], "groups": ["llm", "encoders"]}
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), model_name_or_path=make_base(), **settings)
+    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+    assert {row["method"] for row in report["results"]} == {
+        "LLM on bins",
+        "LLM on bins, generated",
+        *NETWORKS,
+    }
 
 
 def test_finished_jobs_are_not_run_again(store, make_base, tmp_path, monkeypatch):

@@ -101,8 +101,8 @@ def test_the_llm_is_taught_points_of_each_rating_equally_often(evaluation):
         assert count.max() - count.min() <= 1, target
     for row, truth in zip(written, truths, strict=True):
         ((target, point),) = truth.items()
-        *before, asked, answer = [row.get("system", ""), *(turn["value"] for turn in row["conversations"])]
-        assert any(text.endswith("from 1 to 4.") for text in before)
+        system, asked, answer = (turn["value"] for turn in row["conversations"])
+        assert system.endswith("from 1 to 4.")
         assert target in asked
         assert answer == f"I rate {target} at {int(point)}."
 
@@ -293,6 +293,7 @@ def test_ratings_that_a_store_lacks_are_refused(store, tmp_path):
         ({"arousal": 2.5}, "affect=1", "whole numbers from 2"),
         ("joy=9", "affect=1", "unknown"),
         ("valence=9", "emotion=1", "without the task 'affect'"),
+        ("valence=9", "affect=1,refuse=1", "with the task 'refuse'.*leave one of them out"),
     ],
 )
 def test_wrong_scales_are_refused(points, tasks, said):
