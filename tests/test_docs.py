@@ -38,9 +38,16 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The words of each ``biollm`` command of a page."""
-    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
-    split = [shlex.split(line, comments=True) for line in lines]
+    """The words of each ``biollm`` command of a page; a quoted one may go over several lines."""
+    split, held = [], ""
+    for line in "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines():
+        held += f"{line}\n"
+        try:
+            split.append(shlex.split(held, comments=True))
+        except ValueError:  # a quotation is open
+            continue
+        held = ""
+    assert not held, f"{page}: a quotation is not closed: {held}"
     return [words[1:] for words in split if words[:1] == ["biollm"]]
 
 
