@@ -17,6 +17,7 @@ from prompts.tasks import AffectTask
 __all__ = ["RatingQuestion", "fit_sharpness", "rating_questions"]
 
 HIGHEST = 10.0
+"""Sharpness at most, where all that was learned from is read rightly."""
 TINY = 1e-12
 
 

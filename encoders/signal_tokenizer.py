@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data_builders.normalisation import Normaliser
+from data_builders.recording import LABELS
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
 from encoders.feature_ranking import by_information
@@ -44,6 +45,11 @@ class SignalTokenizerConfig:
     n_binned: int = 32  # features that the "bins" source writes out, the most informative ones
     n_described: int = 16  # quantities that the "levels" source writes out at most
     n_levels: int = 32  # quantile bins of each
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.ranked_by or ()) - set(LABELS))
+        if unknown:
+            raise ValueError(f"SignalTokenizerConfig: ranked_by holds {unknown}; allowed are {list(LABELS)}.")
 
 
 class SignalTokenizer:

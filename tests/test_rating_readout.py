@@ -23,6 +23,7 @@ from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
 from encoders.feature_ranking import by_information
 from encoders.inputs import signal_inputs
+from encoders.signal_tokenizer import SignalTokenizerConfig
 from prompts import load_task
 
 TARGETS = ["valence", "arousal"]
@@ -149,6 +150,14 @@ def test_features_are_ranked_by_what_is_taught():
     assert by_information(values, table, ["emotion"], classes)[0] == 0
     assert by_information(values, table, ["valence"], classes)[0] == 1
     assert set(by_information(values, table, TARGETS, classes)[:2]) == {1, 2}
+
+
+def test_labels_that_features_cannot_be_ranked_by_are_refused():
+    with pytest.raises(ValueError, match=r"ranked_by holds \['joy'\]; allowed are \['emotion', 'valence'"):
+        SignalTokenizerConfig(ranked_by=["joy", "valence"])
+    table = pd.DataFrame({"valence": np.arange(9.0), "arousal": [1.0, 2.0, 3.0] + [np.nan] * 6})
+    with pytest.raises(ValueError, match=r"'arousal', which 3 training segments have.*ranked_by"):
+        by_information(np.eye(9), table, TARGETS, ())
 
 
 def test_points_hold_equally_many_ratings_and_stand_for_their_mean():
