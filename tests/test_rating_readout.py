@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 from segment_facts import usable
 
 from biollm.building_config import BuildConfig
+from biollm.context import Context
 from biollm.experiment import EvaluateConfig, evaluate
+from biollm.llm_readouts import _calibrate
 from biollm.rating_readout import RatingQuestion, fit_sharpness, rating_questions
 from biollm.rating_scales import RatingScale, fit_scale, on_scales, scales_card
 from biollm.segment_facts import segment_table, segments_card
@@ -226,6 +229,32 @@ def test_the_sharpness_of_true_answers_is_found():
         points = (rng.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1)
         # the standard error over draws of 4,000 is .03 to .04
         assert fit_sharpness(said, points) == pytest.approx(power, abs=0.12)
+
+
+@pytest.mark.parametrize(("part", "learned"), [("test", {"train", "validation"}), ("validation", {"train"})])
+def test_the_sharpness_is_fitted_on_what_the_llm_has_learned_from_and_its_ratings(
+    rated, monkeypatch, part, learned
+):
+    store, asked, given = SegmentStore(rated), [], []
+    split, inputs = subject_holdout(store.table), signal_inputs(store.segments(), 2.0)
+    config = SimpleNamespace(part=part, n_phrasings=1)
+    context = Context(inputs, split, store, config, 0, Path(), False, ("valence",))
+    names = SimpleNamespace(encode_copies=lambda held, rows, _: [held.table["segment"].iloc[rows].tolist()])
+    artefact = SimpleNamespace(model=None, tokenizer=None, signal_tokenizer=names)
+    question = SimpleNamespace(
+        target="valence",
+        answers=["1", "2"],
+        prompts=lambda texts, _: asked.extend(texts) or texts,
+        calibrate=lambda _, ratings: given.extend(ratings),
+    )
+    monkeypatch.setattr("biollm.readout.label_probabilities", lambda *_: np.ones((len(asked), 2)))
+    monkeypatch.setattr("biollm.llm_readouts.N_CALIBRATING", 10)
+    _calibrate(context, inputs, artefact, [question], "codes")
+    assert 5 <= len(asked) <= 10
+    table = store.table.set_index("segment").loc[asked]
+    assert {split.parts[segment] for segment in asked} == learned
+    assert table["on_grid"].all()
+    assert given == table["valence"].tolist()
 
 
 def test_calibrated_ratings_stay_on_the_scale_and_know_nothing_where_nothing_is_known():
