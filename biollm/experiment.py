@@ -135,6 +135,7 @@ class EvaluateConfig:
             ),
         ]
         problems += self._target_problems()
+        problems = problems or self._build_problems()
         if self.artefact and self.part != "test":
             problems.append(
                 "part must be 'test' with an artefact, which has learned from the validation part"
@@ -147,14 +148,34 @@ class EvaluateConfig:
             return []
         if not self.targets or len(set(self.targets) & set(RATINGS)) < len(self.targets):
             return [f"targets is {self.targets}, allowed are ['emotion'] and one or both of {list(RATINGS)}"]
-        build, problems = as_mapping(self.build), []
-        if AFFECT not in as_weights(build.get("tasks", f"{AFFECT}=1")):
-            problems.append(f"build.tasks lacks {AFFECT!r}, by which ratings are taught; add it")
-        if set(self.targets) - set(as_weights(build.get("rating_points", dict.fromkeys(RATINGS, N_POINTS)))):
+        problems = []
+        if set(self.targets) - set(as_weights(self.build_settings["rating_points"])):
             problems.append(f"build.rating_points lacks one of the targets {self.targets}; add it")
-        if build.get("teacher"):
+        if self.build_settings.get("teacher"):
             problems.append("build.teacher says emotions only; leave it out where ratings are the targets")
         return problems
+
+    def _build_problems(self) -> list[str]:
+        """Values that the jobs would stop at once their signal tokenizer is fitted."""
+        alignment = {k: v for k, v in as_mapping(self.alignment).items() if k != "max_steps"}
+        problems = []
+        for name, settings in (("build", self.build_settings), ("alignment", alignment)):
+            try:
+                BuildConfig(**settings)
+            except ValueError as error:
+                problems.append(f"{name}: {str(error).removesuffix('.')}")
+        return problems
+
+    @property
+    def build_settings(self) -> dict:
+        """Fields of `BuildConfig` by which the LLM is taught what it will be asked for.
+
+        Likelihoods are read on the first answer form alone.
+        """
+        settings: dict = {"answer_forms": 1}
+        if "emotion" not in self.targets:
+            settings |= {"tasks": {AFFECT: 1.0}, "rating_points": dict.fromkeys(self.targets, N_POINTS)}
+        return settings | as_mapping(self.build)
 
     @property
     def languages(self) -> list[str]:

@@ -12,7 +12,6 @@ from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.llm_readouts import read_out
 from biollm.provenance import code_hash
-from biollm.rating_scales import AFFECT, N_POINTS
 from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
@@ -20,9 +19,6 @@ from encoders.inputs import SignalInputs
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["fit_tokenizer", "head", "tune_and_read"]
-
-BUILD: dict[str, Any] = {"answer_forms": 1}
-"""Fields of `BuildConfig` that are otherwise here: likelihoods are read on the first answer form alone."""
 
 
 def fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> SignalTokenizer:
@@ -94,7 +90,7 @@ def tune_and_read(
     from biollm.artefact import load_artefact
 
     config, place = context.config, context.workplace
-    build, training = {**_asking(context), **as_mapping(config.build)}, as_mapping(config.training)
+    build, training = config.build_settings, as_mapping(config.training)
     aligned = None
     if config.alignment:
         settings = as_mapping(config.alignment)
@@ -102,13 +98,6 @@ def tune_and_read(
         aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, before, None)
     artefact = _tuned(context, inputs, tokenizer, sources, place, build, training, aligned)
     yield from read_out(context, inputs, load_artefact(artefact), started)
-
-
-def _asking(context: Context) -> dict[str, Any]:
-    """Fields of `BuildConfig` by which the LLM is taught what it will be asked for."""
-    if "emotion" in context.targets:
-        return BUILD
-    return {**BUILD, "tasks": {AFFECT: 1.0}, "rating_points": dict.fromkeys(context.targets, N_POINTS)}
 
 
 def _tuned(
