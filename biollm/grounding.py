@@ -14,6 +14,7 @@ from biollm.artefact import load_artefact, read_card
 from biollm.grounded_claims import Asked, answer_table, claim_table
 from biollm.grounded_questions import Asker, TokenRanges, chosen_rows
 from biollm.grounding_report import grounding_report, write_grounding
+from biollm.provenance import source_hash
 from biollm.readout import chat_prompts, generate
 from biollm.tokenizing import store_quantities
 from data_builders.leaks import check_leaks
@@ -82,6 +83,7 @@ def ground(config: GroundConfig, progress: bool = True) -> Path:
         "artefact": read_stamp(config.artefact, "finetune")["key"],
         "store": store.key,
         "split": split.hash,
+        "source": source_hash([config.language]),
     }
 
     def work(partial: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -21,10 +22,11 @@ from biollm.grounding_report import grounding_report, render_grounding
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.recording import Signal, save_recording
 from data_builders.splits import Split
+from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.signal_tokenizer import SignalTokenizer
 from encoders.trainer import TrainEncoderConfig, train_encoder
-from prompts import Facts, load_task
+from prompts import Facts, language_folder, load_task
 
 SOURCE = "bins+levels"
 N_SEGMENTS = 12
@@ -257,6 +259,18 @@ def test_the_command_writes_report_page_figure_and_all_answers(artefact, made, t
     before = (out / "stage.json").stat().st_mtime_ns
     ground(config, progress=False)
     assert (out / "stage.json").stat().st_mtime_ns == before
+
+
+def test_questions_in_other_wordings_are_asked_anew(artefact, made, tmp_path):
+    language = shutil.copytree(language_folder("en"), tmp_path / "mine")
+    config = GroundConfig(
+        str(artefact), str(made.store), str(made.split), str(tmp_path / "out"), language=str(language),
+        n_segments=1, phrasings=1, max_new_tokens=4,
+    )  # fmt: skip
+    first = read_stamp(ground(config, progress=False), "ground")["key"]
+    with (language / "describe.yaml").open("a") as file:
+        file.write("# another\n")
+    assert read_stamp(ground(config, progress=False), "ground")["key"] != first
 
 
 def test_another_split_or_source_is_one_message_and_status_2(artefact, made, tmp_path, capsys):
