@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from biollm.rating_scales import AFFECT, RATINGS
+from biollm.rating_scales import AFFECT
 from biollm.teaching import TEACHERS
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
@@ -13,6 +13,7 @@ from data_builders.options import as_mapping, as_weights
 from data_builders.sharegpt import Roles
 from encoders.signal_tokenizer import SIGNAL_MODES
 from prompts import TASKS
+from prompts.words import RATINGS
 
 __all__ = ["RUNNING", "BuildConfig"]
 

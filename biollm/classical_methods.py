@@ -10,6 +10,7 @@ from biollm.baselines import BASELINES, predict_baseline, why_not_applicable
 from biollm.context import Context, MethodOutput
 from encoders.signal_encoder import labelled_rows
 from encoders.streams import StreamSpec
+from prompts.words import RATINGS
 
 __all__ = ["COSTS", "SEEDED", "run_baseline", "why_no_baseline"]
 
@@ -29,7 +30,6 @@ SEEDED = ("random forest", "extra trees")
 TWINS = {"logistic regression": "ridge", "tangent space": "tangent space, ridge"}
 """Row of a classifier -> the regression that answers for ratings in its row, where both are asked for."""
 
-RATINGS = ("valence", "arousal")
 RANKING = (("emotion",), RATINGS, ("transition",))
 """Targets that rank a table, so that all rows answer for them: the first of these that are asked for."""
 

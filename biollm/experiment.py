@@ -18,7 +18,7 @@ from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import source_hash
-from biollm.rating_scales import AFFECT, N_POINTS, RATINGS
+from biollm.rating_scales import AFFECT, N_POINTS
 from biollm.report_rows import gathered, write_report
 from data_builders.options import as_mapping, as_weights
 from data_builders.splits import Split
@@ -28,6 +28,7 @@ from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.signal_text import single_sources
 from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer, SignalTokenizerConfig
+from prompts.words import RATINGS
 
 __all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
 

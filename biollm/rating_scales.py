@@ -10,11 +10,10 @@ import numpy as np
 
 from data_builders.tokenized import TokenizedSegments
 from encoders.bins import QuantileBins
-from encoders.signal_encoder import RATINGS
 from prompts import Task
 from prompts.tasks import AffectTask
 
-__all__ = ["AFFECT", "N_POINTS", "RATINGS", "RatingScale", "fit_scales", "on_scales", "scales_card"]
+__all__ = ["AFFECT", "N_POINTS", "RatingScale", "fit_scales", "on_scales", "scales_card"]
 
 AFFECT = "affect"
 """The task that asks for ratings."""

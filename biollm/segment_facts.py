@@ -18,9 +18,9 @@ from data_builders.tokenized import IDS, SegmentsCard, segment_schema
 from encoders.evidence import evidence
 from encoders.inputs import SignalInputs
 from encoders.quantities import Described, parts_of_column, quantity_values
-from encoders.signal_encoder import RATINGS
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts.facts import Fault
+from prompts.words import RATINGS
 
 if TYPE_CHECKING:
     import pyarrow

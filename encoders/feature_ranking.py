@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from encoders.signal_encoder import RATINGS
+from prompts.words import RATINGS
 
 __all__ = ["by_information"]
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from data_builders.places import write_whole
-from encoders.signal_encoder import RATINGS, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
+from prompts.words import RATINGS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prompts.words import RATINGS
+
 __all__ = ["render_report", "score_answers"]
 
-RATINGS = ("valence", "arousal")
 Answers = Mapping[str, np.ndarray]
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from data_builders.normalisation import Normaliser
 from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
 from encoders.targets import target_sizes
+from prompts.words import RATINGS
 
 __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
 
-RATINGS = ("valence", "arousal")
 READS = ("signals", "features", "both")
 
 

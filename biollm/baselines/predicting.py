@@ -15,10 +15,10 @@ from biollm.baselines.models import BASELINES, Baseline
 from data_builders.normalisation import Normaliser
 from encoders.inputs import SignalInputs
 from encoders.streams import StreamSpec
+from prompts.words import RATINGS
 
 __all__ = ["Prediction", "predict_baseline", "why_not_applicable"]
 
-RATINGS = ("valence", "arousal")
 INNER_FOLDS = 3
 
 

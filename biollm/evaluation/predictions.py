@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from prompts.words import RATINGS
+
 __all__ = [
     "RATINGS",
     "TRUTHS",
@@ -29,7 +31,6 @@ __all__ = [
     "classes_of",
 ]
 
-RATINGS = ("valence", "arousal")
 NUMBERS = (*RATINGS, "transition")
 TRUTHS = ("truth", *(f"{name}_truth" for name in NUMBERS))
 COLUMNS = ("segment", "subject", "fold", "seed")
