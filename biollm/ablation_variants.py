@@ -76,6 +76,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "soft labels of extra trees": Variant("teaching", {"build": {"teacher": "extra trees"}}),
     "soft labels of logistic regression": Variant("teaching", {"build": {"teacher": "logistic regression"}}),
+    "auxiliary head": Variant("teaching", {"finetune": {"auxiliary_head": 1.0}}),
     "label smoothing": Variant("teaching", {"training": {"label_smoothing_factor": 0.1}}),
     "classes as they come": Variant("teaching", {"build": {"balanced": False}}),
     "all answer forms": Variant("teaching", {"build": {"answer_forms": None}}),
