@@ -52,12 +52,22 @@ class ArtefactCard:
     split_hash: str
     split_protocol: str
     store: dict
+    tasks: list[str]  # that it was taught, of all stages
     ratings: dict  # task and scales of those that it was taught
     versions: dict
 
     @classmethod
-    def from_build(cls, about: dict, config: FinetuneConfig) -> ArtefactCard:
+    def from_build(
+        cls, about: dict, config: FinetuneConfig, before: ArtefactCard | None = None
+    ) -> ArtefactCard:
         """From the card of the conversations that it is trained on; hashes come when it is saved.
+
+        Parameters
+        ----------
+        about : dict
+        config : FinetuneConfig
+        before : ArtefactCard, optional
+            Of the stage that this one goes on from.
 
         Raises
         ------
@@ -66,20 +76,36 @@ class ArtefactCard:
         """
         names = ("base_fingerprint", "task", "classes", "label_words", "sources", "signal_tokens",
                  "token_init", "token_seed", "split_hash", "split_protocol", "store", "ratings")  # fmt: skip
-        missing = [name for name in names if name not in about]
+        missing = [name for name in (*names, "tasks") if name not in about]
         if missing:
             raise ValueError(
                 f"{config.dataset_path}: its card lacks {missing}; it was built by another version of "
                 "biollm. Build the conversations again with 'biollm build'."
             )
+        tasks = list(dict.fromkeys([*(before.tasks if before else ()), *about["tasks"]]))
         return cls(config.model_name_or_path, config.load_in_4bit, text_tokenizer_hash="",
-                   signal_tokenizer_hash="", versions={name: version(name) for name in LIBRARIES},
+                   signal_tokenizer_hash="", tasks=tasks,
+                   versions={name: version(name) for name in LIBRARIES},
                    **{name: about[name] for name in names})  # fmt: skip
 
     @property
     def written_classes(self) -> list[str]:
         """The classes as they are written in prompts and answers, in their order."""
         return [self.label_words.get(name, name) for name in self.classes]
+
+    def check_taught(self, task: str, who: str) -> None:
+        """Refuse to ask for what was not taught.
+
+        Raises
+        ------
+        ArtefactError
+            With the tasks that were.
+        """
+        if task not in self.tasks:
+            raise ArtefactError(
+                f"the artefact was taught {self.tasks}; {who} asks for {task!r}. Name it in --tasks of "
+                "'biollm build' and fine-tune on those conversations."
+            )
 
 
 @dataclass
@@ -193,13 +219,15 @@ def _tokenizer_hash(tokenizer: Any) -> str:
     return content_hash({"backend": backend, "template": tokenizer.chat_template})
 
 
-def _abilities(card: ArtefactCard) -> str:
-    rated = " and ".join(card.ratings.get("scales", {}))
-    return f"rates {rated} on a scale of points" if rated else f"names one of:\n{', '.join(card.classes)}"
+def _taught(card: ArtefactCard) -> str:
+    """The tasks, with what their answers name."""
+    named = {"emotion": ", ".join(card.classes), "affect": " and ".join(card.ratings.get("scales", {}))}
+    return "; ".join(f"{task} ({named[task]})" if named.get(task) else task for task in card.tasks)
 
 
 def _model_card(card: ArtefactCard) -> str:
     store = card.store
+    asking = "Ask it: `biollm chat --artefact DIR --recording FILE`.\n\n" if "emotion" in card.tasks else ""
     return f"""---
 library_name: peft
 base_model: {card.model_name_or_path}
@@ -208,14 +236,13 @@ tags: [biosignals, biollm]
 # A biollm artefact
 
 LoRA adapter that reads {", ".join(store["modalities"])} of the data set `{store["dataset"]}` as signal
-tokens ({", ".join(card.sources)}) and {_abilities(card)}.
+tokens ({", ".join(card.sources)}).
 
+- Taught: {_taught(card)}.
 - Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
 - Split: {card.split_protocol}, hash `{card.split_hash}`; its test part was not seen.
 - Base: `{card.model_name_or_path}`{", nf4" if card.load_in_4bit else ""}, fingerprint
   `{card.base_fingerprint}`.
 
-Ask it: `biollm chat --artefact DIR --recording FILE`.
-
-Not a medical device: it knows the people, sensors and situations of its training data, and no others.
+{asking}Not a medical device: it knows the people, sensors and situations of its training data, and no others.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from biollm.artefact import Artefact, load_artefact
+from biollm.artefact import Artefact, load_artefact, read_card
 from biollm.readout import generate, label_probabilities
 from data_builders.preparing import read_for_chat
 from data_builders.recording import Recording
@@ -140,6 +140,7 @@ def chat(config: ChatConfig) -> None:
         n for p in path.parent.iterdir() for n in (p.name, p.stem)
     }:
         raise FileNotFoundError(f"{path}: there is no such recording.")
+    read_card(config.artefact)[0].check_taught("emotion", "chat")
     artefact = load_artefact(config.artefact, config.model_name_or_path)
     recording, segments = read_for_chat(artefact.card.store, config.recording, config.root)
     session = RecordingChat(artefact, recording, segments, config.n_phrasings)

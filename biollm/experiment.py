@@ -154,6 +154,12 @@ class EvaluateConfig:
             problems.append(f"build.rating_points lacks one of the targets {self.targets}; add it")
         if self.build_settings.get("teacher"):
             problems.append("build.teacher says emotions only; leave it out where ratings are the targets")
+        taught = as_mapping(as_mapping(self.tokenizer).get("encoder")).get("targets", self.targets)
+        if list(taught) != list(self.targets):
+            problems.append(
+                f"tokenizer.encoder.targets is {taught}, but the encoder is taught {self.targets}, the "
+                "targets; leave it out"
+            )
         return problems
 
     def _build_problems(self) -> list[str]:
@@ -227,6 +233,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
 def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
     """Encoders and controls beside an artefact have its settings, whatever else was asked for."""
     card, tokenizer = read_card(str(config.artefact))
+    card.check_taught("emotion" if config.targets == ["emotion"] else AFFECT, "evaluate")
     return replace(
         config,
         tokenizer={key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS},

@@ -175,7 +175,7 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, A
         wrapped = with_lora(model, config, ids if config.train_tokens else [], seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
     about |= {"signal_tokens": tokens, **card}
-    return wrapped, tokenizer, ArtefactCard.from_build(about, config)
+    return wrapped, tokenizer, ArtefactCard.from_build(about, config, start)
 
 
 def _stage_before(config: FinetuneConfig, card: dict, tokens: list[str], base: str) -> ArtefactCard:

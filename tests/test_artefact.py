@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from biollm.artefact import ArtefactError, load_artefact
+from biollm.artefact import ArtefactCard, ArtefactError, load_artefact, read_card
+from biollm.finetune_config import FinetuneConfig
 from biollm.readout import label_probabilities
 from data_builders.stage import folder_hash
 from data_builders.store import SegmentStore
@@ -75,3 +77,12 @@ def test_a_changed_text_tokenizer_is_refused(copy):
 def test_a_folder_without_artefact_says_what_makes_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="biollm finetune"):
         load_artefact(tmp_path)
+
+
+def test_it_says_what_all_stages_have_taught(artefact_folder):
+    card, _ = read_card(artefact_folder)
+    before = replace(card, tasks=["describe", "quality"])
+    about = asdict(card) | {"tasks": {"emotion": 1.0, "quality": 0.5}}
+    after = ArtefactCard.from_build(about, FinetuneConfig(), before)
+    assert after.tasks == ["describe", "quality", "emotion"]
+    assert "Taught: emotion (" in (artefact_folder / "README.md").read_text()

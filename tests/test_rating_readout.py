@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 from segment_facts import usable
 
+from biollm.artefact import ArtefactError
 from biollm.building_config import BuildConfig
+from biollm.chat import ChatConfig, chat
 from biollm.context import Context
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.llm_readouts import _calibrate
@@ -134,11 +136,21 @@ def test_an_artefact_that_was_taught_ratings_is_evaluated_on_them(rated, make_ba
     )  # fmt: skip
     build(config, progress=False)
     finetune(FinetuneConfig(str(written), str(tuned), base), FinetuneTraining(max_steps=2), progress=False)
-    assert "rates valence and arousal" in (tuned / "README.md").read_text()
+    card = (tuned / "README.md").read_text()
+    assert "Taught: affect (valence and arousal)." in card
+    assert "biollm chat" not in card
     config = EvaluateConfig(
         str(rated), str(tmp_path / "out"), split=str(signals / "split.json"), artefact=str(tuned),
         groups=["llm"], targets=TARGETS, readouts=[],
     )  # fmt: skip
+    recording = tmp_path / "S1.npz"
+    recording.touch()
+    for ask in (
+        lambda: chat(ChatConfig(str(tuned), str(recording))),
+        lambda: evaluate(replace(config, targets=["emotion"]), progress=False),
+    ):
+        with pytest.raises(ArtefactError, match=r"taught \['affect'\]; .* asks for 'emotion'.*--tasks"):
+            ask()
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
     rows = {row["method"] for row in report["results"]}
     assert rows == {"encoder of the tokens", "LLM on codes", "LLM on bins", "LLM on codes and bins"}
@@ -312,6 +324,10 @@ def test_one_task_a_rating_stands_in_for_both():
         ({"build": {"rating_points": {"valence": 9}}}, "rating_points lacks"),
         ({"build": {"teacher": "extra trees"}}, "emotions only"),
         ({"tokenizer": {"ranked_by": ["emotion"]}}, "ranked_by"),
+        (
+            {"tokenizer": {"encoder": {"targets": ["valence"]}}},
+            r"encoder.targets is \['valence'\].*leave it out",
+        ),
     ],
 )
 def test_wrong_choices_are_refused(change, said):
