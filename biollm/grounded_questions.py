@@ -66,10 +66,10 @@ class TokenRanges:
         ]
 
     def _bins(self, features: pd.DataFrame) -> dict[str, np.ndarray]:
-        names = self.tokenizer.level_features_
+        names = self.tokenizer.levels_.keys
         if not names or self.tokenizer.signal_mode == "digits":
             return {}
-        found = self.tokenizer.levels_.transform(quantity_values(features, described(names)))
+        found = self.tokenizer.levels_.quantiles.transform(quantity_values(features, described(names)))
         return dict(zip(names, found.T, strict=True))
 
 
@@ -207,7 +207,7 @@ class Asker:
         """The inputs with each described feature drawn from the training windows on its own."""
         rng = np.random.default_rng(self.seed)
         train = self.inputs.features[self.train]
-        keys = self.tokenizer.level_features_
+        keys = self.tokenizer.levels_.keys
         drawn = {key: rng.choice(train[key].to_numpy(), len(inputs)) for key in keys}
         return replace(inputs, features=inputs.features.assign(**drawn))
 

@@ -47,7 +47,7 @@ def store_quantities(
     tokenizer : SignalTokenizer
     """
     found = described(list(inputs.features.columns), store.specs, store.about["window"])
-    found = [quantity for quantity in found if quantity.key in tokenizer.level_features_]
+    found = [quantity for quantity in found if quantity.key in tokenizer.levels_.keys]
     return with_training_ranges(found, quantity_values(inputs.features[train], found))
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from encoders.bins import QuantileBins
 from encoders.vocabulary import bracket
 
-__all__ = ["digits", "positions", "single_sources", "spell", "write"]
+__all__ = ["digits", "single_sources", "spell", "write"]
 
 Groups = Mapping[str, Sequence[str]]
 
@@ -17,17 +16,6 @@ Groups = Mapping[str, Sequence[str]]
 def single_sources(sources: Sequence[str]) -> list[str]:
     """``["codes", "codes+bins"]`` -> ``["codes", "bins"]``."""
     return list(dict.fromkeys(part for source in sources for part in source.split("+")))
-
-
-def positions(bins: QuantileBins, values: np.ndarray) -> np.ndarray:
-    """Bins of several columns as positions in one list of all their tokens; -1 for NaN.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_segments, n_columns)
-    """
-    found = bins.transform(values)
-    return np.where(found < 0, -1, found + np.cumsum(bins.n_bins_) - bins.n_bins_)
 
 
 def write(groups: Groups, found: Mapping[str, np.ndarray], spelling: Mapping[str, str]) -> list[str]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from encoders.bins import QuantileBins
-from encoders.quantities import described
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.streams import StreamSpec
+from encoders.token_sources import Levels, NormalisedFeatures
 
 if TYPE_CHECKING:
     from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
@@ -30,7 +30,7 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     arrays: Arrays = {}
-    normalisers = {"": tokenizer.feature_normaliser_}
+    normalisers = {"": tokenizer.features_.normaliser}
     encoder = tokenizer.encoder_
     if encoder is not None:
         arrays = {f"network.{k}": v.cpu().numpy() for k, v in encoder.network_.state_dict().items()}
@@ -45,13 +45,11 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
         "classes": tokenizer.classes,
         "seed": tokenizer.seed,
         "streams": [asdict(stream) for stream in tokenizer.stream_specs_],
-        "features": tokenizer.feature_names_,
-        "bin_features": tokenizer.bin_features_,
-        "edges": [edges.tolist() for edges in tokenizer.bins_.edges_],
-        "level_features": tokenizer.level_features_,
-        "level_edges": [edges.tolist() for edges in tokenizer.levels_.edges_]
-        if tokenizer.level_features_
-        else [],
+        "features": tokenizer.features_.names,
+        "bin_features": tokenizer.bins_.columns,
+        "edges": _edges(tokenizer.bins_.quantiles),
+        "level_features": tokenizer.levels_.keys,
+        "level_edges": _edges(tokenizer.levels_.quantiles) if tokenizer.levels_.keys else [],
         "ratings": encoder.ratings_ if encoder is not None else {},
     }
     (folder / CONFIG).write_text(json.dumps(about, indent=1))
@@ -96,16 +94,17 @@ def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -
     if tokenizer.encoder_ is not None:
         _restore_encoder(tokenizer.encoder_, tokenizer.stream_specs_, arrays)
         tokenizer.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
-    tokenizer.feature_normaliser_ = _normaliser(tokenizer.config.normalisation, arrays, "")
-    tokenizer.feature_names_ = about["features"]
-    tokenizer.bin_features_, tokenizer.level_features_ = about["bin_features"], about["level_features"]
-    gone = sorted(set(tokenizer.level_features_) - {row.key for row in described(tokenizer.level_features_)})
-    if gone:
-        raise ValueError(
-            f"the signal tokenizer writes the levels of {gone}, which are no longer described; fit it again."
-        )
-    tokenizer.bins_ = _bins(tokenizer.config.n_bins, about["edges"])
-    tokenizer.levels_ = _bins(tokenizer.config.n_levels, about["level_edges"])
+    tokenizer.features_ = NormalisedFeatures(tokenizer.config.normalisation)
+    tokenizer.features_.names = about["features"]
+    tokenizer.features_.normaliser = _normaliser(tokenizer.config.normalisation, arrays, "")
+    columns, edges = about["bin_features"], about["edges"]
+    tokenizer.bins_ = tokenizer.new_bins(columns, _bins(tokenizer.config.n_bins, edges))
+    keys, edges = about["level_features"], about["level_edges"]
+    tokenizer.levels_ = Levels(keys, _bins(tokenizer.config.n_levels, edges))
+
+
+def _edges(quantiles: QuantileBins) -> list[list[float]]:
+    return [edges.tolist() for edges in quantiles.edges_]
 
 
 def _bins(n_bins: int, edges: list[list[float]]) -> QuantileBins:

@@ -333,11 +333,13 @@ def test_digits_of_bins_are_the_normalised_values_of_the_most_telling_features(i
     noise = {name: rng.normal(size=len(inputs)) for name in inputs.features}
     told = features_with(inputs, **noise | {"gsr_level": tense + 0.01 * rng.normal(size=len(inputs))})
     tokenizer = fit(told, kind=None, n_binned=3).in_mode("digits")
-    names = [tokenizer.feature_names_[k] for k in tokenizer.bin_features_]
+    names = tokenizer.bins_.feature_names
     assert len(names) == 3
     assert "gsr_level" in names
     numbers = [[float(word) for word in text.split()] for text in tokenizer.encode(told, "bins")]
-    np.testing.assert_allclose(numbers, tokenizer.features(told)[:, tokenizer.bin_features_], atol=0.00501)
+    np.testing.assert_allclose(
+        numbers, tokenizer.features_.transform(told)[:, tokenizer.bins_.columns], atol=0.00501
+    )
 
 
 def test_bins_hold_equally_many_training_values(inputs, fitted):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 
 import numpy as np
 import pytest
 import torch
 
 from data_builders.store import SegmentStore
+from encoders.bins import QuantileBins
 from encoders.inputs import signal_inputs
 from encoders.quantities import described
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
+from encoders.token_sources import Levels
 
 TOKEN = re.compile(r"<\|/?[a-z0-9_]+\|>")
 ENCODER = {"dim": 8, "quantizer_options": {"codebook_size": 8, "codebook_dim": 4}, "training": {"epochs": 1}}
@@ -53,7 +56,7 @@ def test_words_and_digits_need_no_vocabulary(fitted, mode):
 def test_words_say_what_the_tokens_say(fitted, inputs):
     words = [f" w{k}" for k in range(99)]
     spelled = fitted.in_mode("words", ["codes", "bins"], words)
-    symbols = [t for source in ("codes", "bins") for g in fitted._groups(source).values() for t in g]
+    symbols = [t for source in ("codes", "bins") for g in fitted._source(source).groups().values() for t in g]
     back = dict(zip(words, symbols, strict=False))
     for source in ("codes", "bins"):
         for text, plain in zip(spelled.encode(inputs, source), fitted.encode(inputs, source), strict=True):
@@ -81,9 +84,9 @@ def test_digits_of_codes_are_what_the_heads_read(fitted, inputs):
 
 def test_levels_say_what_was_measured_and_not_what_was_normalised(fitted, inputs):
     """A level's bin holds the value; all copies are alike; the same value gets one token whoever it is of."""
-    assert "gsr_level" in fitted.level_features_
-    column = fitted.level_features_.index("gsr_level")
-    edges = np.r_[-np.inf, fitted.levels_.edges_[column], np.inf]
+    assert "gsr_level" in fitted.levels_.keys
+    column = fitted.levels_.keys.index("gsr_level")
+    edges = np.r_[-np.inf, fitted.levels_.quantiles.edges_[column], np.inf]
     rows = np.arange(len(inputs))
     plain, again = fitted.encode_copies(inputs, rows, "levels", copies=1)
     assert plain == again
@@ -109,8 +112,8 @@ def test_copies_are_thinned_by_the_dropout_and_plain_texts_are_not(fitted, input
 
 def test_bins_are_of_the_most_informative_features(fitted):
     names = {token[2:-5] for token in fitted.tokens("bins")[2:]}
-    assert names == {fitted.feature_names_[column] for column in fitted.bin_features_}
-    assert len(fitted.bin_features_) == 5
+    assert names == set(fitted.bins_.feature_names)
+    assert len(fitted.bins_.columns) == 5
 
 
 def test_evidence_of_codes_is_what_the_head_adds_up(fitted):
@@ -137,7 +140,16 @@ def test_rows_of_codes_with_like_evidence_are_alike(fitted):
 
 def test_levels_of_quantities_that_are_no_longer_described_are_refused(fitted, tmp_path, monkeypatch):
     fitted.save_pretrained(tmp_path)
-    fewer = [row for row in described(fitted.level_features_) if row.key != "gsr_level"]
-    monkeypatch.setattr("encoders.tokenizer_folder.described", lambda _: fewer)
+    fewer = [row for row in described(fitted.levels_.keys) if row.key != "gsr_level"]
+    monkeypatch.setattr("encoders.token_sources.described", lambda _: fewer)
     with pytest.raises(ValueError, match=r"levels of \['gsr_level'\], which are no longer described"):
         SignalTokenizer.from_pretrained(tmp_path)
+
+
+def test_levels_where_nothing_is_described_are_refused(fitted, inputs):
+    bare = copy(fitted)
+    bare.levels_ = Levels([], QuantileBins(4)).fit(inputs, np.arange(len(inputs)))
+    with pytest.raises(ValueError, match="no levels to write"):
+        bare.encode(inputs, "levels")
+    with pytest.raises(ValueError, match="no levels to write"):
+        bare.require(["codes", "bins+levels"])

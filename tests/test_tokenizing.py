@@ -156,7 +156,7 @@ def test_ranges_come_from_training_subjects_only(opened, inputs, split, tokenize
     )
     found = store_quantities(inputs, opened, train, tokenizer)
     assert store_quantities(moved, opened, train, tokenizer) == found
-    assert [quantity.key for quantity in found] == tokenizer.level_features_
+    assert [quantity.key for quantity in found] == tokenizer.levels_.keys
     (level,) = (quantity for quantity in found if quantity.key == "gsr_level")
     low, high = np.percentile(inputs.features["gsr_level"][train], (10, 90))
     assert (level.low, level.high) == (round(low, level.digits), round(high, level.digits))
