@@ -16,7 +16,6 @@ from biollm.building_config import RUNNING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.rating_scales import fit_scales, on_scales, scales_card
 from biollm.segment_facts import SIGNALS
-from biollm.teaching import soft_labels
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
@@ -29,7 +28,6 @@ from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
-from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
@@ -76,16 +74,8 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
                 jobs=config.jobs, engine=config.engine, address=config.ray_address,
             )  # fmt: skip
             segments = TokenizedSegments(place)
-            answer_labels = None
-            if config.teacher:
-                settings = written.config
-                signals = store_inputs(
-                    store, settings.frame_seconds, *config.where, features=settings.features
-                )
-                train = replace(signals, streams={})[split.mask(store.table, "train")]
-                answer_labels = _soft_labels(train, written, config)
             about = store.card()
-            card = _write(here, place, segments, written, split, about, config, tasks, answer_labels)
+            card = _write(here, place, segments, written, split, about, config, tasks)
             tokens = written.vocabulary(config.sources)[0]
             lengths = write_data_card(here, card, segments, tokens, config.max_length, config.where)
             if progress:
@@ -142,8 +132,7 @@ def write_conversations(
         store.segments(fitted) if (SIGNALS | {"quantities"}) & needs else None,
     )
     segments = TokenizedSegments(table, about)
-    answer_labels = _soft_labels(signals[parts == "train"], written, config)
-    _write(folder, segments, segments, written, split, store.card(), config, tasks, answer_labels)
+    _write(folder, segments, segments, written, split, store.card(), config, tasks)
 
 
 def _write(
@@ -155,7 +144,6 @@ def _write(
     store: dict,
     config: BuildConfig,
     tasks: dict[str, Task],
-    answer_labels: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, Any]:
     """Write shards, tokenizer and card, which is returned."""
     weights = as_weights(config.tasks)
@@ -168,7 +156,7 @@ def _write(
     )  # fmt: skip
     shards = plan_shards(
         folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
-        config.roles, answer_labels, _label_words(config, tokenizer.classes),
+        config.roles, _label_words(config, tokenizer.classes),
     )  # fmt: skip
     for _ in write_shards(shards, *(config.where if isinstance(where, Path) else (1,))):
         pass
@@ -213,16 +201,6 @@ def _label_words(config: BuildConfig, classes: Sequence[str]) -> dict[str, str]:
             f"label_words is {words}; allowed are words for the classes {list(classes)}, each different."
         )
     return words
-
-
-def _soft_labels(
-    train: SignalInputs, tokenizer: SignalTokenizer, config: BuildConfig
-) -> dict[str, list[float]] | None:
-    """What the teacher says of the training subjects; None without a teacher."""
-    if config.teacher is None:
-        return None
-    how = tokenizer.config.normalisation
-    return soft_labels(train, tokenizer.classes, config.teacher, how, config.teacher_share, config.seed)
 
 
 def _tasks(config: BuildConfig) -> dict[str, Task]:

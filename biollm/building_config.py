@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from biollm.rating_scales import AFFECT
-from biollm.teaching import TEACHERS
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
 from data_builders.options import as_mapping, as_weights
@@ -64,15 +63,6 @@ class BuildConfig:
     )
     copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
     balanced: bool = field(default=True, metadata={"help": "equally many conversations of each class"})
-    teacher: str | None = field(
-        default=None,
-        metadata={
-            "help": f"draw the emotions of answers from this baseline's probabilities: {list(TEACHERS)}"
-        },
-    )
-    teacher_share: float = field(
-        default=0.5, metadata={"help": "of the teacher's probabilities; the rest is the label"}
-    )
     label_words: dict | str | None = field(
         default=None,
         metadata={"help": "class -> word that is written for it, where the LLM's vocabulary lacks the class"},
@@ -99,14 +89,11 @@ class BuildConfig:
             *_unknown("engine", [self.engine], ENGINES),
             *_unknown("tasks", self.tasks, TASKS),
             *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
-            *_unknown("teacher", [self.teacher] if self.teacher else [], TEACHERS),
             *_unknown("file_format", [self.file_format], FORMATS),
             *_not_positive(self.tasks),
             *_unknown("rating_points", self.rating_points, RATINGS),
             *_no_scale(self.rating_points, self.tasks),
         ]
-        if not 0 <= self.teacher_share <= 1:
-            problems.append(f"teacher_share is {self.teacher_share}, allowed is 0 to 1")
         if not self.tasks:
             problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
         if self.n_conversations is not None and self.conversations_per_segment is not None:

@@ -152,8 +152,6 @@ class EvaluateConfig:
         problems = []
         if set(self.targets) - set(as_weights(self.build_settings["rating_points"])):
             problems.append(f"build.rating_points lacks one of the targets {self.targets}; add it")
-        if self.build_settings.get("teacher"):
-            problems.append("build.teacher says emotions only; leave it out where ratings are the targets")
         taught = as_mapping(as_mapping(self.tokenizer).get("encoder")).get("targets", self.targets)
         if list(taught) != list(self.targets):
             problems.append(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LabelQuestion", "most_frequent"]
+__all__ = ["LabelQuestion"]
 
 
 class LabelQuestion:
@@ -30,16 +30,10 @@ class LabelQuestion:
     def read(self, probabilities: np.ndarray) -> np.ndarray:
         return probabilities
 
-    def vote(self, drawn: Sequence[Sequence[str]]) -> list[str | None]:
-        named = [[self._class(answer) for answer in answers] for answers in drawn]
-        return [most_frequent(column) for column in zip(*named, strict=True)]
+    def named(self, answers: Sequence[str]) -> list[str | None]:
+        """The class that each answer names; None where it names none."""
+        return [self._class(answer) for answer in answers]
 
     def _class(self, answer: str) -> str | None:
         word = self.artefact.task.label(answer, self.words)
         return None if word is None else self.classes[self.words.index(word)]
-
-
-def most_frequent(answers: Sequence[str | None]) -> str | None:
-    """The label that most answers name, the first of equals; None where none names any."""
-    named = [answer for answer in answers if answer is not None]
-    return max(named, key=named.count) if named else None

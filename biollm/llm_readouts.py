@@ -17,10 +17,9 @@ from encoders.signal_encoder import labelled_rows
 
 __all__ = ["READOUTS", "read_out"]
 
-READOUTS = ("generated", "one phrasing", "prior corrected", "self-consistency")
+READOUTS = ("generated", "one phrasing")
 """Ways to read an answer beside the mean likelihood over phrasings."""
 
-SAMPLES, TEMPERATURE = 5, 0.7
 N_CALIBRATING = 256
 """Segments, at most, by which the sharpness of ratings is fitted."""
 SPARE = 8
@@ -42,8 +41,11 @@ def read_out(context: Context, inputs: SignalInputs, artefact: Any, started: flo
             yield MethodOutput(
                 f"LLM on {source}{readout}", "llm", seconds, probabilities, note=note, values=found
             )
-        if number == 0:
-            yield from _written(context, artefact, questions, texts, source, started)
+        if number == 0 and "generated" in context.config.readouts:
+            written = {q.target: q.named(_answers(artefact, q, texts)) for q in questions}
+            seconds, labels = time.perf_counter() - started, written.pop("emotion", None)
+            note = "greedy answer, parsed"
+            yield MethodOutput(f"LLM on {source}, generated", "llm", seconds, None, labels, note, written)
 
 
 def _questions(context: Context, artefact: Any) -> list[Any]:
@@ -76,10 +78,6 @@ def _readings(
         readings[""][question.target] = question.read(np.mean(by_phrasing, axis=0))
         if "one phrasing" in wanted:
             readings[", one phrasing"][question.target] = question.read(by_phrasing[0])
-        if "prior corrected" in wanted:
-            blank = _likelihoods(context, artefact, question, [""])
-            corrected = [_corrected(p, prior) for p, prior in zip(by_phrasing, blank, strict=True)]
-            readings[", prior corrected"][question.target] = question.read(np.mean(corrected, axis=0))
     return dict(readings)
 
 
@@ -93,44 +91,17 @@ def _likelihoods(context: Context, artefact: Any, question: Any, texts: Sequence
     ]
 
 
-def _corrected(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Divided by what the LLM says where there is no signal (Zhao et al. 2021)."""
-    odds = probabilities / np.maximum(prior, 1e-6)
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
 def _tokens_note(artefact: Any, texts: Sequence[str]) -> str:
     lengths = [len(ids) for ids in artefact.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
     return f"{np.mean(lengths):.0f} tokens a segment"
 
 
-def _written(
-    context: Context,
-    artefact: Any,
-    questions: Sequence[Any],
-    texts: Sequence[str],
-    source: str,
-    started: float,
-) -> Iterator[MethodOutput]:
-    """What the answers that it writes name: the greedy one, and a vote of drawn ones."""
-
-    def output(readout: str, note: str, how: Sequence[dict[str, Any]]) -> MethodOutput:
-        found = {q.target: q.vote([_answers(artefact, q, texts, **one) for one in how]) for q in questions}
-        seconds, labels = time.perf_counter() - started, found.pop("emotion", None)
-        return MethodOutput(f"LLM on {source}, {readout}", "llm", seconds, None, labels, note, found)
-
-    if "generated" in context.config.readouts:
-        yield output("generated", "greedy answer, parsed", [{}])
-    if "self-consistency" in context.config.readouts:
-        drawn = [{"temperature": TEMPERATURE, "seed": context.seed + k} for k in range(SAMPLES)]
-        yield output("self-consistency", f"vote of {SAMPLES} drawn answers", drawn)
-
-
-def _answers(artefact: Any, question: Any, texts: Sequence[str], **how: Any) -> list[str]:
+def _answers(artefact: Any, question: Any, texts: Sequence[str]) -> list[str]:
+    """What the LLM writes."""
     from biollm.readout import generate
 
     lengths = (
         len(artefact.tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in question.answers
     )
     prompts, tokens = question.prompts(texts), artefact.card.signal_tokens
-    return generate(artefact.model, artefact.tokenizer, prompts, max(lengths) + SPARE, tokens, **how)
+    return generate(artefact.model, artefact.tokenizer, prompts, max(lengths) + SPARE, tokens)

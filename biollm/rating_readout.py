@@ -74,18 +74,11 @@ class RatingQuestion:
         """Expected ratings, shape (n,), of probabilities of the points, shape (n, n_points)."""
         return softmax(self.sharpness * _logs(probabilities), axis=1) @ self.centres
 
-    def vote(self, drawn: Sequence[Sequence[str]]) -> np.ndarray:
-        """Mean of what several answers to each prompt name, shape (n_prompts,).
-
-        Parameters
-        ----------
-        drawn : sequence of sequence of str
-            One answer a prompt in each. An unreadable one counts as the mean of the scale.
-        """
-        points = [[self.task.point(answer) for answer in answers] for answers in drawn]
+    def named(self, answers: Sequence[str]) -> np.ndarray:
+        """The rating that each answer names, shape (n,); the mean of the scale where it names none."""
+        points = [self.task.point(answer) for answer in answers]
         unread = float(self.centres.mean())
-        named = [[unread if point is None else self.centres[point - 1] for point in row] for row in points]
-        return np.mean(named, axis=0)
+        return np.array([unread if point is None else self.centres[point - 1] for point in points])
 
 
 def fit_sharpness(probabilities: np.ndarray, points: np.ndarray) -> float:

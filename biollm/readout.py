@@ -178,15 +178,9 @@ def generate(
     signal_tokens: Sequence[str] = (),
     batch_size: int = 64,
     progress: bool = False,
-    temperature: float = 0.0,
-    seed: int = 0,
 ) -> list[str]:
-    """Answers without the prompts, greedy or drawn at a temperature; signal tokens are never written."""
+    """Greedy answers without the prompts; signal tokens are never written."""
     import torch
-    from transformers import set_seed
-
-    if temperature:
-        set_seed(seed)
 
     suppressed = tokenizer.convert_tokens_to_ids(list(signal_tokens)) or None
     sequences = [_ids(tokenizer, prompt) for prompt in prompts]
@@ -199,8 +193,8 @@ def generate(
             written = model.generate(
                 **batch,
                 max_new_tokens=max_new_tokens,
-                do_sample=temperature > 0,
-                temperature=temperature or None,
+                do_sample=False,
+                temperature=None,
                 suppress_tokens=suppressed,
                 eos_token_id=_ends(model, tokenizer),
                 pad_token_id=tokenizer.pad_token_id,

@@ -36,7 +36,7 @@ class Shard:
         The part of the plan that goes into this file.
     seed : int
     roles : Roles
-    answer_labels, label_words : mapping, optional
+    label_words : mapping, optional
         See `data_builders.conversations.rows`.
     """
 
@@ -46,7 +46,6 @@ class Shard:
     plan: Plan
     seed: int = 0
     roles: Roles = DEFAULT_ROLES
-    answer_labels: Mapping[str, Sequence[float]] | None = None
     label_words: Mapping[str, str] | None = None
 
 
@@ -56,9 +55,7 @@ def make_shard(shard: Shard) -> Path:
         segments = shard.segments
         if isinstance(segments, Path):
             segments = TokenizedSegments(segments)
-        drawn = rows(
-            segments, shard.tasks, shard.plan, shard.seed, shard.roles, shard.answer_labels, shard.label_words
-        )
+        drawn = rows(segments, shard.tasks, shard.plan, shard.seed, shard.roles, shard.label_words)
         write_sharegpt(drawn, shard.file, shard.roles)
     return shard.file
 
@@ -72,7 +69,6 @@ def plan_shards(
     file_format: str,
     seed: int = 0,
     roles: Roles = DEFAULT_ROLES,
-    answer_labels: Mapping[str, Sequence[float]] | None = None,
     label_words: Mapping[str, str] | None = None,
 ) -> list[Shard]:
     """The shards of a plan: ``00000.jsonl`` and so on, each of `shard_size` conversations but the last.
@@ -96,7 +92,6 @@ def plan_shards(
             plan[start : start + shard_size],
             seed,
             roles,
-            answer_labels,
             label_words,
         )
         for number, start in enumerate(starts)

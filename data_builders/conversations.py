@@ -34,7 +34,6 @@ def rows(
     plan: Plan,
     seed: int = 0,
     roles: Roles = DEFAULT_ROLES,
-    answer_labels: Mapping[str, Sequence[float]] | None = None,
     label_words: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the ShareGPT row of each conversation of a plan, or of a part of it.
@@ -47,9 +46,6 @@ def rows(
     seed : int
         Of the copies and phrasings.
     roles : Roles
-    answer_labels : mapping of str to sequence of float, optional
-        Segment -> probabilities of the classes, for distillation: the emotion that answers about a segment of
-        the train part name is drawn from them. ``label`` and ``truth`` stay those of the segment.
     label_words : mapping of str to str, optional
         Class -> the word that is written for it, others as they are; ``label`` and ``truth`` stay classes.
     """
@@ -58,9 +54,7 @@ def rows(
     ):
         name = plan.tasks[index]
         key, asked = f"{seed}/{number}", [row for row in about if row >= 0]
-        row = _row(
-            segments, tasks[name], plan.sources[source], asked, key, roles, answer_labels, label_words or {}
-        )
+        row = _row(segments, tasks[name], plan.sources[source], asked, key, roles, label_words or {})
         yield {"id": f"{name}-{number:07d}", **row}
 
 
@@ -71,16 +65,13 @@ def _row(
     about: list[int],
     key: str,
     roles: Roles,
-    answer_labels: Mapping[str, Sequence[float]] | None,
     label_words: Mapping[str, str],
 ) -> dict[str, Any]:
     rng = random.Random(key)
     copies = [rng.randrange(segments.n_copies(row, source)) for row in about]
     alone = [segments.facts(row, source, copy, task.needs) for row, copy in zip(about, copies, strict=True)]
-    facts = told = as_neighbours(segments, about, alone)
-    if answer_labels and len(about) == 1:
-        told = [_softened(segments, about[0], facts[0], answer_labels, key)]
-    told = [_worded(one, label_words) for one in told] if label_words else told
+    facts = as_neighbours(segments, about, alone)
+    told = [_worded(one, label_words) for one in facts] if label_words else facts
     return {
         "conversations": _turns(task.system(told, rng), task.turns(told, rng), roles),
         **{name: segments.value(about[-1], name) for name in IDS},
@@ -108,18 +99,3 @@ def _turns(system: str, pairs: Sequence[tuple[str, str]], roles: Roles) -> list[
     sides = (roles.human, roles.gpt)
     said = [(side, text) for pair in pairs for side, text in zip(sides, pair, strict=True)]
     return [{"from": side, "value": text} for side, text in [(SYSTEM, system), *said]]
-
-
-def _softened(
-    segments: TokenizedSegments,
-    row: int,
-    facts: Facts,
-    answer_labels: Mapping[str, Sequence[float]],
-    key: str,
-) -> Facts:
-    """The facts with the emotion drawn from the segment's probabilities."""
-    probabilities = answer_labels.get(segments.column("segment")[row])
-    if probabilities is None or facts.emotion is None or segments.column("part")[row] != "train":
-        return facts
-    drawn = random.Random(f"{key}/answer").choices(segments.classes, probabilities)[0]
-    return replace(facts, emotion=drawn)

@@ -16,8 +16,6 @@ from biollm.ablation_table import ablation_figure, ablation_rows, render_ablatio
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
 from biollm.experiment import EvaluateConfig
-from biollm.label_readout import most_frequent
-from biollm.llm_readouts import _corrected
 from data_builders import group_kfold
 from data_builders.splits import Split, inner_split
 from data_builders.store import SegmentStore
@@ -165,14 +163,6 @@ def test_the_figure_shows_every_variant_once():
     rows = ablation_rows(pd.concat(frames), variants, ("calm", "tense"))
     (axes,) = ablation_figure(rows, "made").axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [DEFAULT, "mine", "SVM"]
-
-
-def test_priors_are_divided_out_and_votes_are_counted():
-    said, prior = np.array([[0.6, 0.4], [0.5, 0.5]]), np.array([[0.75, 0.25]])
-    np.testing.assert_allclose(_corrected(said, prior), [[1 / 3, 2 / 3], [0.25, 0.75]])
-    assert most_frequent([None, "calm", "tense", "tense", None, None]) == "tense"
-    assert most_frequent(["tense", "calm"]) == "tense"
-    assert most_frequent([None, None]) is None
 
 
 def made(method: str, share_right: float, seed: int) -> pd.DataFrame:

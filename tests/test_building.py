@@ -340,27 +340,6 @@ def test_conversations_from_memory_are_those_of_the_stage(mixed, conversations, 
     )
 
 
-def test_soft_labels_reach_the_answers(mixed, tmp_path, monkeypatch):
-    """From a teacher that takes everybody for calm."""
-    config = replace(mixed, tasks="emotion=1", n_conversations=80, teacher="LDA", teacher_share=1.0)
-    calm = [1.0, 0.0]
-    monkeypatch.setattr(
-        building, "soft_labels", lambda train, *_: dict.fromkeys(train.table["segment"], calm)
-    )
-    store, folder = SegmentStore(config.store), Path(config.signal_tokenizer)
-    tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
-    signals = store_inputs(store, tokenizer.config.frame_seconds, features=tokenizer.config.features)
-    split = Split.load(folder / "split.json")
-    write_conversations(tmp_path, signals, tokenizer, split, store, config)
-    for row in read_sharegpt(tmp_path / "train", BUILT):
-        named = tokenizer.classes[0] if row["part"] == "train" else row["label"]
-        assert named in row["conversations"][2]["value"]
-        assert json.loads(row["truth"]) == {"emotion": row["label"]}
-    assert (
-        len({row["label"] for row in read_sharegpt(tmp_path / "train", BUILT) if row["part"] == "train"}) == 2
-    )
-
-
 def test_classes_can_be_written_in_other_words(mixed, tmp_path):
     config = replace(mixed, tasks="emotion=1,dialogue=1", n_conversations=40, label_words={"calm": "ease"},
                      out=str(tmp_path / "built"))  # fmt: skip

@@ -266,22 +266,6 @@ def test_a_class_without_segments_is_named(segments):
         plan_conversations(TokenizedSegments(segments.table, card), TASKS, {"emotion": 1}, SOURCES, 10)
 
 
-def test_soft_labels_change_what_is_answered_in_training_and_no_truth(segments):
-    calm_or_bored = {name: [0.5, 0.0, 0.5] for name in segments.column("segment")}
-    plain, soft = draw(segments, 600), draw(segments, 600, answer_labels=calm_or_bored)
-    told = Counter()
-    for hard, row in zip(plain, soft, strict=True):
-        changed = {key for key in row if row[key] != hard[key]}
-        assert changed <= ({"conversations"} if row["part"] == "train" else set())
-        assert row["conversations"][:2] == hard["conversations"][:2]
-        if row["part"] == "train":
-            told[row["conversations"][2]["value"]] += 1
-    assert set(told) == {"It is calm.", "It is bored."}
-    share = told["It is calm."] / sum(told.values())
-    # Five standard deviations of a fair coin thrown 400 times or more.
-    assert abs(share - 0.5) < 5 * 0.5 / np.sqrt(400)
-
-
 FORMATS = ("jsonl", "jsonl.zst", "parquet")
 
 

@@ -188,7 +188,6 @@ def test_noise_keeps_nothing_of_the_signal(store):
         {"part": "train"},
         {"tokenizer": {"n_bin": 4}},
         {"build": {"seed": 3}},
-        {"build": {"teacher": "a friend"}},
         {"alignment": {"tasks": {"emotions": 1}}},
         {"sources": ["codes", "floats"]},
         {"artefact": "somewhere", "part": "validation"},

@@ -40,14 +40,13 @@ SETTINGS = {
     },
     "build": {"n_conversations": 80, "copies": 1, "rating_points": {"valence": 4, "arousal": 4}},
     "training": {"max_steps": 4, "per_device_train_batch_size": 8},
-    "readouts": ["generated", "one phrasing", "prior corrected", "self-consistency"],
+    "readouts": ["generated", "one phrasing"],
 }
 ROWS = {
     "majority", "ridge", "SVM-RBF", "extra trees", "CNN", "TCN", "BiLSTM", "encoder of the tokens",
     "encoder + extra trees", "LLM on floats", "LLM on codes", "LLM on bins", "LLM on codes and bins",
     "LLM, shuffled labels", "LLM, noise for signal",
-    "LLM on codes, one phrasing", "LLM on codes, prior corrected", "LLM on bins, one phrasing",
-    "LLM on bins, prior corrected", "LLM on codes, generated", "LLM on codes, self-consistency",
+    "LLM on codes, one phrasing", "LLM on bins, one phrasing", "LLM on codes, generated",
 }  # fmt: skip
 
 
@@ -280,8 +279,8 @@ def test_calibrated_ratings_stay_on_the_scale_and_know_nothing_where_nothing_is_
 
 def test_written_ratings_are_read_and_unreadable_ones_are_the_mean():
     asked = question(RatingScale([2.0, 4.0], [1.0, 3.0, 5.0]))
-    drawn = [["I rate valence at 3.", "valence 1", "valence is 7"], ["Valence is 2.", "Hm.", "arousal is 1"]]
-    np.testing.assert_allclose(asked.vote(drawn), [4.0, 2.0, 3.0])
+    said = ["I rate valence at 3.", "valence 1", "valence is 7", "Valence is 2.", "Hm.", "arousal is 1"]
+    np.testing.assert_allclose(asked.named(said), [5.0, 1.0, 3.0, 3.0, 3.0, 3.0])
 
 
 def test_a_rating_that_was_not_taught_is_refused():
@@ -322,7 +321,6 @@ def test_one_task_a_rating_stands_in_for_both():
         ({"build": {"tasks": "describe=1"}}, "build: .*without the task 'affect'"),
         ({"build": {"rating_points": "valence=9,arousal=1"}}, "build: .*whole numbers from 2"),
         ({"build": {"rating_points": {"valence": 9}}}, "rating_points lacks"),
-        ({"build": {"teacher": "extra trees"}}, "emotions only"),
         ({"tokenizer": {"ranked_by": ["emotion"]}}, "ranked_by"),
         (
             {"tokenizer": {"encoder": {"targets": ["valence"]}}},
