@@ -32,7 +32,7 @@ class BuildConfig:
     )
     out: str = field(default="runs/conversations", metadata={"help": "folder to write to"})
     sources: list[str] = field(
-        default_factory=lambda: ["codes", "bins"],
+        default_factory=lambda: ["codes+bins"],
         metadata={"help": "token sources: codes, bins, levels, or two in a row as codes+bins"},
     )
     tasks: dict | str | None = field(

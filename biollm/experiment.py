@@ -93,7 +93,7 @@ class EvaluateConfig:
         default=None, metadata={"help": "lora_r, token_init, train_tokens, ... of FinetuneConfig"}
     )
     sources: list[str] = field(
-        default_factory=lambda: ["codes", "bins"], metadata={"help": "token sources that the LLM learns"}
+        default_factory=lambda: ["codes+bins"], metadata={"help": "token sources that the LLM learns"}
     )
     signal_mode: str = field(
         default="tokens", metadata={"help": "how signals are written: tokens (new rows), words or digits"}

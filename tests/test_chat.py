@@ -47,6 +47,8 @@ def test_words_come_from_the_source_that_is_surest_of_the_joint_reading(session,
     asked = []
     monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2]) or ["words"])
     surest = {"codes": [[0.6, 0.4], [0.9, 0.1]], "bins": [[0.1, 0.9], [0.8, 0.2]]}
+    texts = {name: [f"{name} of {window}" for window in range(2)] for name in surest}
+    monkeypatch.setattr(session, "texts", texts)
     monkeypatch.setattr(session, "by_source", {name: np.array(p) for name, p in surest.items()})
     monkeypatch.setattr(session, "probabilities", np.mean(list(session.by_source.values()), axis=0))
     for window, source in enumerate(("bins", "codes")):

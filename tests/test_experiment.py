@@ -22,6 +22,7 @@ from prompts import language_folder
 
 SETTINGS = {
     "protocol": "gkf2",
+    "sources": ["codes", "bins"],
     "tokenizer": {
         "encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8}, "training": {"epochs": 3}}
     },
@@ -106,7 +107,7 @@ def test_an_artefact_is_evaluated_on_its_own_split_only(store, artefact_folder, 
         str(store), str(tmp_path / "out"), split=str(split), artefact=str(artefact_folder), groups=["llm"]
     )
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
-    assert "LLM on codes" in {row["method"] for row in report["results"]}
+    assert "LLM on codes+bins" in {row["method"] for row in report["results"]}
     other = tmp_path / "other.json"
     made = Split.load(split)
     table = SegmentStore(store).table

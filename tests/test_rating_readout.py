@@ -35,6 +35,7 @@ TARGETS = ["valence", "arousal"]
 SHAPE = {"shape": "amigos", "n_subjects": 6, "n_trials": 6, "modalities": ["gsr"]}
 SETTINGS = {
     "targets": TARGETS,
+    "sources": ["codes", "bins"],
     "tokenizer": {
         "encoder": {"dim": 16, "quantizer_options": {"codebook_size": 8}, "training": {"epochs": 2}},
     },
@@ -152,7 +153,7 @@ def test_an_artefact_that_was_taught_ratings_is_evaluated_on_them(rated, make_ba
             ask()
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
     rows = {row["method"] for row in report["results"]}
-    assert rows == {"encoder of the tokens", "LLM on codes", "LLM on bins", "LLM on codes and bins"}
+    assert rows == {"encoder of the tokens", "LLM on codes+bins"}
 
 
 def test_features_are_ranked_by_what_is_taught():
