@@ -20,10 +20,11 @@ def normalised_before(inputs: SignalInputs, split: Split, how: str) -> SignalInp
     learned of scales is learned on the training part; the methods then normalise by "none".
     """
     table = inputs.table
-    train = np.flatnonzero(split.mask(table, "train"))
+    # A subject's first two minutes may lie in another part: they centre its values, and count for no scale.
+    seen = np.flatnonzero(split.mask(table, "train") | table["reference"].to_numpy(bool))
 
     def scaled(values: np.ndarray) -> np.ndarray:
-        return Normaliser(how).fit(values[train], table.iloc[train]).transform(values, table)
+        return Normaliser(how).fit(values[seen], table.iloc[seen]).transform(values, table)
 
     features = inputs.features.copy()
     features[:] = scaled(inputs.features.to_numpy(dtype=np.float64))

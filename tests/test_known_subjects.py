@@ -31,6 +31,22 @@ def test_a_subjects_windows_share_their_statistics_over_all_parts(store):
     pd.testing.assert_frame_equal(made.table, inputs.table)
 
 
+def test_a_baseline_in_another_part_than_the_training_serves_it(store):
+    """In each fold of blocks, the first two minutes of some subjects are tested or chosen by."""
+    opened = SegmentStore(store)
+    inputs = signal_inputs(opened.segments(), 2.0)
+    subject, reference = inputs.table["subject"], inputs.table["reference"].to_numpy(bool)
+    split = make_splits(opened.table, "blocks3")[0]
+    train = split.mask(inputs.table, "train")
+    assert set(subject[train]) > set(subject[train & reference])
+    made = normalised_before(inputs, split, "baseline").features["gsr_level"]
+    level = inputs.features["gsr_level"]
+    centred = level - subject.map(level[reference].groupby(subject[reference]).mean())
+    learned = centred[train & ~reference]
+    wanted = (centred - learned.mean()) / learned.std(ddof=0)
+    np.testing.assert_allclose(made, wanted, atol=1e-4)  # float32
+
+
 @pytest.mark.parametrize("protocol", ["trial5", "blocks5", "shuffled5"])
 def test_protocols_within_subjects_can_be_evaluated(store, tmp_path, protocol):
     from biollm.experiment import EvaluateConfig, evaluate
