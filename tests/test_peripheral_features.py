@@ -49,6 +49,13 @@ def test_breathing_is_counted_to_half_a_breath_per_minute(breaths, sampling_rate
     assert np.isnan(short["rate"]).all()
 
 
+@pytest.mark.parametrize("level", [0.0, 5.3, 1000.1])
+def test_a_belt_that_does_not_move_has_no_breathing_rate(level):
+    """At none of these levels may the rounding of the line through it be taken for breaths."""
+    rate = respiration_features(np.full((1, 1, 960), level), 32.0, ["belt"])["rate"]
+    assert np.isnan(rate).all()
+
+
 def test_given_features_stay_as_they_are():
     data = np.random.default_rng(0).normal(size=(5, 3, 1))
     values = given_features(data, 1.0, ["mean_0_a", "fft_1_b", "# fft 2"])

@@ -48,7 +48,7 @@ def respiration_features(data: np.ndarray, sampling_rate: float, channel_names: 
     dict of str to ndarray, shape (n_segments,), for each channel
         Those of `slow_features`; ``rate``, breaths per minute: where the spectrum from 0.1 to 0.5 Hz is
         highest (Charlton et al. 2016, Physiol Meas 37); NaN in segments under 10 s, which hold no whole
-        breath of the slowest rate.
+        breath of the slowest rate, and where the signal is constant.
     """
     rate = by_channel(_breathing_rate, data, sampling_rate, channel_names)
     return slow_features(data, sampling_rate, channel_names) | rate
@@ -105,7 +105,8 @@ def _breathing_rate(data: np.ndarray, sampling_rate: float) -> Features:
     inside = (frequencies >= BREATHING_BAND[0]) & (frequencies <= BREATHING_BAND[1])
     if n_samples < sampling_rate / BREATHING_BAND[0] or not inside.any():
         return {"rate": np.full(data.shape[:-1], np.nan)}
-    windowed = signal.detrend(data) * np.hanning(n_samples)
+    # Centred first: of a constant, the line's rounding would be left over and have a spectrum.
+    windowed = signal.detrend(centred(data)) * np.hanning(n_samples)
     power = np.abs(np.fft.rfft(windowed, length)[..., inside]) ** 2
     rate = 60 * frequencies[inside][power.argmax(-1)]
     return {"rate": np.where(power.max(-1) > 0, rate, np.nan)}
