@@ -87,6 +87,15 @@ def test_pulse_rate_of_a_synthetic_wave():
     assert pulse_features(sine(1.25, 64), 64.0, ["bvp"])["heart_rate"] == pytest.approx([75], abs=0.5)
 
 
+@pytest.mark.parametrize("seconds", [5, 30])
+def test_a_pulse_sensor_that_only_settles_has_no_beats(seconds):
+    """The band-passed drift has no wave at all, which the detector itself does not survive."""
+    time = np.arange(seconds * 128) / 128
+    data = np.stack([np.exp(-time / 5), np.exp(-time / 20), time**2])[:, None]
+    for name, values in pulse_features(data, 128.0, ["bvp"]).items():
+        assert np.isnan(values).all(), name
+
+
 @pytest.mark.parametrize(("frequency", "band", "other"), [(0.1, "lf", "hf"), (0.25, "hf", "lf")])
 def test_spectrum_of_a_planted_rhythm_has_its_power_in_its_band(frequency, band, other):
     beats = modulated(frequency, 0.03, 300)

@@ -140,7 +140,10 @@ def _ecg_peaks(beats: np.ndarray, sampling_rate: float) -> np.ndarray:
 def _ppg_peaks(beats: np.ndarray, sampling_rate: float) -> np.ndarray:
     import neurokit2
 
-    return neurokit2.ppg_findpeaks(beats, sampling_rate=sampling_rate)["PPG_Peaks"]
+    try:
+        return neurokit2.ppg_findpeaks(beats, sampling_rate=sampling_rate)["PPG_Peaks"]
+    except IndexError:  # it takes the first wave without asking whether there is one
+        return np.empty(0, dtype=int)
 
 
 def _in_band(data: np.ndarray, sampling_rate: float, band: tuple[float, float]) -> np.ndarray:
