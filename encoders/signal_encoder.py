@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_builders.normalisation import Normaliser
-from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
+from encoders.inputs import SignalInputs, with_feature_stream
 from encoders.targets import target_sizes
 from prompts.words import RATINGS
 
@@ -164,14 +164,11 @@ class SignalEncoder:
     def normalised(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Normalised streams of some rows; `inputs` must hold all windows of its subjects."""
         streams = self._read(inputs).streams
-        found = {
-            name: normaliser.transform(streams[name], inputs.table)[rows]
+        # What is undefined, a feature or the amplitude of a flat channel, is taken for the mean: here 0.
+        return {
+            name: np.nan_to_num(normaliser.transform(streams[name], inputs.table)[rows], copy=False)
             for name, normaliser in self.normalisers_.items()
         }
-        if MEASURED in found:
-            # An undefined feature is taken for the mean, which is 0 here.
-            found[MEASURED] = np.nan_to_num(found[MEASURED])
-        return found
 
     def _read(self, inputs: SignalInputs) -> SignalInputs:
         if self.config.reads == "signals":

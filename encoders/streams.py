@@ -58,16 +58,20 @@ def high_pass(x: np.ndarray, sampling_rate: float, cutoff: float) -> np.ndarray:
     sos = butter(2, cutoff, "highpass", fs=sampling_rate, output="sos")
     # Three time constants of mirrored signal let the filter settle before the segment starts.
     padding = min(x.shape[-1] - 1, round(0.5 * sampling_rate / cutoff))
-    return sosfiltfilt(sos, x, axis=-1, padlen=padding)
+    passed = sosfiltfilt(sos, x, axis=-1, padlen=padding)
+    # What rounding leaves of a constant is no signal, and normalisation would make one of it.
+    passed[np.ptp(x, axis=-1) == 0] = 0.0
+    return passed
 
 
 def log_rectified(x: np.ndarray) -> np.ndarray:
     """Return log(|x| + rms / 10) of (..., n_samples): the amplitude on a scale that networks read easily.
 
-    A gain `g` of the amplifier moves the result by log(g) and changes nothing else.
+    A gain `g` of the amplifier moves the result by log(g) and changes nothing else. NaN where `x` is zero
+    throughout: any finite number far below the others would set the scale of all windows of its subject.
     """
-    floor = 0.1 * np.sqrt(np.mean(x**2, axis=-1, keepdims=True)) + np.finfo(np.float32).tiny
-    return np.log(np.abs(x) + floor)
+    rms = np.sqrt(np.mean(x**2, axis=-1, keepdims=True))
+    return np.log(np.abs(x) + np.where(rms > 0, 0.1 * rms, np.nan))
 
 
 def with_amplitude(x: np.ndarray) -> np.ndarray:
@@ -178,6 +182,7 @@ def stream_arrays(segments: Segments, streams: Sequence[StreamSpec]) -> dict[str
     Returns
     -------
     dict of str to ndarray, shape (n_segments, n_channels, n_samples), float32
+        NaN in the log-rectified copy of a channel that is constant over a segment, and nowhere else.
 
     Raises
     ------

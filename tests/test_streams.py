@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_builders.normalisation import Normaliser
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from encoders.inputs import signal_inputs
+from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.streams import default_streams, stream_arrays
 
 
@@ -91,10 +94,33 @@ def test_amplifier_gain_only_moves_the_log_rectified_copies():
     np.testing.assert_allclose(louder[:, 2:], once[:, 2:] + np.log(4), atol=1e-4)
 
 
-def test_a_flat_channel_stays_finite():
-    segments = make_segments({"emg": 500.0})
-    segments.signals["emg"][0, 0] = 0
-    assert np.isfinite(stream_arrays(segments, default_streams(segments.specs, 10.0, 1.0))["emg"]).all()
+@pytest.mark.parametrize("level", [0.0, 5.3, 1000.1])
+@pytest.mark.parametrize("modality", ["eeg", "emg", "ecg"])
+def test_nothing_is_left_of_a_flat_channel(modality, level):
+    segments = make_segments({modality: 128.0})
+    segments.signals[modality][0, 0] = level
+    array = stream_arrays(segments, default_streams(segments.specs, 10.0, 1.0))[modality]
+    assert not array[0, 0].any()
+    undefined = np.argwhere(np.isnan(array).any(axis=2)).tolist()
+    assert undefined == ([] if modality == "ecg" else [[0, 2]])  # its log-rectified copy
+
+
+def test_one_flat_window_does_not_set_the_scale_of_its_subject():
+    """Of 40 windows whose gains differ, the 39 others keep their spread; the flat one is at the mean."""
+    segments = make_segments({"emg": 500.0}, n_segments=40, n_channels=1)
+    segments.signals["emg"] *= np.exp(np.random.default_rng(1).normal(size=(40, 1, 1))).astype(np.float32)
+    segments.table = segments.table.assign(subject="S", reference=False, duration=10.0)
+    whole = signal_inputs(segments, 2.0)
+    segments.signals["emg"][7] = 0.02
+    broken = signal_inputs(segments, 2.0)
+    encoder = SignalEncoder(EncoderConfig(), ("calm", "tense"))
+    found = []
+    for inputs in (whole, broken):
+        encoder.normalisers_ = {"emg": Normaliser().fit(inputs.streams["emg"], inputs.table)}
+        found.append(encoder.normalised(inputs, np.arange(40))["emg"][:, 1].mean(axis=1))
+    others = np.arange(40) != 7
+    assert found[1][others].std() == pytest.approx(found[0][others].std(), rel=0.1)
+    assert found[1][7] == 0
 
 
 def test_nan_is_named():
