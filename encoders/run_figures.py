@@ -46,6 +46,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained", dpi=160)
     FigureCanvasAgg(figure)
     heading = figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    heading.set_parse_math(False)  # it is measured here, before the figure is saved
     for letters in range(len(title), 8, -1):
         heading.set_text(textwrap.fill(title, letters))
         if heading.get_window_extent().x1 <= 0.99 * figure.bbox.width:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from data_builders.figure_text import save_plain
 from data_builders.places import write_whole
 from encoders.signal_encoder import SignalEncoder
 from prompts.words import RATINGS
@@ -86,7 +87,7 @@ def draw_results(
 
 def _save(figure: Figure, folder: Path, name: str) -> None:
     (folder / FIGURES).mkdir(exist_ok=True)
-    figure.savefig(folder / FIGURES / f"{name}.png", facecolor="white")
+    save_plain(figure, folder / FIGURES / f"{name}.png", facecolor="white")
 
 
 def _curves(

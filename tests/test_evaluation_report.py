@@ -270,6 +270,16 @@ def test_a_row_declared_partial_is_marked_and_not_compared(tmp_path):
     assert "partial: 60 segments of 4 subjects" in (tmp_path / "report.html").read_text()
 
 
+def test_names_are_no_formulas(tmp_path):
+    """Matplotlib would take these for TeX, and fail on it when all methods have been run."""
+    odd = answers(0.7, 1).replace("relax", "$\\b$")
+    results = {
+        "$\\method$": MethodResult("$\\method$", "classical", odd.assign(subject="$" + odd["subject"] + "$"))
+    }
+    build_report(results, {"title": "$\\data$"}, {}, tmp_path, n_boot=20)
+    assert (tmp_path / "figures" / "confusion_method.png").read_bytes().startswith(PNG)
+
+
 def test_one_subject_gives_no_interval_and_valid_json(tmp_path):
     table = answers(0.5).assign(subject="s0")
     results = {name: MethodResult(name, family, table) for name, family in (("a", "llm"), ("b", "encoder"))}

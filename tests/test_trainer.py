@@ -22,6 +22,7 @@ from encoders import trainer as trainer_module
 from encoders.architecture_figure import model_boxes
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.run_figures import embedding_figure, kept_epoch, new_figure
+from encoders.run_folder import draw_results
 from encoders.run_results import render_report, score_answers
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
@@ -337,6 +338,19 @@ def test_titles_stay_inside_their_figures(width):
     """Capitals take more room than the letters that a fixed number a line is made for."""
     figure = new_figure(width, 3.0, 9 * "WMMW MWWM ")
     assert figure.texts[0].get_window_extent().x1 < figure.bbox.width
+
+
+def test_names_in_figures_of_a_run_are_no_formulas(tmp_path):
+    table = pd.DataFrame({"emotion": ["$\\a$", "$\\b$"] * 5, "subject": "$\\s$"})
+    answers, classes = {"emotion": np.tile([[0.6, 0.4], [0.7, 0.3]], (5, 1))}, ("$\\a$", "$\\b$")
+    scores = score_answers(table, answers, classes)
+    embedding = np.random.default_rng(0).normal(size=(10, 3))
+    draw_results(tmp_path, "$\\title$", table, answers, scores, embedding, classes)
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
+        "confusion_matrix",
+        "roc",
+        "embedding",
+    }
 
 
 @pytest.mark.filterwarnings("error")

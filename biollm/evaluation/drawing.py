@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from biollm.evaluation.table import FAMILIES
+from data_builders.figure_text import save_plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ LETTERS_PER_INCH = 9  # of a bold title
 def figure_png(figure: Figure) -> bytes:
     """The figure as a PNG file's content."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    save_plain(figure, buffer, format="png", dpi=DPI, facecolor="white")
     return buffer.getvalue()
 
 
