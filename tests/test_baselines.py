@@ -207,6 +207,16 @@ def test_a_class_that_the_training_part_lacks_gets_no_probability(parts):
     np.testing.assert_allclose(made.values.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_training_part_of_one_class_gives_that_class(name, parts):
+    """As of transitions that no training subject has; most classifiers refuse to be fitted on them."""
+    fitted = dataclasses.replace(parts[0], table=parts[0].table.assign(emotion="calm", transition=0.0))
+    made = ask(name, (fitted, parts[1]))
+    np.testing.assert_array_equal(made.values, np.tile([0, 1, 0], (len(parts[1]), 1)))
+    assert made.note == "one class in the training part: always that one"
+    np.testing.assert_array_equal(ask(name, (fitted, parts[1]), "transition").values, 0)
+
+
 def test_what_is_not_applicable_says_why(parts):
     specs = parts[0].stream_specs
     slow = [StreamSpec("gsr", ("gsr",), 8.0, ("gsr",), 80, 16)]

@@ -87,6 +87,12 @@ def predict_baseline(
         A fold that would learn a single class is left out. Where none is left, as with one subject, the
         fixed values are taken, and the note says so.
 
+    Returns
+    -------
+    Prediction
+        Where all fitted rows are of one class, which most classifiers refuse, that class for every row; the
+        note says so.
+
     Raises
     ------
     ValueError
@@ -99,10 +105,12 @@ def predict_baseline(
     read = read_covariances if baseline.reads == "covariances" else _read_features
     x_fit, x_held = read(fitted, held, normalisation)
     y, groups = _labels(fitted, rows_fit, target), fitted.table["group"].to_numpy(str)[rows_fit]
-    model = _unfitted(baseline, target, seed)
-    grid = baseline.grid(x_fit[0].size) if search else {}
+    one_class = target not in RATINGS and len(set(y)) == 1
+    model = _unfitted(BASELINES["majority"] if one_class else baseline, target, seed)
+    grid = baseline.grid(x_fit[0].size) if search and not one_class else {}
     with _without_warnings():
         chosen, note = _fit(model, x_fit[rows_fit], y, groups, grid)
+    note = "one class in the training part: always that one" if one_class else note
     return Prediction(_answers(model, x_held[rows_held], target, classes), chosen, note)
 
 
