@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +10,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from encoders.checkpoints import load_checkpoint, save_checkpoint
+from encoders.checkpoints import load_checkpoint, save_checkpoint, training_key
 from encoders.losses import balanced_shares, validation_scores
 from encoders.model import ModelOutput, SignalModel
 from encoders.trackers import tracker_problems
@@ -97,7 +95,7 @@ def fit_model(
         torch.manual_seed(config.seed + accelerator.process_index)
         shares = balanced_shares(y, train.datasets, config.balance)
         run = TrainingRun(model, x, y, shares, config, accelerator)
-        return _train(run, held, _key(model, (x, y), held, config), folder, progress)
+        return _train(run, held, training_key(model, (x, y), held, config), folder, progress)
 
 
 def runs_on_cpu(config: TrainingConfig) -> bool:
@@ -158,29 +156,6 @@ def _check_labels(target: str, known: np.ndarray, size: int, part: str) -> None:
 
 def _tensors(x: Arrays, device: torch.device) -> Tensors:
     return {name: torch.as_tensor(array, dtype=torch.float32, device=device) for name, array in x.items()}
-
-
-def _key(
-    model: SignalModel,
-    train: tuple[Tensors, Tensors],
-    held: tuple[Tensors, Tensors],
-    config: TrainingConfig,
-) -> dict[str, Any]:
-    """What a checkpoint must agree with to be gone on from."""
-    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
-    settings = {name: value for name, value in asdict(config).items() if name != "report_to"}
-    # The modules' own words tell what has no weights: pooling, dropout, strides.
-    about = {"modules": str(model), "objective": asdict(model.objective), "shapes": shapes}
-    return {"config": settings, "model": about, "data": [_digest(part) for part in (*train, *held)]}
-
-
-def _digest(part: Tensors) -> dict[str, str]:
-    """Hashes of labels, and of about a hundred segments' signals."""
-    found = {}
-    for name, values in part.items():
-        step = max(1, len(values) // 100) if values.ndim > 1 else 1
-        found[name] = hashlib.sha256(values[::step].cpu().numpy().tobytes()).hexdigest()
-    return found
 
 
 def _train(

@@ -338,6 +338,31 @@ def test_a_checkpoint_knows_its_labels_and_what_has_no_weights(tmp_path, changed
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"network": "transformer"}, {"network_options": {"heads": 2}}),
+        ({"network": "eegnet"}, {"network_options": {"steps": 4}}),
+        (
+            {"network": "gru_xnet", "network_options": {"n_fft": 16, "hop": 8}},
+            {"network_options": {"n_fft": 16, "hop": 4}},
+        ),
+        ({"network": "connectivity"}, {"network_options": {"ridge": 0.1}}),
+        ({"quantizer": "vq"}, {"quantizer_options": {"decay": 0.8}}),
+        ({"quantizer": "vq"}, {"quantizer_options": {"commitment": 1.0}}),
+        ({"quantizer": "fsq"}, {"quantizer_options": {"levels": (8, 8, 4)}}),
+    ],
+)
+def test_a_checkpoint_knows_options_that_change_no_weights_shape(tmp_path, one, other):
+    """Heads share the weights of a layer, and FSQ of 4, 4, 4 levels has the projections of 8, 8, 4."""
+    x, y = toy(32)
+    config = TrainingConfig(epochs=1)
+    fit(make_model(**one), (x, y), (x, y), config, folder=tmp_path)
+    fit(make_model(seed=1, **one), (x, y), (x, y), config, folder=tmp_path)  # goes on, to nothing left to do
+    with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
+        fit(make_model(**(one | other)), (x, y), (x, y), config, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
     ("n", "size", "sizes"), [(65, 64, [65]), (66, 64, [64, 2]), (1, 64, [1]), (9, 4, [4, 5])]
 )
 def test_no_batch_is_a_single_segment(n, size, sizes):
