@@ -169,8 +169,10 @@ def _schedule(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    # The last step is left to the fall, without which the schedule divides by zero.
+    rise = min(config.warmup, 1 - 1 / n_steps)
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=n_steps, pct_start=config.warmup, cycle_momentum=False
+        optimizer, config.learning_rate, total_steps=n_steps, pct_start=rise, cycle_momentum=False
     )
 
 

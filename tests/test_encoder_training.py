@@ -16,6 +16,7 @@ from encoders.networks import ENCODERS
 from encoders.streams import StreamSpec
 from encoders.training import Examples, encode, fit_model, outputs
 from encoders.training_config import ON_THE_FLY, TrainingConfig
+from encoders.training_run import _schedule
 
 STREAMS = [
     StreamSpec("ecg", ("ecg",), 64.0, ("lead",), 256, 64),
@@ -220,6 +221,20 @@ def test_history_tells_the_balanced_accuracy_of_the_kept_weights():
     guess = probabilities_of(model, x_new).argmax(axis=1)
     recall = np.mean([(guess[y_new == k] == k).mean() for k in range(2)])
     assert history[-1]["best"] == max(row["balanced_accuracy"] for row in history) == pytest.approx(recall)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0])
+def test_the_rate_rises_for_none_and_for_all_of_the_steps(warmup):
+    """Both ends of what is allowed: from the highest rate down, and up to it until the last step but one."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = _schedule(optimizer, 10, TrainingConfig(learning_rate=1.0, warmup=warmup))
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert np.argmax(rates) == (0 if warmup == 0 else 8)
+    assert (np.diff(rates) > 0).sum() == (0 if warmup == 0 else 8)
 
 
 def test_wrong_arguments_are_named():
