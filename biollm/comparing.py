@@ -17,6 +17,7 @@ from biollm.context import Context, check_targets, checked_splits, prediction_ta
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
+from biollm.provenance import code_hash
 from biollm.report_rows import write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping
@@ -32,6 +33,9 @@ __all__ = ["CompareConfig", "compare"]
 
 SET_ELSEWHERE = {"network", "network_options", "quantizer", "quantizer_options", "targets", "normalisation"}
 """Fields of `EncoderConfig` that the rows and other options set."""
+
+REPORT = ("biollm/evaluation", "biollm/report_rows.py")
+"""What makes the report of the jobs' answers, which is made anew by other code."""
 
 
 @dataclass
@@ -134,6 +138,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     jobs = list(_jobs(config, store, splits, costs, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "jobs": [job.target.name for job in jobs], "absent": absent}
+    inputs["report"] = code_hash(*REPORT)
 
     def work(partial: Path) -> None:
         _inputs(config, store, config.jobs)

@@ -177,6 +177,17 @@ def test_only_what_a_change_touches_is_computed(run, monkeypatch):
     assert len(run()) == 6
 
 
+def test_other_code_of_the_report_makes_it_anew_of_the_answers_that_are_there(run, tmp_path, monkeypatch):
+    run(["majority"])
+    answers = tmp_path / "out" / "answers.parquet"
+    before = answers.stat().st_mtime_ns
+    assert run(["majority"]) == []
+    assert answers.stat().st_mtime_ns == before
+    monkeypatch.setattr(comparing, "REPORT", ("biollm/report_rows.py",))
+    assert run(["majority"]) == []
+    assert answers.stat().st_mtime_ns > before
+
+
 def test_what_draws_no_random_numbers_is_run_with_one_seed(run):
     assert run(["LDA", "random forest"], seeds=[3, 4]) == [
         "LDA 0 3", "LDA 1 3",
