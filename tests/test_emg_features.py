@@ -41,6 +41,15 @@ def test_emg_contrast_and_slope_follow_the_gain():
     assert emg_features(growing[None, None], 1000.0, ["ch"])["slope"][0] == pytest.approx(0.2, abs=0.02)
 
 
+@pytest.mark.parametrize("sampling_rate", [25.0, 64.0, 125.0, 256.0, 1000.0])
+def test_slope_is_per_second_at_rates_that_make_no_blocks_of_a_tenth(sampling_rate):
+    """A carrier at half the rate, which the high-pass leaves alone, growing by 0.5 a second."""
+    sample = np.arange(round(8 * sampling_rate))
+    data = np.exp(0.5 * sample / sampling_rate) * (-1.0) ** sample
+    slope = emg_features(data[None, None], sampling_rate, ["ch"])["slope"][0]
+    assert slope == pytest.approx(0.5, rel=0.002)  # the filter settles in the first block
+
+
 def test_emg_counts_known_bursts():
     rng = np.random.default_rng(0)
     time = np.arange(10_000) / 1000

@@ -111,7 +111,8 @@ def _describe(data: np.ndarray, sampling_rate: float, cutoff: float) -> Features
     amplitude = rms(data)
     mean_frequency, median_frequency = _spectrum(data, sampling_rate, cutoff)
     positive = data >= 0
-    envelope = rms(blocks(data, max(2, round(BLOCK * sampling_rate))))
+    size = max(2, round(BLOCK * sampling_rate))
+    envelope = rms(blocks(data, size))
     quarter = max(1, data.shape[-1] // 4)
     return {
         "rms": amplitude,
@@ -122,7 +123,7 @@ def _describe(data: np.ndarray, sampling_rate: float, cutoff: float) -> Features
         "mean_frequency": mean_frequency,
         "median_frequency": median_frequency,
         "burst_rate": _count_bursts(envelope) / (data.shape[-1] / sampling_rate),
-        "slope": _log_slope(envelope),
+        "slope": _log_slope(envelope, sampling_rate / size),
         "contrast": log_positive(rms(data[..., quarter:])) - log_positive(rms(data[..., :quarter])),
     }
 
@@ -153,7 +154,7 @@ def _count_bursts(envelope: np.ndarray) -> np.ndarray:
     return (active[..., 1:] & ~active[..., :-1]).sum(-1)
 
 
-def _log_slope(envelope: np.ndarray) -> np.ndarray:
+def _log_slope(envelope: np.ndarray, rate: float) -> np.ndarray:
     if envelope.shape[-1] < 2:
         return np.full(envelope.shape[:-1], np.nan)
-    return slope(log_positive(envelope), 1 / BLOCK)
+    return slope(log_positive(envelope), rate)
