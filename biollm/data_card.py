@@ -16,6 +16,7 @@ from data_builders._sharegpt_rules import SYSTEM
 from data_builders.catalogue import describe_reader
 from data_builders.conversation_plan import Plan
 from data_builders.engines import ENGINES
+from data_builders.figure_text import save_plain
 from data_builders.readers import READERS
 from data_builders.sharegpt import Roles, iter_sharegpt, token_length_report, token_lengths
 from data_builders.tokenized import TokenizedSegments
@@ -88,7 +89,7 @@ def write_data_card(
     jobs, engine, address = where
     lengths = np.concatenate(list(ENGINES[engine](shard_lengths, tasks, jobs, address)))
     report = token_length_report(lengths, max_length)
-    length_figure(lengths, model, max_length).savefig(folder / FIGURE, dpi=150)
+    save_plain(length_figure(lengths, model, max_length), folder / FIGURE, dpi=150)
     rates = token_rates(segments, model, known)
     (folder / "README.md").write_text(_readme(card, report, lengths, rates), encoding="utf-8")
     about = dataset_info(card)

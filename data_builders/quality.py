@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_builders.figure_text import save_plain
 from data_builders.options import as_mapping
 from data_builders.preparing import input_stats, make_reader
 from data_builders.quality_figure import quality_figure
@@ -93,9 +94,8 @@ def data_quality(config: QualityConfig, progress: bool = True) -> Path:
         table.to_csv(partial / TABLE, index=False)
         summary.to_csv(partial / SUMMARY, index=False)
         pd.DataFrame(skipped, columns=["file", "error"]).to_csv(partial / SKIPPED, index=False)
-        quality_figure(table, reader.title or reader.name).savefig(
-            partial / FIGURE, dpi=DPI, facecolor="white"
-        )
+        figure = quality_figure(table, reader.title or reader.name)
+        save_plain(figure, partial / FIGURE, dpi=DPI, facecolor="white")
 
     folder = run_stage("data quality", config.out, inputs, work)
     print(_as_text(pd.read_csv(folder / SUMMARY), reader.name))

@@ -70,3 +70,8 @@ def test_the_command_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "quickstart" in done.stdout
     assert done.stdout.strip().endswith("HEAVY []")
+
+
+def test_figures_are_saved_without_reading_names_as_formulas():
+    saving = [path for path in MODULES if ".savefig(" in path.read_text()]
+    assert saving == [ROOT / "data_builders" / "figure_text.py"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_builders.augmentation.descriptors import amplitudes, power_spectra
+from data_builders.figure_text import save_plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def _figure(path: Path, panels: list, draw: Any, curves: dict[str, Any]) -> None
     FigureCanvasAgg(figure)
     for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         draw(axes, panel, curves)
-    figure.savefig(path, dpi=110)
+    save_plain(figure, path, dpi=110)
 
 
 def _draw_spectra(axes: Axes, name: str, curves: dict[str, Any]) -> None:
