@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ from data_builders.engines import end_with_parent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Job", "JobError", "run_jobs"]
+__all__ = ["DiskFullError", "Job", "JobError", "run_jobs"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 FAILURES = (ValueError, ArithmeticError, LookupError, RuntimeError, OSError, MemoryError)
 """What data, settings and machines lead to; anything else is a fault of the code and ends the run."""
+
+
+class DiskFullError(OSError):
+    """No other job could write its table either."""
 
 
 class JobError(ValueError):
@@ -56,7 +61,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
     """Run the jobs whose tables are not there yet, the longest first.
 
     Each table is written whole as its job ends, so that a killed run goes on. A job that fails does not
-    stop the others.
+    stop the others, unless it finds the disk full.
 
     Parameters
     ----------
@@ -73,6 +78,8 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
         With all jobs that failed, after the others have ended.
     ChildProcessError
         If a process died.
+    DiskFullError
+        If there is no space left.
     """
     from tqdm import tqdm
 
@@ -153,6 +160,11 @@ def run_job(job: Job) -> None:
     try:
         table = job.work(*job.arguments)
     except FAILURES as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise DiskFullError(
+                f"{job.name}: {error}. Finished jobs are kept; make room, and the same command goes on from "
+                "there."
+            ) from error
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
     job.target.parent.mkdir(parents=True, exist_ok=True)
     partial = job.target.with_suffix(f".{os.getpid()}.partial")

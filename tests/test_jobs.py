@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pandas as pd
 import pytest
 
-from biollm.jobs import THREADS, Job, JobError, run_jobs
+from biollm.jobs import THREADS, DiskFullError, Job, JobError, run_jobs
 
 
 def threads(value: int) -> pd.DataFrame:
@@ -22,6 +23,12 @@ def dying(value: int) -> pd.DataFrame:
     os._exit(1)
 
 
+def writing(value: int) -> pd.DataFrame:
+    if value == 2:
+        raise OSError(errno.ENOSPC, "No space left on device", "weights.bin")
+    return pd.DataFrame({"value": [value]})
+
+
 def jobs_of(work, folder, n_jobs=3):
     return [Job(f"job {k}", folder / f"{k}.parquet", work, (k,), cost=k) for k in range(n_jobs)]
 
@@ -32,6 +39,17 @@ def test_one_that_fails_is_named_and_stops_no_other(tmp_path, processes):
     with pytest.raises(JobError, match=r"1 of 3 jobs failed:\n- job 0: ZeroDivisionError: division by zero"):
         run_jobs(jobs, processes, "test", progress=False)
     assert {path.name for path in tmp_path.iterdir()} == {"1.parquet", "2.parquet"}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_ends_the_run(tmp_path, processes):
+    jobs = [Job(f"job {k}", tmp_path / f"{k}.parquet", writing, (k,), cost=k) for k in (2, 1, 0)]
+    with pytest.raises(DiskFullError, match=r"job 2: .*weights\.bin.*Finished jobs are kept; make room"):
+        run_jobs(jobs, processes, "test", progress=False)
+    if processes == 1:
+        assert not list(tmp_path.iterdir())
+    run_jobs(jobs[1:], 1, "test", progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"0.parquet", "1.parquet"}
 
 
 def test_other_processes_have_one_thread_and_leave_this_one_alone(tmp_path, monkeypatch):
