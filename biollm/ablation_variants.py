@@ -74,7 +74,6 @@ VARIANTS: dict[str, Variant] = {
             "alignment": {"tasks": {"describe": 1}, "n_conversations": 1600, "copies": 2, "max_steps": 100},
         },
     ),
-    "auxiliary head": Variant("teaching", {"finetune": {"auxiliary_head": 1.0}}),
     "label smoothing": Variant("teaching", {"training": {"label_smoothing_factor": 0.1}}),
     "classes as they come": Variant("teaching", {"build": {"balanced": False}}),
     "all answer forms": Variant("teaching", {"build": {"answer_forms": None}}),

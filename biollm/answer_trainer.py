@@ -22,11 +22,6 @@ class AnswerTrainer(SFTTrainer):
 
     args: Any  # SFTConfig
 
-    label_ids: Any = None
-    """Token that begins each label, for the auxiliary head."""
-    auxiliary: float = 0.0
-    """Weight of the auxiliary head's loss."""
-
     @property
     def _plain(self) -> bool:
         """Whether the loss is the mean log-likelihood alone."""
@@ -44,24 +39,10 @@ class AnswerTrainer(SFTTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         columns = (labels[:, 1:] != IGNORED).any(0).nonzero().flatten()
         known = {name: value for name, value in inputs.items() if name != "labels"}
-        made = model(
-            **known, use_cache=False, logits_to_keep=columns, output_hidden_states=self.auxiliary > 0
-        )
-        logits = made.logits.float()
+        logits = model(**known, use_cache=False, logits_to_keep=columns).logits.float()
         wanted = labels[:, columns + 1].flatten()
         loss = cross_entropy(logits.flatten(0, 1), wanted, reduction="sum")
         if num_items_in_batch is None:
-            loss = loss / (wanted != IGNORED).sum().clamp(min=1)
-        else:
-            processes = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-            loss = loss * processes / num_items_in_batch
-        if self.auxiliary:
-            loss = loss + self.auxiliary * self._auxiliary_loss(model, made.hidden_states[-1], labels)
-        return loss
-
-    def _auxiliary_loss(self, model: Any, hidden: Any, labels: Any) -> Any:
-        """Cross-entropy of the head on the hidden state that the label's first token is read from."""
-        said = labels[:, 1:, None] == self.label_ids
-        rows, columns, classes = said.nonzero(as_tuple=True)
-        scores = model.auxiliary_head(hidden[rows, columns].float())
-        return cross_entropy(scores, classes)
+            return loss / (wanted != IGNORED).sum().clamp(min=1)
+        processes = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return loss * processes / num_items_in_batch

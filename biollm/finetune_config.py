@@ -35,10 +35,6 @@ class FinetuneConfig:
     train_tokens: bool = field(
         default=True, metadata={"help": "train the rows of new tokens; else they stay as they start"}
     )
-    auxiliary_head: float = field(
-        default=0.0,
-        metadata={"help": "weight of the loss of a linear head on the position before the label; 0: none"},
-    )
     adapter: str | None = field(
         default=None,
         metadata={"help": "artefact to go on from, made with the same signal tokenizer: an alignment stage"},

@@ -102,31 +102,13 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
         return Path(config.out)
     model, tokenizer, made = _prepare(config, card, training.seed)
     dataset = _training_rows(config, card, tokenizer, training.max_length)
-    label_ids = _add_auxiliary_head(model, tokenizer, card) if config.auxiliary_head else None
-    auxiliary = (config.auxiliary_head, label_ids)
-    _train(model, tokenizer, dataset, training, partial / "checkpoints", progress, auxiliary)
+    _train(model, tokenizer, dataset, training, partial / "checkpoints", progress)
     state.wait_for_everyone()
     if state.is_main_process:
         _finish(model, tokenizer, made, config, partial)
         close_stage("finetune", partial, config.out)
     state.wait_for_everyone()
     return Path(config.out)
-
-
-def _add_auxiliary_head(model: Any, tokenizer: Any, card: dict) -> Any:
-    """A linear head on the hidden states, zero at first; the token that begins each label."""
-    import torch
-
-    from biollm.readout import label_starts
-    from prompts import task_from_fields
-
-    words = [card["label_words"].get(name, name) for name in card["classes"]]
-    task: Any = task_from_fields(card["task"])
-    starts = label_starts(tokenizer, task.answers(words))
-    head = torch.nn.Linear(model.config.hidden_size, len(words))
-    torch.nn.init.zeros_(head.weight)
-    model.add_module("auxiliary_head", head)
-    return torch.tensor(starts)
 
 
 def with_lora(
@@ -240,13 +222,7 @@ def _training_rows(config: FinetuneConfig, card: dict, tokenizer: Any, max_lengt
 
 
 def _train(
-    model: Any,
-    tokenizer: Any,
-    dataset: Any,
-    training: FinetuneTraining,
-    folder: Path,
-    progress: bool,
-    auxiliary: Any,
+    model: Any, tokenizer: Any, dataset: Any, training: FinetuneTraining, folder: Path, progress: bool
 ) -> None:
     import functools
 
@@ -260,7 +236,6 @@ def _train(
     model.save_pretrained = functools.partial(model.save_pretrained, save_embedding_layers=False)
     trained = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     trainer = AnswerTrainer(model=model, args=training, train_dataset=dataset, processing_class=tokenizer)
-    trainer.auxiliary, trainer.label_ids = auxiliary
     if not progress:
         trainer.remove_callback(PrinterCallback)
     if not training.packing:
@@ -287,8 +262,4 @@ def _finish(model: Any, tokenizer: Any, card: ArtefactCard, config: FinetuneConf
 
     signals = Path(config.dataset_path) / "signal_tokenizer"
     save_artefact(partial, model, tokenizer, signals, card)
-    if config.auxiliary_head:
-        import torch
-
-        torch.save(model.auxiliary_head.state_dict(), partial / "auxiliary_head.pt")
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)

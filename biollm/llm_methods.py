@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.llm_readouts import read_out
@@ -18,7 +16,6 @@ from data_builders.options import as_mapping
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from encoders.inputs import SignalInputs
-from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["fit_tokenizer", "head", "tune_and_read"]
@@ -100,36 +97,7 @@ def tune_and_read(
         before = training | {name: settings.pop(name) for name in ("max_steps",) if name in settings}
         aligned = _tuned(context, inputs, tokenizer, sources, place / "alignment", settings, before, None)
     artefact = _tuned(context, inputs, tokenizer, sources, place, build, training, aligned)
-    loaded = load_artefact(artefact)
-    yield from read_out(context, inputs, loaded, started)
-    if (artefact / "auxiliary_head.pt").is_file():
-        yield from _by_head(context, inputs, loaded, artefact / "auxiliary_head.pt", started)
-
-
-def _by_head(
-    context: Context, inputs: SignalInputs, artefact: Any, file: Path, started: float
-) -> Iterator[MethodOutput]:
-    import torch
-
-    from biollm.readout import head_probabilities
-
-    answers = artefact.task.answers(artefact.card.written_classes)
-    linear = torch.nn.Linear(artefact.model.config.hidden_size, len(answers))
-    linear.load_state_dict(torch.load(file))
-    held = inputs[context.rows(context.config.part)]
-    rows = labelled_rows(held, context.classes, on_grid=True)
-    each = []
-    for source in artefact.card.sources:
-        texts = artefact.signal_tokenizer.encode_copies(held, rows, source)[0]
-        read = [
-            head_probabilities(
-                artefact.model, artefact.tokenizer, artefact.prompts(texts, k), answers, linear
-            )
-            for k in range(context.config.n_phrasings)
-        ]
-        each.append(np.mean(read, axis=0))
-        yield MethodOutput(f"LLM on {source}, head", "llm", time.perf_counter() - started, each[-1])
-    yield MethodOutput("LLM on average, head", "llm", time.perf_counter() - started, np.mean(each, axis=0))
+    yield from read_out(context, inputs, load_artefact(artefact), started)
 
 
 def _tuned(

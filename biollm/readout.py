@@ -71,32 +71,6 @@ def label_probabilities(
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def label_starts(tokenizer: Any, answers: Sequence[str]) -> list[int]:
-    """The first token of each answer that not all have."""
-    sequences = [_ids(tokenizer, answer) for answer in answers]
-    start = len(_common_prefix(sequences))
-    first = [ids[start] for ids in sequences]
-    assert len(set(first)) == len(first)
-    return first
-
-
-def head_probabilities(
-    model: Any, tokenizer: Any, prompts: Sequence[str], answers: Sequence[str], head: Any
-) -> np.ndarray:
-    """What an auxiliary head says where the label is to be written, shape (n_prompts, n_answers)."""
-    import torch
-
-    prefix = tokenizer.decode(_common_prefix([_ids(tokenizer, a) for a in answers]))
-    starts = [_ids(tokenizer, prompt + prefix) for prompt in prompts]
-    results = []
-    for begin in range(0, len(starts), 64):
-        batch = _pad_left(tokenizer, starts[begin : begin + 64], model.device)
-        with torch.no_grad():
-            made = model(**batch, logits_to_keep=1, use_cache=False, output_hidden_states=True)
-            results.append(head(made.hidden_states[-1][:, -1].float()).softmax(-1).numpy())
-    return np.concatenate(results)
-
-
 def _ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
