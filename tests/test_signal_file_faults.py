@@ -24,6 +24,7 @@ from written.tables import (
 )
 
 from data_builders.manifests import ManifestOptions, Source, load, look_into
+from data_builders.manifests.signal_file import DamageNamed
 
 
 def text(content: str) -> Callable[[Path], Any]:
@@ -220,3 +221,23 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ValueError, match=rf"row 2: .*{name}: .*package {package}.*'biollm\[{extra}\]'"):
         check(tmp_path)
+
+
+class OwnError(Exception):
+    """Of another kind than damage."""
+
+
+@pytest.mark.parametrize("error", [Exception("unknown tag 9"), EOFError(), ValueError("no header")])
+def test_damage_of_any_library_is_named(error: Exception) -> None:
+    with (
+        pytest.raises(ValueError, match=r"s1\.fif: cannot be read as FIF") as named,
+        DamageNamed(Path("s1.fif"), "FIF"),
+    ):
+        raise error
+    assert named.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [OwnError(), KeyboardInterrupt()])
+def test_what_is_no_damage_goes_on_as_it_is(error: BaseException) -> None:
+    with pytest.raises(type(error)), DamageNamed(Path("s1.fif"), "FIF"):
+        raise error

@@ -13,9 +13,9 @@ import numpy as np
 
 from data_builders.manifests.signal_file import (
     Channel,
+    DamageNamed,
     SignalFile,
     check_claim,
-    damage_named,
     package_missing,
 )
 
@@ -88,7 +88,7 @@ def _signal_file(
         )
 
     def read(positions: Sequence[int]) -> np.ndarray:
-        with damage_named(path, "an array"):
+        with DamageNamed(path, "an array"):
             data = np.atleast_2d(variable.read(index))
         return (data.T if layout == "samples_first" and len(shape) == 2 else data)[list(positions)]
 
@@ -129,7 +129,7 @@ def _shape_of_item(path: Path, shape: tuple[int, ...], index: int | None) -> tup
 
 
 def _npy(path: Path) -> dict[str, Variable]:
-    with damage_named(path, "a .npy array"), path.open("rb") as file:
+    with DamageNamed(path, "a .npy array"), path.open("rb") as file:
         shape, dtype = _npy_header(file)
         offset = file.tell()
     _no_objects(path, dtype)
@@ -161,11 +161,11 @@ def _no_objects(path: Path, dtype: np.dtype) -> None:
 
 def _npz(path: Path) -> dict[str, Variable]:
     found = {}
-    with damage_named(path, "a .npz archive"):
+    with DamageNamed(path, "a .npz archive"):
         archive = zipfile.ZipFile(path)
     with archive:
         for member in archive.infolist():
-            with damage_named(path, "a .npz archive"), archive.open(member) as file:
+            with DamageNamed(path, "a .npz archive"), archive.open(member) as file:
                 shape, dtype = _npy_header(file)
             _no_objects(path, dtype)
             name = member.filename.removesuffix(".npy")
@@ -197,7 +197,7 @@ def _mat(path: Path) -> dict[str, Variable]:
             return _hdf5(path, reversed_axes=True)
     from scipy.io import whosmat
 
-    with damage_named(path, "a MATLAB file"):
+    with DamageNamed(path, "a MATLAB file"):
         listed = whosmat(str(path))
     found = {}
     for name, shape, kind in listed:
@@ -234,7 +234,7 @@ def _hdf5(path: Path, reversed_axes: bool = False) -> dict[str, Variable]:
             packed = item.compression is not None
             held[name] = (item.shape or (), item.dtype, item.id.get_storage_size(), packed, numeric)
 
-    with damage_named(path, "an HDF5 file"), h5py.File(path, "r") as file:
+    with DamageNamed(path, "an HDF5 file"), h5py.File(path, "r") as file:
         file.visititems(add)
     found = {}
     for name, (shape, dtype, size, packed, numeric) in held.items():

@@ -12,9 +12,9 @@ import numpy as np
 
 from data_builders.manifests.signal_file import (
     Channel,
+    DamageNamed,
     SignalFile,
     check_claim,
-    damage_named,
     package_missing,
 )
 
@@ -52,7 +52,7 @@ def open_edf(path: Path, key: str = "", index: int | None = None, layout: str = 
         If the file is damaged or does not hold the records that its header tells.
     """
     mne = _mne(path)
-    with damage_named(path, "EDF"):
+    with DamageNamed(path, "EDF"):
         channels, names, claimed = _edf_header(path)
     check_claim(path, "its header", claimed, path.stat().st_size)
 
@@ -60,7 +60,7 @@ def open_edf(path: Path, key: str = "", index: int | None = None, layout: str = 
         wanted = [names[position] for position in positions]
         open_raw = mne.io.read_raw_bdf if path.suffix.lower() == ".bdf" else mne.io.read_raw_edf
         # Only the wanted ones: MNE would bring all channels of a file to its highest rate.
-        with damage_named(path, "EDF"):
+        with DamageNamed(path, "EDF"):
             raw = open_raw(path, include=wanted, preload=False, encoding="latin1", verbose="error")
             data = raw.get_data(picks=wanted)
         scales = [EDF_SCALES.get(channels[position].unit, 1.0) for position in positions]
@@ -93,15 +93,9 @@ def _edf_header(path: Path) -> tuple[tuple[Channel, ...], list[str], int]:
 def open_fif(path: Path, key: str = "", index: int | None = None, layout: str = "") -> SignalFile:
     """Elekta's FIF, as MNE writes it: channels have kinds, and electrodes are in volts."""
     mne = _mne(path)
-    with damage_named(path, "FIF"):
-        try:
-            raw = mne.io.read_raw_fif(path, preload=False, verbose="error")
-            kinds = raw.get_channel_types()
-        except Exception as error:
-            # MNE raises a bare Exception on damaged tags; whatever has a type of its own goes on as it is.
-            if type(error) is Exception:
-                raise ValueError(str(error)) from error
-            raise
+    with DamageNamed(path, "FIF"):
+        raw = mne.io.read_raw_fif(path, preload=False, verbose="error")
+        kinds = raw.get_channel_types()
     channels = []
     for name, about, kind in zip(raw.ch_names, raw.info["chs"], kinds, strict=True):
         unit = {107: "V", 114: "S"}.get(int(about["unit"]), "")
@@ -110,14 +104,14 @@ def open_fif(path: Path, key: str = "", index: int | None = None, layout: str = 
 
 
 def _raw_data(path: Path, raw: Any, positions: Sequence[int]) -> np.ndarray:
-    with damage_named(path, "a file for MNE"):
+    with DamageNamed(path, "a file for MNE"):
         return raw.get_data(picks=list(positions))
 
 
 def open_brainvision(path: Path, key: str = "", index: int | None = None, layout: str = "") -> SignalFile:
     """BrainVision, by its ``.vhdr`` file, with the data file beside it; in the header's units."""
     mne = _mne(path)
-    with damage_named(path, "BrainVision"):
+    with DamageNamed(path, "BrainVision"):
         raw = mne.io.read_raw_brainvision(path, preload=False, verbose="error")
         units = _brainvision_units(path)
     rate = float(raw.info["sfreq"])
@@ -155,7 +149,7 @@ def open_wfdb(path: Path, key: str = "", index: int | None = None, layout: str =
     import wfdb
 
     record = str(path.with_suffix(""))
-    with damage_named(path, "a WFDB record"):
+    with DamageNamed(path, "a WFDB record"):
         header = wfdb.rdheader(record)
     if not header.n_sig or not header.sig_len or not header.file_name:
         raise ValueError(
@@ -169,7 +163,7 @@ def open_wfdb(path: Path, key: str = "", index: int | None = None, layout: str =
     )
 
     def read(positions: Sequence[int]) -> np.ndarray:
-        with damage_named(path, "a WFDB record"):
+        with DamageNamed(path, "a WFDB record"):
             signals = wfdb.rdrecord(record, channels=list(positions), smooth_frames=False).e_p_signal
         return np.stack(signals)
 

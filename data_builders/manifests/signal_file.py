@@ -7,14 +7,14 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Channel", "SignalFile", "check_claim", "damage_named", "package_missing"]
+__all__ = ["Channel", "DamageNamed", "SignalFile", "check_claim", "package_missing"]
 
 DAMAGE = (
     ValueError,
@@ -83,23 +83,31 @@ class SignalFile:
     needs_names: bool = False
 
 
-@contextmanager
-def damage_named(path: Path, what: str) -> Iterator[None]:
+class DamageNamed(AbstractContextManager):
     """Name the file in whatever a format's library says of it.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file was to be.
 
     Raises
     ------
     ValueError
-        For any of `DAMAGE`.
+        For any of `DAMAGE`, and for what is no more than an `Exception`, as MNE raises it on damaged tags.
     """
-    try:
-        yield
-    except DAMAGE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{path}: cannot be read as {what} ({said}); allowed is a whole file of its format. "
-            "Copy or export it again."
-        ) from error
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = path, what
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DAMAGE) or type(error) is Exception:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"{self.path}: cannot be read as {self.what} ({said}); allowed is a whole file of its "
+                "format. Copy or export it again."
+            ) from error
 
 
 def check_claim(path: Path, what: str, claimed: float, held: float, compressed: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from data_builders.manifests.signal_file import damage_named
+from data_builders.manifests.signal_file import DamageNamed
 
 __all__ = ["COLUMNS", "LABEL_COLUMNS", "REQUIRED", "SUFFIXES", "Table", "find_table", "read_table"]
 
@@ -80,7 +80,7 @@ def read_table(path: Path) -> Table:
     """
     if path.suffix.lower() not in READS:
         raise ValueError(f"{path}: is of an unknown format; allowed are tables {', '.join(SUFFIXES)}.")
-    with damage_named(path, f"a table {path.suffix}, text in UTF-8"):
+    with DamageNamed(path, f"a table {path.suffix}, text in UTF-8"):
         cells = READS[path.suffix.lower()](path)
     cells = cells.map(_text)
     cells = cells[(cells != "").any(axis=1)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_builders.manifests.signal_file import Channel, SignalFile, damage_named
+from data_builders.manifests.signal_file import Channel, DamageNamed, SignalFile
 
 __all__ = ["even_rate", "open_text"]
 
@@ -55,7 +55,7 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
     names = _split(first, separator)
     has_header = not all(_is_number(name or "nan") for name in names)
     skipped = len(comments) + has_header
-    with damage_named(path, "a table of numbers"):
+    with DamageNamed(path, "a table of numbers"):
         table = pd.read_csv(
             path, sep=separator, header=None, skiprows=skipped, low_memory=False, encoding="utf-8-sig",
             skip_blank_lines=True, skipinitialspace=True,
@@ -82,7 +82,7 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
 def _first_lines(path: Path) -> list[str]:
     """The lines of comments, blank ones included, and the one after them."""
     lines: list[str] = []
-    with damage_named(path, "text in UTF-8"), path.open(encoding="utf-8-sig") as file:
+    with DamageNamed(path, "text in UTF-8"), path.open(encoding="utf-8-sig") as file:
         for line in file:
             lines.append(line.strip("\r\n"))
             if line.strip() and not line.startswith(COMMENT):
