@@ -16,7 +16,7 @@ from biollm.segment_facts import segment_table, segments_card
 from data_builders.store import SegmentStore
 from data_builders.tokenized import TokenizedSegments
 from encoders.inputs import SignalInputs
-from encoders.quantities import Described, described, quantity_values
+from encoders.quantities import Described, quantity_values
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Facts, Quantity
 from prompts.tasks.describe import LONGEST, DescribeTask
@@ -66,11 +66,11 @@ class TokenRanges:
         ]
 
     def _bins(self, features: pd.DataFrame) -> dict[str, np.ndarray]:
-        names = self.tokenizer.levels_.keys
-        if not names or self.tokenizer.signal_mode == "digits":
+        levels = self.tokenizer.levels_
+        if not levels.keys or self.tokenizer.signal_mode == "digits":
             return {}
-        found = self.tokenizer.levels_.quantiles.transform(quantity_values(features, described(names)))
-        return dict(zip(names, found.T, strict=True))
+        found = levels.quantiles.transform(quantity_values(features, levels.described))
+        return dict(zip(levels.keys, found.T, strict=True))
 
 
 def _spans(values: pd.Series, bins: np.ndarray) -> np.ndarray:

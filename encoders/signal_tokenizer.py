@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_builders.normalisation import Normaliser
 from data_builders.recording import LABELS
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
@@ -117,7 +118,7 @@ class SignalTokenizer:
         if self.encoder_ is not None:
             self.encoder_.fit(train, validation, progress, folder)
             self.stream_specs_ = self.encoder_.stream_specs_
-        self.features_ = NormalisedFeatures(self.config.normalisation).fit(train)
+        self.features_ = NormalisedFeatures(Normaliser(self.config.normalisation)).fit(train)
         labels = self._ranking_labels()
         rows = labelled_rows(train, self.classes, targets=labels)
         values = self.features_.transform(train)[rows]

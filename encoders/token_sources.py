@@ -104,18 +104,13 @@ class NormalisedFeatures:
 
     Parameters
     ----------
-    normalisation : str
-        Of `Normaliser`.
-
-    Attributes
-    ----------
-    names : list of str
     normaliser : Normaliser
+    names : sequence of str
+        Of the features, if the normaliser is fitted.
     """
 
-    def __init__(self, normalisation: str) -> None:
-        self.names: list[str] = []
-        self.normaliser = Normaliser(normalisation)
+    def __init__(self, normaliser: Normaliser, names: Sequence[str] = ()) -> None:
+        self.normaliser, self.names = normaliser, list(names)
 
     def fit(self, inputs: SignalInputs) -> Self:
         self.names = list(inputs.features.columns)

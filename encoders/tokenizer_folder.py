@@ -94,9 +94,8 @@ def restore(tokenizer: SignalTokenizer, about: dict[str, Any], arrays: Arrays) -
     if tokenizer.encoder_ is not None:
         _restore_encoder(tokenizer.encoder_, tokenizer.stream_specs_, arrays)
         tokenizer.encoder_.ratings_ = {name: tuple(scale) for name, scale in about["ratings"].items()}
-    tokenizer.features_ = NormalisedFeatures(tokenizer.config.normalisation)
-    tokenizer.features_.names = about["features"]
-    tokenizer.features_.normaliser = _normaliser(tokenizer.config.normalisation, arrays, "")
+    normaliser = _normaliser(tokenizer.config.normalisation, arrays, "")
+    tokenizer.features_ = NormalisedFeatures(normaliser, about["features"])
     columns, edges = about["bin_features"], about["edges"]
     tokenizer.bins_ = tokenizer.new_bins(columns, _bins(tokenizer.config.n_bins, edges))
     keys, edges = about["level_features"], about["level_edges"]
