@@ -59,10 +59,6 @@ class AblateConfig(EvaluateConfig):
         default_factory=lambda: ["classical"],
         metadata={"help": "groups of methods of 'biollm evaluate' to run beside the variants"},
     )
-    sources: list[str] = field(
-        default_factory=lambda: ["codes", "bins"],
-        metadata={"help": "token sources of the default, each in a prompt of its own"},
-    )
     readouts: list[str] = field(
         default_factory=list,
         metadata={"help": f"further read-outs of all variants, which the default has: {list(READOUTS)}"},

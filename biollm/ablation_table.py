@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,16 +28,16 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
     list of dict
         ``variant`` (None for a method beside them), ``group``, ``readout``, ``method``, ``balanced_accuracy``
         (mean over seeds), ``ci95`` (bootstrap over subjects), ``by_seed``, ``difference`` and
-        ``difference_ci95`` (against the same read-out of the default, or for the likelihoods of sources in
-        one prompt, where it has none, its average; None for the default and where it has neither), ``bits``
-        (of the label in the answers), ``note``, ``seconds``.
+        ``difference_ci95`` (against the same read-out of the default, or, where it has none, of a variant's
+        main read-out against the default's; None for the default and for other read-outs), ``bits`` (of the
+        label in the answers), ``note``, ``seconds``.
     """
     by_method = dict(list(predictions.groupby("method", sort=False)))
     rows = []
     for method, frame in by_method.items():
         variant, _, readout = str(method).partition(": ")
         known = variant in variants
-        base = _same_of_default(by_method, readout) if known and variant != DEFAULT else None
+        base = _of_default(by_method, variant, readout) if known and variant != DEFAULT else None
         about = {
             "variant": variant if known else None,
             "group": variants[variant].group if known else "without an LLM",
@@ -48,10 +48,18 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
     return rows
 
 
-def _same_of_default(by_method: Mapping[str, pd.DataFrame], readout: str) -> pd.DataFrame | None:
-    same = by_method.get(f"{DEFAULT}: {readout}")
-    together = "+" in readout and "," not in readout
-    return by_method.get(f"{DEFAULT}: average") if same is None and together else same
+def _of_default(by_method: Mapping[str, pd.DataFrame], variant: str, readout: str) -> pd.DataFrame | None:
+    """What a read-out of a variant stands against."""
+    if readout == _main_readout(by_method, variant) and f"{DEFAULT}: {readout}" not in by_method:
+        readout = _main_readout(by_method, DEFAULT)
+    return by_method.get(f"{DEFAULT}: {readout}")
+
+
+def _main_readout(methods: Iterable[str], variant: str) -> str:
+    """The average of a variant's sources or, of one source, the likelihoods on it."""
+    of_variant = [what for name, _, what in (method.partition(": ") for method in methods) if name == variant]
+    others = (what for what in of_variant if what != "encoder" and "," not in what)
+    return "average" if "average" in of_variant else next(others, "")
 
 
 def _scores(frame: pd.DataFrame, base: pd.DataFrame | None, classes: Sequence[str]) -> dict[str, Any]:
@@ -101,8 +109,8 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 def ablation_figure(rows: Rows, title: str) -> Figure:
     """A dot a seed and a bar at the mean for each variant's average or, of one source, that source."""
-    main = {row["variant"]: row["readout"] for row in reversed(rows) if row["readout"] != "encoder"}
-    main |= {row["variant"]: "average" for row in rows if row["readout"] == "average"}
+    methods = [row["method"] for row in rows]
+    main = {row["variant"]: _main_readout(methods, row["variant"]) for row in rows if row["variant"]}
     shown = [row for row in rows if row["variant"] is None or row["readout"] == main[row["variant"]]]
     figure = new_figure(8.2, 1.6 + 0.3 * len(shown))
     axes = figure.subplots()

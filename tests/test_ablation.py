@@ -204,9 +204,11 @@ def test_rows_stand_against_the_same_readout_of_the_default():
         ("codes+bins", ["codes", "average"], "average"),
         ("codes+bins", ["codes+bins", "average"], "codes+bins"),
         ("codes+bins, generated", ["codes, generated", "average"], None),
+        ("average", ["encoder", "codes+bins", "codes+bins, generated"], "codes+bins"),
+        ("bins", ["codes+bins"], "codes+bins"),
     ],
 )
-def test_sources_in_one_prompt_stand_against_the_same_or_else_the_average(readout, of_default, against):
+def test_a_main_readout_stands_against_the_same_one_or_else_the_main_one(readout, of_default, against):
     rights = {f"{DEFAULT}: {name}": 0.7 + 0.1 * k for k, name in enumerate(of_default)}
     frames = [made(method, right, 0) for method, right in {f"words: {readout}": 0.6, **rights}.items()]
     variants = {name: VARIANTS[name] for name in (DEFAULT, "words")}
@@ -217,12 +219,13 @@ def test_sources_in_one_prompt_stand_against_the_same_or_else_the_average(readou
 
 def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(settings, monkeypatch):
     config = AblateConfig(**settings, variants=["digits", "codebook rows, frozen"], groups=[],
-                          own={"bins alone": {"sources": ["bins"]}})  # fmt: skip
+                          sources=["codes", "bins"],
+                          own={"only bins": {"sources": ["bins"]}})  # fmt: skip
     out = ablate(config, progress=False)
     methods = {row["method"] for row in json.loads((out / "ablation.json").read_text())}
     for name in (DEFAULT, "digits", "codebook rows, frozen"):
         assert {f"{name}: codes", f"{name}: bins", f"{name}: average"} <= methods
-    assert "bins alone: bins" in methods
+    assert "only bins: bins" in methods
     assert f"{DEFAULT}: encoder" in methods
     assert "digits: encoder" not in methods
     kept = out.with_name("out.jobs")
@@ -234,7 +237,8 @@ def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(setting
     outer = group_kfold(table, 4)[1]
     assert set(scored) == set(table[table["segment"].map(outer.parts) == "validation"]["subject"])
     monkeypatch.setattr("biollm.ablating.run_one", lambda *_: pytest.fail("a finished job is run again"))
-    ablate(AblateConfig(**settings, variants=["digits"], groups=[]), progress=False)
+    fewer = AblateConfig(**settings, variants=["digits"], sources=["codes", "bins"], groups=[])
+    ablate(fewer, progress=False)
 
 
 def test_a_job_is_another_one_where_its_wordings_have_changed(settings, tmp_path):
