@@ -15,7 +15,7 @@ from encoders.inputs import SignalInputs, signal_inputs
 
 __all__ = ["SPOILED", "spoil", "spoiled_faults"]
 
-SPOILED = {"noise": "the signal is noise", "flat": "the signal is flat"}
+SPOILED = {"noise": "the signals are nothing but noise", "flat": "the signals are flat lines"}
 """Kind, as the segment's id ends in it -> why nothing should be read."""
 
 

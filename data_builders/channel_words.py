@@ -19,7 +19,8 @@ MODALITY_WORDS = {
     "heart_rate": "heart rate",
     "spo2": "oxygen saturation",
     "eog": "EOG",
-    "features": "given values",
+    "features": "value",
+    "ibi": "inter-beat interval",
 }
 """What a text calls a modality; others keep their name with spaces."""
 
@@ -50,10 +51,17 @@ def channel_in_words(modality: str, channel: str = "") -> str:
         Its name in the recording or in a feature; empty for a modality with a single channel.
     """
     measured = MODALITY_WORDS.get(modality, modality.replace("_", " "))
-    which = re.sub(r"[^a-z0-9]+", "_", channel.lower()).strip("_")
+    which = re.sub(r"[^a-z0-9]+", "_", channel.lower()).strip("_").removeprefix(f"{modality}_")
     if not which or which in (modality, modality.replace("_", "")):
         return measured
+    if (number := which.removeprefix(modality)).isdigit():
+        return f"{measured} {number}"
     words = CHANNEL_WORDS.get(modality, {}).get(which)
     if words is None:
-        words = which.upper() if modality == "eeg" else channel.replace("_", " ")
+        words = _electrode(which) if modality == "eeg" else which.replace("_", " ")
     return f"{words} {measured}"
+
+
+def _electrode(which: str) -> str:
+    """As the 10-20 system writes it: Fp1, Cz."""
+    return re.sub(r"Z\b", "z", re.sub(r"\bFP", "Fp", which.upper().replace("_", "-")))

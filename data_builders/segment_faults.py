@@ -57,7 +57,8 @@ def segment_faults(segments: Segments) -> list[tuple[Fault, ...]]:
     Returns
     -------
     list of tuple of Fault
-        One entry a segment; the shares are of the segment, and those below 1 % are left out.
+        One entry a segment; the shares are of the segment, and those below 1 % are left out. The faults of a
+        channel do not overlap: noise is what of its pieces is neither flat, clipped nor missing.
 
     Notes
     -----
@@ -78,8 +79,15 @@ def segment_faults(segments: Segments) -> list[tuple[Fault, ...]]:
 
 def _of_modality(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
     """Segment, channel, fault and its share, in the order of segments and channels."""
-    found = [*_of_runs(data, spec, modality), *_of_noise(data, spec, modality)]
-    yield from sorted(found, key=lambda fault: fault[:2])
+    runs = list(_of_runs(data, spec, modality))
+    left: dict[tuple[int, int], float] = defaultdict(lambda: 1.0)
+    for row, channel, _, share in runs:
+        left[row, channel] -= share
+    noise = (
+        (row, channel, what, min(share, left[row, channel]))
+        for row, channel, what, share in _of_noise(data, spec, modality)
+    )
+    yield from sorted([*runs, *noise], key=lambda fault: fault[:2])
 
 
 def _of_runs(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
@@ -152,11 +160,7 @@ def lost_modalities(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) ->
     """
     lost: dict[str, float] = defaultdict(float)
     for fault in faults:
-        # Noise may lie on the other faults; those cannot lie on each other.
-        if fault.what != "noise":
-            lost[fault.channel] += fault.share
-    for fault in faults:
-        lost[fault.channel] = max(lost[fault.channel], fault.share)
+        lost[fault.channel] += fault.share
     return [
         name
         for name, spec in specs.items()

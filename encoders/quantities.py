@@ -47,9 +47,11 @@ UNITS = {
     "1/min": ("beats per minute", 1.0),
     "%": ("percent", 1.0),
     "g": ("g", 1.0),
+    "g/64": ("g", 1 / 64),
 }
 """A recording's unit in words, and by how much its values are multiplied for it."""
-UNKNOWN_UNIT = "units as recorded"
+CONDUCTANCE = [unit for unit, (words, _) in UNITS.items() if words == "microsiemens"]
+UNKNOWN_UNIT = "recorded units"
 DECIBELS = 20 / math.log(10)
 
 
@@ -108,12 +110,13 @@ DESCRIBED: tuple[Described, ...] = (
     *(Described(f"{name}_heart_rate", "heart rate", *RATE) for name in ("ecg", "ppg", "bvp")),
     # Of the ECG alone: in pulse waves of the wrist, movement hides beats, and the median RMSSD of
     # Stress-Predict's windows comes out at 311 ms.
+    # SDNN grows with the length of the recording (Task Force 1996), RMSSD hardly.
     Described("ecg_rmssd", *RMSSD, shortest=MINIMUM["rmssd"]),
-    Described("ecg_sdnn", *SDNN, shortest=MINIMUM["sdnn"]),
+    Described("ecg_sdnn", *SDNN, shortest=300.0),
     # 2 to 20 µS and 0.1 to 1 µS (Dawson, Schell and Filion 2007) hold for palm and fingers. At the wrist
     # most windows lie far below, and a recording does not say where it was measured.
     Described("gsr_level", "{signal} level", "{unit}", 2, expects="microsiemens"),
-    Described("gsr_slope", "trend of the {signal}", "{unit} per minute", 2, expects="microsiemens"),
+    Described("gsr_slope", "slope of the {signal}", "{unit} per minute", 2, expects="microsiemens"),
     Described(
         "gsr_scr_rate",
         "rate of {signal} responses",
@@ -137,7 +140,7 @@ DESCRIBED: tuple[Described, ...] = (
     # Skin temperature follows the room and the site; published ranges of finger and wrist do not overlap.
     Described("temperature_mean", "{signal}", "{unit}", 1, expects="degrees Celsius"),
     Described(
-        "temperature_slope", "trend of the {signal}", "{unit} per minute", 2, expects="degrees Celsius"
+        "temperature_slope", "slope of the {signal}", "{unit} per minute", 2, expects="degrees Celsius"
     ),
     Described(
         "respiration_rate", "breathing rate", "breaths per minute", 0, 12.0, 20.0, "adults at rest, textbooks"
@@ -149,7 +152,7 @@ DESCRIBED: tuple[Described, ...] = (
     Described("emg_rms", "{signal} amplitude", "{unit}", 1, expects="microvolts"),
     # ln of a ratio of amplitudes, here 20 log10 of it. No spectrum of the EMG: at the 100 to 128 Hz of many
     # recordings half of it and more is missing, and what is left shows the mains.
-    Described("emg_contrast", "rise of the {signal} within the segment", "decibels", 1, scale=DECIBELS),
+    Described("emg_contrast", "late-to-early ratio of the {signal} amplitude", "decibels", 1, scale=DECIBELS),
     *(
         Described(
             f"eeg_{band}_relative", f"relative {band} power of the {{signal}}", "percent", 0, scale=100.0
@@ -184,10 +187,16 @@ def described(
     found: dict[str, Described] = {}
     for row in DESCRIBED:
         for column, modality, base, channel in parsed:
-            if f"{modality}_{base}" == row.key:
+            if f"{modality}_{base}" == row.key and not _is_resistance(modality, specs):
                 one = _filled(row, column, modality, channel, specs, window)
                 found.setdefault(one.name, one)
     return list(found.values())
+
+
+def _is_resistance(modality: str, specs: Mapping[str, SignalSpec] | None) -> bool:
+    """Whether skin conductance was recorded as resistance or in an unknown unit: it falls where conductance
+    rises, and what counts as a response is given in µS."""
+    return modality == "gsr" and specs is not None and specs["gsr"].unit not in CONDUCTANCE
 
 
 def parts_of_column(column: str) -> tuple[str, str, str]:

@@ -44,6 +44,7 @@ class Words:
         "ratings": Groups(RATINGS),
         "sides": Groups(SIDES),
         "units": Groups(),
+        "differences": Names(),
         "one": Names(),
         "names": Names(),
     }
@@ -81,15 +82,23 @@ class Words:
 
     def measure(self, quantity: Quantity, number: float) -> str:
         """A number in the unit of a quantity."""
-        written, unit = self.number(number, quantity.digits), self.named(quantity.unit)
+        return self._with_unit(quantity, number, self.named(quantity.unit))
+
+    def difference(self, quantity: Quantity, number: float) -> str:
+        """How far two values lie apart: percents by percentage points."""
+        unit = self.named(quantity.unit)
+        return self._with_unit(quantity, number, self.content["differences"].get(unit, unit))
+
+    def _with_unit(self, quantity: Quantity, number: float, unit: str) -> str:
+        written = self.number(number, quantity.digits)
         if written in ("1", "-1"):
             unit = self.content["one"].get(unit, unit)
         return f"{written} {unit}".rstrip()
 
     def range(self, quantity: Quantity) -> str:
-        """The reference range of a quantity that has one, without the unit."""
+        """The reference range of a quantity that has one, with its decimals and without the unit."""
         ends = {"low": quantity.low, "high": quantity.high}
-        written = {end: self.plain_number(number) for end, number in ends.items() if number is not None}
+        written = {end: self.number(n, quantity.digits) for end, n in ends.items() if n is not None}
         key = "range" if len(written) == 2 else {"low": "range_from", "high": "range_to"}[next(iter(written))]
         return self.content[key].format(**written)
 

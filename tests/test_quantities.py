@@ -83,7 +83,7 @@ def test_without_a_response_there_is_no_amplitude_to_describe():
 def test_a_doubled_amplitude_rises_by_six_decibels():
     signal = np.concatenate([sine(50, 500, 5), 2 * sine(50, 500, 15)], axis=-1)
     found = one(signal, "emg", SignalSpec(500.0, ("corrugator",), "µV"))
-    assert found["rise of the EMG within the segment"] == (pytest.approx(6.02, abs=0.1), "decibels")
+    assert found["late-to-early ratio of the EMG amplitude"] == (pytest.approx(6.02, abs=0.1), "decibels")
 
 
 def test_a_range_of_the_literature_holds_for_its_unit_and_its_windows_only():
@@ -94,11 +94,18 @@ def test_a_range_of_the_literature_holds_for_its_unit_and_its_windows_only():
     assert (short.low, short.source) == (None, TRAINING)
     other = described(["heart_rate_mean"], {"heart_rate": SignalSpec(1.0, ("hr",), "z-score")})[0]
     assert (other.low, other.unit) == (None, "z-score")
-    # A rate is counted a minute in whatever unit the signal is.
-    counted = described(["gsr_scr_rate"], {"gsr": SignalSpec(4.0, ("g",), "mV")}, window=60)[0]
-    assert (counted.low, counted.unit, counted.scale) == (None, "responses per minute", 1.0)
-    unknown = described(["gsr_level"], {"gsr": SignalSpec(4.0, ("g",), "")})[0]
-    assert unknown.unit == "units as recorded"
+    unknown = described(["temperature_mean"], {"temperature": SignalSpec(4.0, ("t",), "")})[0]
+    assert unknown.unit == "recorded units"
+    # SDNN grows with the length of the recording.
+    assert described(["ecg_sdnn"], window=60)[0].low is None
+    assert described(["ecg_sdnn"], window=300)[0].low == 32
+
+
+@pytest.mark.parametrize(("unit", "number"), [("µS", 3), ("uS", 3), ("Ω", 0), ("mV", 0), ("", 0)])
+def test_of_skin_resistance_no_conductance_is_described(unit, number):
+    """It falls where conductance rises, and responses are counted from 0.02 µS."""
+    columns = ["gsr_level", "gsr_slope", "gsr_scr_rate"]
+    assert len(described(columns, {"gsr": SignalSpec(4.0, ("g",), unit)}, window=60)) == number
 
 
 def test_ranges_of_the_training_subjects_are_their_percentiles_as_written():

@@ -8,7 +8,7 @@ import pytest
 from made_signals import SPECS, batch
 
 from data_builders.channel_words import channel_in_words
-from data_builders.segment_faults import segment_faults, unusable
+from data_builders.segment_faults import lost_modalities, segment_faults, unusable
 from data_builders.segments import Segments, SignalSpec
 from prompts.facts import Fault
 
@@ -109,7 +109,9 @@ def test_a_segment_is_unusable_when_most_modalities_are_lost():
     assert "EMG" not in unusable(gone, specs)  # its other channel is whole
     gone.append(Fault("zygomaticus EMG", "noise", 0.9))
     assert unusable(gone, specs) == "every signal is flat, clipped, missing or noisy"
-    assert unusable([Fault("heart rate", "noise", 0.4), Fault("heart rate", "flat", 0.4)], specs) == ""
+    for share, lost in ((0.05, []), (0.1, ["heart_rate"])):
+        faults = [Fault("heart rate", "noise", 0.4), Fault("heart rate", "flat", share)]
+        assert lost_modalities(faults, specs) == lost
 
 
 def test_every_channel_has_a_name_in_words():
@@ -124,3 +126,30 @@ def test_every_channel_has_a_name_in_words():
     assert not [name for name in names if "_" in name]
     assert channel_in_words("emg", "zEMG") == "zygomaticus EMG"
     assert channel_in_words("acceleration", "ax") == "x acceleration"
+
+
+@pytest.mark.parametrize(
+    ("modality", "channel", "words"),
+    [
+        ("ecg", "ecg1", "ECG 1"),
+        ("eeg", "1", "EEG 1"),
+        ("eeg", "EEG F3", "F3 EEG"),
+        ("eeg", "fp1", "Fp1 EEG"),
+        ("eeg", "FCZ", "FCz EEG"),
+        ("eeg", "EEG_C3_A2", "C3-A2 EEG"),
+        ("emg", "EMG Corrugator", "corrugator EMG"),
+        ("emg", "corrugator", "corrugator EMG"),
+    ],
+)
+def test_a_channel_is_called_as_in_the_field_and_its_modality_once(modality, channel, words):
+    assert channel_in_words(modality, channel) == words
+
+
+def test_a_flat_stretch_is_not_called_noise_too():
+    """Half of a 16 s piece of white noise is flat, so that its other half is noise."""
+    data = np.random.default_rng(0).normal(5, 0.5, (1, 1, 16 * 8)).astype(np.float32)
+    data[..., 64:] = data[..., 63:64]
+    ((flat, noise),) = faults_of(data, spec=SignalSpec(8.0, ("EDA",), "µS"))
+    assert (flat.what, noise.what) == ("flat", "noise")
+    assert flat.share == pytest.approx(0.5, abs=0.02)
+    assert flat.share + noise.share == pytest.approx(1)

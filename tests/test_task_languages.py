@@ -26,6 +26,7 @@ WORDS = {
     "ratings": {"valence": ["Valenz"], "arousal": ["Erregung"]},
     "sides": {"first": ["erste", "ersten"], "second": ["zweite", "zweiten"]},
     "one": {"Schläge pro Minute": "Schlag pro Minute"},
+    "differences": {"Prozent": "Prozentpunkte"},
     "units": {"Schläge pro Minute": ["Schläge/min"]},
     "names": {
         "heart rate": "Herzfrequenz",
@@ -215,7 +216,7 @@ def test_names_units_numbers_and_levels_are_those_of_the_language(german):
     task = load_task("describe", german).with_answer_forms(1)
     assert task.reply([FACTS], random.Random(0)) == (
         "Herzfrequenz 104 Schläge pro Minute (hoch, 60 bis 100); "
-        "Hautleitwert 3,26 Mikrosiemens (normal, 0,5 bis 20)."
+        "Hautleitwert 3,26 Mikrosiemens (normal, 0,50 bis 20,00)."
     )
     assert task.parse("Eine Herzfrequenz von 72 Schläge/min ist erhöht.", [FACTS]) == {
         "heart_rate_mean": 72,

@@ -173,12 +173,25 @@ def test_comparison_says_which_and_by_how_much():
     assert task.parse(answer, by_one) == {"heart_rate_mean.higher": "second", "heart_rate_mean.by": 1.0}
 
 
+@pytest.mark.parametrize(("second", "by"), [(96.4, "1.4 percentage points"), (96.0, "1.0 percentage points")])
+def test_percents_differ_by_percentage_points(second, by):
+    task = load_task("compare")
+    values = (
+        Quantity("spo2_mean", "oxygen saturation", v, "percent", 95.0, 100.0, 1) for v in (95.0, second)
+    )
+    pair = [Facts(signal=s, quantities=(value,)) for s, value in zip("xy", values, strict=True)]
+    answer = task.turns(pair, random.Random(0))[0][1]
+    assert by in answer
+    assert task.parse(answer, pair) == task.truth(pair)
+
+
 def test_both_emotions_decide_on_a_transition_before_its_label():
     task = load_task("transition")
     pair = [Facts(classes=CLASSES, emotion=label, transition=True) for label in ("calm", "calm")]
     assert task.truth(pair) == {"transition": False, "from": "calm", "to": "calm"}
     assert task.truth([replace(facts, emotion=None) for facts in pair]) == {"transition": True}
     assert task.parse("It did not change.", pair) == {"transition": False}
+    assert "uncertain" in task.lacks([pair[0], replace(pair[1], uncertain=True)])
 
 
 def test_what_is_out_of_its_range_is_not_left_out_of_an_open_description():
@@ -228,7 +241,7 @@ def test_what_is_outside_is_said_to_be_and_only_what_is_known_is_offered():
     bare = [Facts(signal="x", classes=CLASSES)]
     for _ in range(50):
         ((_, answer),) = task.turns(bare, rng)
-        assert "the state of the person" in answer
+        assert "the person's state" in answer
         assert not any(word in answer for word in ("measured", "valence", "arousal"))
     assert task.parse("The heart rate is 72.", bare) is None
 

@@ -74,7 +74,8 @@ class NonEEG(Reader):
     )
     caution = (
         "The order of the blocks is the same for all subjects, so that the time in the session alone tells "
-        "the label. Skin conductance is at 8 Hz: single responses are not to be found in it."
+        "the label. Skin conductance is at 8 Hz: enough to count responses, coarse for their amplitude and "
+        "rise time."
     )
     classes = tuple(EMOTION_OF_NOTE.values())
     window = 30.0

@@ -87,7 +87,7 @@ class CompareTask(Task):
         truth, name = self.truth(segments), self.words.named(quantity.name)
         if truth[f"{quantity.key}.higher"] == "equal":
             return self._say("answers_of_equal", rng, name=name)
-        by = self.words.measure(quantity, float(truth[f"{quantity.key}.by"]))
+        by = self.words.difference(quantity, float(truth[f"{quantity.key}.by"]))
         return self._say("answers_of", rng, name=name, side=self._written_side(truth, quantity.key), by=by)
 
     def _written_side(self, truth: Truth, key: str) -> str:

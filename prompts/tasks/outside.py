@@ -28,8 +28,8 @@ class OutsideTask(Task):
         "system": Texts(2),
         "topics": Groups(minimum=MIN_QUESTIONS),
         "answers": Texts(MIN_ANSWERS, ("topic", "can")),
-        "can_emotion": Text(),
-        "can_describe": Text(("name",)),
+        "can_emotion": Texts(2),
+        "can_describe": Texts(2, ("name",)),
         "can_signal": Text(),
         "signs": Texts(1),
     }
@@ -59,11 +59,11 @@ class OutsideTask(Task):
 
     def _can(self, segments: Sequence[Facts], rng: random.Random) -> list[str]:
         facts, ratings = segments[0], {"valence": segments[0].valence, "arousal": segments[0].arousal}
-        can = [self.texts["can_emotion"]] if facts.classes else []
+        can = [rng.choice(self.texts["can_emotion"])] if facts.classes else []
         can += [self.words.word("ratings", name) for name in RATINGS if ratings[name] is not None]
         if facts.quantities:
             name = self.words.named(rng.choice(facts.quantities).name)
-            can.append(self.texts["can_describe"].format(name=name))
+            can.append(rng.choice(self.texts["can_describe"]).format(name=name))
         return can or [self.texts["can_signal"]]
 
     def _missing(self, segments: Sequence[Facts]) -> str:

@@ -68,5 +68,7 @@ class TransitionTask(Task):
         return {word: sign for sign, words in self.texts["signs"].items() for word in words}
 
     def _missing(self, segments: Sequence[Facts]) -> str:
+        if any(facts.uncertain for facts in segments):
+            return "the reading is too uncertain to name a state"
         known = all(facts.emotion is not None for facts in segments) or segments[1].transition is not None
         return "" if known else "neither a transition label nor both emotions are there"
