@@ -105,6 +105,7 @@ COMPARED = {
     "LLM on bins": ("extra trees",),
     "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
     "LLM on codes+bins": ("encoder of the tokens", "encoder + extra trees"),
+    "LLM on codes+bins and codes": ("encoder of the tokens", "encoder + extra trees"),
 }
 """LLM rows get the paired difference to what reads the same source without an LLM."""
 
@@ -129,12 +130,19 @@ ORDER = (
     "LLM on codes and bins",
     "LLM on codes+bins",
     "LLM on codes+bins, generated",
+    "LLM on codes+bins and codes",
     "LLM, shuffled labels",
     "LLM, noise for signal",
 )
 
 AVERAGES = {
     "LLM on codes and bins": ("LLM on codes", "LLM on bins", "llm", "mean likelihood of two prompts"),
+    "LLM on codes+bins and codes": (
+        "LLM on codes+bins",
+        "LLM on codes",
+        "llm",
+        "mean likelihood of two prompts",
+    ),
     "encoder + extra trees": (
         "encoder of the tokens",
         "extra trees",

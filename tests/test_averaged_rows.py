@@ -1,0 +1,42 @@
+"""Rows of a report that average the answers of two others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from biollm.report_rows import gathered
+
+CLASSES = ("calm", "tense")
+
+
+def answers(method: str, tense: list[float]) -> pd.DataFrame:
+    p = np.asarray(tense)
+    return pd.DataFrame(
+        {
+            "segment": [f"s{k}" for k in range(len(p))], "fold": 0, "seed": 0, "method": method,
+            "family": "llm", "note": "", "seconds": 1.0, "parameters": np.nan, "history": "[]",
+            "truth": "calm", "prediction": np.where(p > 0.5, "tense", "calm"), "p_calm": 1 - p, "p_tense": p,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "average"),
+    [
+        ("LLM on codes", "LLM on bins", "LLM on codes and bins"),
+        ("LLM on codes+bins", "LLM on codes", "LLM on codes+bins and codes"),
+        ("encoder of the tokens", "extra trees", "encoder + extra trees"),
+    ],
+)
+def test_two_prompts_are_read_as_the_mean_of_their_likelihoods(tmp_path, one, other, average):
+    (tmp_path / "jobs").mkdir()
+    # Other orders of segments must not matter.
+    answers(one, [0.1, 0.9, 0.6]).to_parquet(tmp_path / "jobs" / "a.parquet")
+    answers(other, [0.3, 0.2, 0.7])[::-1].to_parquet(tmp_path / "jobs" / "b.parquet")
+    rows = gathered(tmp_path, CLASSES)
+    assert set(rows["method"]) == {one, other, average}
+    mean = rows[rows["method"] == average].set_index("segment")
+    assert mean["p_tense"].to_dict() == pytest.approx({"s0": 0.2, "s1": 0.55, "s2": 0.65})
+    assert mean["prediction"].to_dict() == {"s0": "calm", "s1": "tense", "s2": "tense"}
