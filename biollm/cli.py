@@ -164,6 +164,8 @@ def run(name: str, arguments: list[str] | None = None) -> None:
 
     With BIOLLM_TRACEBACK set in the environment the error is raised instead.
     """
+    # Where another process has a core, torch's threads would spin at each barrier. Read as torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     command = COMMANDS[name]
     arguments = sys.argv[1:] if arguments is None else arguments
     if command.argument and arguments and not arguments[0].startswith("-"):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from biollm.cli import COMMANDS, RECIPES, read_recipe, recipe_section, run
@@ -59,3 +63,23 @@ def test_an_unknown_data_set_lists_those_there_are(tmp_path, capsys):
     assert stop.value.code == 2
     assert "noneeg" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("own", "kept"), [(None, "1000"), ("7", "7")])
+def test_threads_that_wait_are_put_to_sleep_before_torch_is_loaded(own, kept):
+    """The libraries read it once, so that a process of its own has to tell."""
+    code = """if True:
+        import os, sys
+        import biollm.cli as cli
+        def stopped(*_):
+            print("torch" in sys.modules, os.environ["GOMP_SPINCOUNT"])
+            sys.exit(0)
+        cli._parse = stopped
+        cli.run("prepare")
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    environment |= {"GOMP_SPINCOUNT": own} if own else {}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["False", kept]
