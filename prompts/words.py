@@ -78,11 +78,7 @@ class Words:
 
     def value(self, quantity: Quantity) -> str:
         """A measured value with its unit."""
-        return self.measure(quantity, quantity.value)
-
-    def measure(self, quantity: Quantity, number: float) -> str:
-        """A number in the unit of a quantity."""
-        return self._with_unit(quantity, number, self.named(quantity.unit))
+        return self._with_unit(quantity, quantity.value, self.named(quantity.unit))
 
     def difference(self, quantity: Quantity, number: float) -> str:
         """How far two values lie apart: percents by percentage points."""
