@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["AVERAGES", "ORDER", "gathered", "write_report"]
+__all__ = ["ORDER", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -113,6 +113,8 @@ ABOUT = ("method", "family", "note", "seconds", "parameters", "history")
 RATED = ("valence", "arousal", "transition")
 
 CEILING = "ceiling (oracle)"
+LLM, FLOATS = "LLM on ", "LLM on floats"
+CONTROL = ("encoder of the tokens", "extra trees")
 ORDER = (
     "majority",
     "ridge",
@@ -135,26 +137,11 @@ ORDER = (
     "LLM, noise for signal",
 )
 
-AVERAGES = {
-    "LLM on codes and bins": ("LLM on codes", "LLM on bins", "llm", "mean likelihood of two prompts"),
-    "LLM on codes+bins and codes": (
-        "LLM on codes+bins",
-        "LLM on codes",
-        "llm",
-        "mean likelihood of two prompts",
-    ),
-    "encoder + extra trees": (
-        "encoder of the tokens",
-        "extra trees",
-        "encoder",
-        "matched control of 'codes and bins': the same sources averaged without an LLM",
-    ),
-}
-"""Rows that average two others' probabilities or ratings: name -> the two, family, note."""
+MATCHED = "matched control of 'codes and bins': the same sources averaged without an LLM"
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Predictions of all jobs of an evaluation, with the rows that average two methods."""
+    """Predictions of all jobs of an evaluation, with the rows that average others."""
     frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
     return pd.concat([*frames, *_averages(pd.concat(frames), classes)], ignore_index=True)
 
@@ -166,21 +153,33 @@ def _in_order(found: set[str], order: Sequence[str]) -> list[str]:
 
 
 def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    columns = [name for name in (*(f"p_{name}" for name in classes), *RATED) if name in predictions]
+    """The mean of an LLM's prompts, and its matched control: the same sources without an LLM."""
     keys = ["segment", "fold", "seed"]
-    for method, (one, other, family, note) in AVERAGES.items():
-        pair = [predictions[predictions["method"] == name].set_index(keys) for name in (one, other)]
-        if any(frame.empty for frame in pair):
-            continue
-        a, b = pair[0], pair[1].loc[pair[0].index]
-        mean = (a[columns] + b[columns]) / 2
-        seconds = a["seconds"] + (b["seconds"] if family != "llm" else 0)
-        fields = {"method": method, "family": family, "note": note, "seconds": seconds}
-        fields |= {"parameters": np.nan, "history": "[]"}
-        if "prediction" in predictions:
-            probable = mean[[f"p_{name}" for name in classes]].to_numpy().argmax(1)
-            fields["prediction"] = np.asarray(classes)[probable]
-        yield a.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
+    by_method = {str(name): rows.set_index(keys) for name, rows in predictions.groupby("method", sort=False)}
+    prompts = [name for name in by_method if name.startswith(LLM) and "," not in name and name != FLOATS]
+    if len(prompts) > 1:
+        frames = [by_method[name] for name in prompts]
+        # The LLM is tuned on all of its prompts at once.
+        about = {"family": "llm", "note": "mean likelihood of the prompts", "seconds": frames[0]["seconds"]}
+        method = LLM + " and ".join(name.removeprefix(LLM) for name in prompts)
+        yield _mean(frames, classes, about | {"method": method})
+    if by_method.keys() >= set(CONTROL):
+        frames = [by_method[name] for name in CONTROL]
+        seconds = frames[0]["seconds"] + frames[1].loc[frames[0].index, "seconds"]
+        about = {"family": "encoder", "note": MATCHED, "seconds": seconds}
+        yield _mean(frames, classes, about | {"method": "encoder + extra trees"})
+
+
+def _mean(frames: Sequence[pd.DataFrame], classes: tuple[str, ...], about: Mapping[str, Any]) -> pd.DataFrame:
+    """The mean of some methods' probabilities and ratings, as a method of its own."""
+    first = frames[0]
+    columns = [name for name in (*(f"p_{name}" for name in classes), *RATED) if name in first]
+    mean = sum(frame.loc[first.index, columns] for frame in frames) / len(frames)
+    fields = {**about, "parameters": np.nan, "history": "[]"}
+    if "prediction" in first:
+        probable = mean[[f"p_{name}" for name in classes]].to_numpy().argmax(1)
+        fields["prediction"] = np.asarray(classes)[probable]
+    return first.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
 
 
 def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:

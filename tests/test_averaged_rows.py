@@ -27,6 +27,7 @@ def answers(method: str, tense: list[float]) -> pd.DataFrame:
     [
         ("LLM on codes", "LLM on bins", "LLM on codes and bins"),
         ("LLM on codes+bins", "LLM on codes", "LLM on codes+bins and codes"),
+        ("LLM on bins+levels", "LLM on words", "LLM on bins+levels and words"),
         ("encoder of the tokens", "extra trees", "encoder + extra trees"),
     ],
 )
