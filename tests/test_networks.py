@@ -179,3 +179,10 @@ def test_cuda_equals_cpu(name):
     on_device = copy.deepcopy(network).cuda()(x.cuda())
     # TF32 convolutions keep 10 bits of the mantissa, 0.1 % a layer.
     torch.testing.assert_close(on_device.cpu(), network(x), atol=1e-2, rtol=1e-2)
+
+
+def test_an_mlp_without_a_hidden_layer_is_one_affine_map_of_each_frame():
+    network = ENCODERS["mlp"](3, 16, dim=8, hidden=0).eval()
+    x = torch.randn(2, 3, 40)
+    by_hand = [network.second(x[:, :, k * 16 : (k + 1) * 16].flatten(1)) for k in range(2)]
+    torch.testing.assert_close(network(x), torch.stack(by_hand, dim=1))
