@@ -22,7 +22,7 @@ from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import source_hash
-from biollm.report_rows import write_report
+from biollm.report_rows import ceiling_rows, write_report
 from data_builders.options import as_mapping
 from data_builders.splits import Split, inner_split
 from data_builders.stage import content_hash, run_stage
@@ -127,7 +127,8 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         predictions = pd.concat([pd.read_parquet(job.target) for job in jobs], ignore_index=True)
         about = {"base_model": config.model_name_or_path}
         write_report(predictions, config, store, splits, partial, _order(predictions), about_split=about)
-        rows = ablation_rows(predictions, config.chosen, store.classes)
+        known = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
+        rows = ablation_rows(known, config.chosen, store.classes)
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
         (partial / "ablation.json").write_text(json.dumps(rows, indent=1))
 

@@ -15,9 +15,11 @@ from biollm.evaluation.information import label_information
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ablation_figure", "ablation_rows", "render_ablation"]
+__all__ = ["ablation_figure", "ablation_rows", "information_shares", "render_ablation"]
 
 Rows = list[dict[str, Any]]
+FEWEST_BITS = 0.1
+"""Of an encoder's head, for a share of it to say anything: the estimate errs by some hundredths."""
 
 
 def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], classes: Sequence[str]) -> Rows:
@@ -31,6 +33,8 @@ def ablation_rows(predictions: pd.DataFrame, variants: Mapping[str, Variant], cl
         ``difference_ci95`` (against the same read-out of the default, or, where it has none, of a variant's
         main read-out against the default's; None for the default and for other read-outs), ``bits`` (of the
         label in the answers), ``note``, ``seconds``.
+
+    The ceiling of a simulated set is among the methods beside them, where `predictions` hold it.
     """
     by_method = dict(list(predictions.groupby("method", sort=False)))
     rows = []
@@ -81,8 +85,9 @@ def _scores(frame: pd.DataFrame, base: pd.DataFrame | None, classes: Sequence[st
 def render_ablation(rows: Rows) -> str:
     """The rows as a table in Markdown; of each variant only the read-outs that it has."""
     names = ("what varies", "variant", "read-out", "balanced accuracy", "seeds", "against the default",
-             "bits", "tokens")  # fmt: skip
-    lines = [f"| {' | '.join(names)} |", "|---|---|---|---:|---|---:|---:|---:|"]
+             "bits", "share", "tokens")  # fmt: skip
+    lines = [f"| {' | '.join(names)} |", "|---|---|---|---:|---|---:|---:|---:|---:|"]
+    shares = information_shares(rows)
     group = ""
     for row in rows:
         cells = [
@@ -93,11 +98,27 @@ def render_ablation(rows: Rows) -> str:
             " ".join(f"{value:.3f}" for value in row["by_seed"]),
             _difference(row),
             f"{row['bits']:.2f}",
+            "" if shares[row["method"]] is None else f"{shares[row['method']]:.0%}",
             row["note"].removesuffix(" tokens a segment") if "tokens a segment" in row["note"] else "",
         ]
         group = row["group"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def information_shares(rows: Rows) -> dict[str, float | None]:
+    """By method the bits of an LLM's read-out against those of the head on its variant's codes.
+
+    A variant without a head of its own has the default's codes. None for what is no read-out of an LLM, and
+    where the head has too few bits to be divided by.
+    """
+    heads = {row["variant"]: row["bits"] for row in rows if row["readout"] == "encoder"}
+    shares: dict[str, float | None] = {}
+    for row in rows:
+        head = heads.get(row["variant"], heads.get(DEFAULT, 0.0))
+        read = row["variant"] is not None and row["readout"] != "encoder" and head >= FEWEST_BITS
+        shares[row["method"]] = row["bits"] / head if read else None
+    return shares
 
 
 def _difference(row: Mapping[str, Any]) -> str:

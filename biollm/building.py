@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from biollm.base_model import base_identity, known_words, load_text_tokenizer
-from biollm.building_config import RUNNING, BuildConfig
+from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
+from biollm.provenance import source_hash
 from biollm.rating_scales import fit_scales, on_scales, scales_card
 from biollm.segment_facts import SIGNALS
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
@@ -61,11 +62,13 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
         "tokenizer": made["key"],
         "tasks": {name: task.fields() for name, task in tasks.items()},
         "base": base_identity(config.model_name_or_path),
+        "source": source_hash([config.language]),
     }
 
     def work(partial: Path) -> None:
         tokenizer = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
         tokenizer.require(config.sources)
+        _label_words(config, tokenizer.classes)
         written = _in_mode(tokenizer, config)
         with working_folder(partial) as here:
             place, needs = here / SEGMENTS, _needs(tasks)
@@ -114,7 +117,7 @@ def write_conversations(
     train = parts == "train"
     quantities = store_quantities(signals, store, train, written) if "quantities" in needs else []
     fitted = np.isin(parts, PARTS)
-    about = segments_card(written, config.sources, config.copies, signals.table[train], quantities)
+    about = segments_card(written, config.sources, config.copies, signals.table[fitted], quantities)
     signals, parts = signals[fitted], parts[fitted]
     rows = np.arange(len(signals))
     if "quantities" not in needs:
@@ -204,10 +207,15 @@ def _label_words(config: BuildConfig, classes: Sequence[str]) -> dict[str, str]:
 
 
 def _tasks(config: BuildConfig) -> dict[str, Task]:
-    return {
+    tasks = {
         name: _limited(load_task(name, config.language), config.answer_forms)
         for name in as_weights(config.tasks)
     }
+    if refuse := tasks.get("refuse"):
+        # What only refusals are asked would tell them from the answers.
+        beside = {name: task for name, task in refuse.others.items() if name in tasks}
+        tasks["refuse"] = replace(refuse, others=beside or refuse.others)
+    return tasks
 
 
 def _limited(task: Task, forms: int | None) -> Task:
@@ -228,10 +236,11 @@ def _sources_of(
 ) -> dict[str, list[str]]:
     """Values are said of texts that hold them as measured: all other sources are relative to the subject.
 
-    Two segments are compared by their ratings where there are any, which all sources may tell.
+    Two segments are compared by their ratings where all are rated, which all sources may tell.
     """
-    rated = {"ratings"} if segments.card.scale else set()
-    saying = [name for name, task in tasks.items() if "quantities" in task.needs and not rated & task.needs]
+    usable = segments.column("unusable") == ""
+    rated = np.isfinite(segments.column("arousal").astype(float)[usable]).all()
+    saying = [name for name in tasks if name in SAYING and not (rated and "ratings" in tasks[name].needs)]
     measured = [source for source in sources if "levels" in source.split("+")]
     if saying and not measured:
         warnings.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,12 +15,15 @@ from encoders.signal_tokenizer import SIGNAL_MODES
 from prompts import TASKS
 from prompts.words import RATINGS
 
-__all__ = ["RUNNING", "BuildConfig"]
+__all__ = ["RUNNING", "SAYING", "BuildConfig"]
 
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
 DEFAULT_NUMBER = 2400
 REFUSE = "refuse"
+SAYING = tuple(name for name, task in TASKS.items() if "quantities" in task.needs and name != "outside")
+"""Tasks that say measured values; questions outside the signal only name what was measured."""
+LEAST = {"n_conversations": 1, "answer_forms": 1, "copies": 0, "max_length": 1, "shard_size": 1, "jobs": 1}
 
 
 @dataclass
@@ -32,8 +36,11 @@ class BuildConfig:
     )
     out: str = field(default="runs/conversations", metadata={"help": "folder to write to"})
     sources: list[str] = field(
-        default_factory=lambda: ["codes+bins"],
-        metadata={"help": "token sources: codes, bins, levels, or two in a row as codes+bins"},
+        default_factory=list,
+        metadata={
+            "help": "token sources: codes, bins, levels, or some in a row as codes+bins; default: "
+            "codes+bins, and codes+bins+levels where a task says what was measured"
+        },
     )
     tasks: dict | str | None = field(
         default="emotion=1",
@@ -93,6 +100,8 @@ class BuildConfig:
             *_not_positive(self.tasks),
             *_unknown("rating_points", self.rating_points, RATINGS),
             *_no_scale(self.rating_points, self.tasks),
+            *self._out_of_range(),
+            *self._wrong_roles(),
         ]
         if not self.tasks:
             problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
@@ -102,6 +111,25 @@ class BuildConfig:
             raise ValueError("BuildConfig: " + "; ".join(problems) + ".")
         if self.conversations_per_segment is None and self.n_conversations is None:
             self.n_conversations = DEFAULT_NUMBER
+        if not self.sources:
+            self.sources = ["codes+bins+levels" if set(SAYING) & set(self.tasks) else "codes+bins"]
+
+    def _out_of_range(self) -> list[str]:
+        given = {name: getattr(self, name) for name in LEAST}
+        wrong = {name: value for name, value in given.items() if value is not None and value < LEAST[name]}
+        problems = [f"{name} is {value}, allowed is {LEAST[name]} or more" for name, value in wrong.items()]
+        if self.conversations_per_segment is not None and not 0 < self.conversations_per_segment < math.inf:
+            problems.append(
+                f"conversations_per_segment is {self.conversations_per_segment}, allowed are numbers above 0"
+            )
+        return problems
+
+    def _wrong_roles(self) -> list[str]:
+        try:
+            Roles(self.human_role, self.gpt_role)
+        except ValueError as error:
+            return [str(error).removesuffix(".")]
+        return []
 
     @property
     def roles(self) -> Roles:
@@ -131,5 +159,5 @@ def _no_scale(points: Mapping[str, float], tasks: Mapping[str, float]) -> list[s
 
 
 def _not_positive(weights: Mapping[str, float]) -> list[str]:
-    wrong = {name: weight for name, weight in weights.items() if not weight > 0}
+    wrong = {name: weight for name, weight in weights.items() if not 0 < weight < math.inf}
     return [f"weights {wrong} of tasks, allowed are numbers above 0"] if wrong else []

@@ -29,7 +29,9 @@ class CheckConfig:
 
     path: str = field(
         default="runs/conversations",
-        metadata={"help": "a .jsonl, .jsonl.zst or .parquet file, a folder of them, or what 'build' wrote"},
+        metadata={
+            "help": "a .jsonl, .jsonl.zst, .json or .parquet file, a folder of them, or what 'build' wrote"
+        },
     )
     model_name_or_path: str = field(
         default="nano", metadata={"help": "whose tokenizer and chat template: nano, a hub id or a folder"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from biollm.training_sequences import TrainingSequence
+from data_builders._sharegpt_files import row_unit
 from data_builders._sharegpt_rules import ColumnTypes, Fault, FileCheck, Roles
 from data_builders.trainer_rules import TRAINER_RULES
 
@@ -37,7 +38,7 @@ class Place(NamedTuple):
 
     @property
     def unit(self) -> str:
-        return "row" if self.file.suffix == ".parquet" else "line"
+        return row_unit(self.file)
 
     def __str__(self) -> str:
         return f"{self.file}: {self.unit} {self.number}"

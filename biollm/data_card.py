@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["conversation_counts", "dataset_info", "length_figure", "token_rates", "write_data_card"]
 
 FIGURE = "token_lengths.png"
+SIGNAL_TOKENS = "signal_tokens.txt"
 LICENCES = {"MIT": "mit", "CC0 1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-By 1.0": "odc-by"}
 """As the catalogue writes them -> the identifiers of the Hugging Face hub; all others are "other" there."""
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
@@ -62,7 +63,7 @@ def write_data_card(
     max_length: int | None,
     where: tuple[int, str, str | None] = (1, "local", None),
 ) -> np.ndarray:
-    """Write ``README.md``, ``dataset_info.json`` and the figure of token lengths beside the shards.
+    """Write ``README.md``, ``dataset_info.json``, the signal tokens and the figure of token lengths.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def write_data_card(
     report = token_length_report(lengths, max_length)
     save_plain(length_figure(lengths, model, max_length), folder / FIGURE, dpi=150)
     rates = token_rates(segments, model, known)
-    (folder / "README.md").write_text(_readme(card, report, lengths, rates), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(card, report, lengths, rates, len(known)), encoding="utf-8")
+    if known:
+        (folder / SIGNAL_TOKENS).write_text("\n".join(known) + "\n", encoding="utf-8")
     about = dataset_info(card)
     if about is not None:
         (folder / "dataset_info.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -107,10 +110,12 @@ def shard_lengths(task: tuple[str, dict, str, tuple[str, ...]]) -> np.ndarray:
 
 @lru_cache(1)
 def _text_tokenizer(model: str, tokens: tuple[str, ...]) -> Any:
+    from tokenizers import AddedToken
+
     from biollm.base_model import load_text_tokenizer
 
     tokenizer = load_text_tokenizer(model)
-    tokenizer.add_tokens(list(tokens))
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
     return tokenizer
 
 
@@ -179,6 +184,7 @@ def _readme(
     report: Mapping[str, Any],
     lengths: np.ndarray,
     rates: Mapping[str, Mapping[str, float]],
+    n_tokens: int,
 ) -> str:
     about, store = _source(card["store"]["dataset"]), card["store"]
     parts = [
@@ -202,7 +208,7 @@ def _readme(
             [(name, f"{rate['a segment']:.1f}", f"{rate['a second']:.2f}") for name, rate in rates.items()],
         ),
         "## Use",
-        _usage(card),
+        _usage(card, n_tokens),
         "Answers come from labels and measurements, not from people who wrote them. Not a medical device.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -261,12 +267,26 @@ def _length_table(lengths: np.ndarray) -> str:
     return _table(("tokens", "conversations"), [(f"{a} to {b - 1}", n) for a, b, n in spans])
 
 
-def _usage(card: Mapping[str, Any]) -> str:
+def _usage(card: Mapping[str, Any], n_tokens: int) -> str:
     human, gpt = card["roles"]["human"], card["roles"]["gpt"]
     lines = [
         f"ShareGPT rows: `conversations` with `from` ({SYSTEM} first, then {human}, {gpt}) and `value`, and "
-        "what each row is about. Signal tokens must be added to the vocabulary: `biollm finetune` does so."
+        "what each row is about."
     ]
+    if n_tokens:
+        lines += [
+            f"The signal is written in {n_tokens} tokens that no LLM knows (`{SIGNAL_TOKENS}`, one a line). "
+            "`biollm finetune` adds and trains them. Elsewhere they are to be added first and their rows "
+            "trained too, or each falls into many pieces:",
+            "- LLaMA-Factory: `add_tokens`, with commas between them, `resize_vocab: true` and "
+            "`additional_target: embed_tokens,lm_head`.",
+            "- Axolotl: `tokens`, a list, and `lora_modules_to_save: [embed_tokens, lm_head]`.",
+            "- Unsloth: `add_new_tokens(model, tokenizer, new_tokens)`, and `embed_tokens` and `lm_head` "
+            "among `modules_to_save`.",
+            "- TRL: `tokenizer.add_tokens`, `model.resize_token_embeddings`, and PEFT's "
+            "`trainable_token_indices`.",
+            "",
+        ]
     if dataset_info(card) is None:
         lines.append(
             "LLaMA-Factory's loader tells formats by the suffix and does not know `.zst`, so there is no "

@@ -20,6 +20,7 @@ from biollm.base_model import (
 )
 from biollm.building import read_card
 from biollm.finetune_config import FinetuneConfig
+from biollm.provenance import source_hash
 from data_builders.sharegpt import (
     Roles,
     check_token_lengths,
@@ -94,6 +95,7 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     data_key = read_stamp(config.dataset_path, "build")["key"]
     base = base_identity(config.model_name_or_path)
     inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key, "base": base}
+    inputs["source"] = source_hash()
     if config.adapter:
         inputs["adapter"] = read_stamp(config.adapter, "finetune")["key"]
     with state.main_process_first():

@@ -223,7 +223,7 @@ class Asker:
         rng = random.Random(f"{self.seed}/{condition}/{name}")
         measured = {quantity.key: quantity.value for quantity in facts.quantities}
         real = condition == SIGNAL
-        one_by_one = list(facts.quantities) if real else rng.sample(facts.quantities, 1)
+        one_by_one = list(facts.quantities) if real else rng.sample(facts.quantities, 1 if measured else 0)
 
         def asked(kind: str, phrasing: str, keys: Sequence[str]) -> Asked:
             text = self.describe.words.question(phrasing, [facts.signal])

@@ -174,6 +174,9 @@ def make_asker(
         )
     describe = load_task("describe", config.language)
     assert isinstance(describe, DescribeTask)
+    known = min(len(describe.texts[key]) for key in ("questions", "questions_of"))
+    if config.phrasings > known:
+        raise ValueError(f"GroundConfig: phrasings is {config.phrasings}; allowed are 1 to {known}.")
     ranges = TokenRanges(tokenizer, inputs.features[train], quantities)
     return Asker(
         store, inputs, train, tokenizer, source, quantities, ranges, describe, config.phrasings, config.seed

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["ORDER", "gathered", "write_report"]
+__all__ = ["ORDER", "ceiling_rows", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -58,7 +58,7 @@ def write_report(
         # A segment with an emotion beyond the classes is scored by its ratings alone.
         known = predictions["truth"].isin(store.classes)
         predictions = predictions.assign(truth=predictions["truth"].where(known, None))
-    predictions = pd.concat([predictions, *_ceiling(store, predictions)], ignore_index=True)
+    predictions = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
     names = _in_order(set(predictions["method"]), order or ORDER)
     results = {name: _result(name, predictions, set(names), store.classes) for name in names}
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
@@ -182,7 +182,7 @@ def _mean(frames: Sequence[pd.DataFrame], classes: tuple[str, ...], about: Mappi
     return first.assign(**{name: mean[name] for name in columns}, **fields).reset_index()
 
 
-def _ceiling(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def ceiling_rows(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """What an oracle reaches that sees the simulation's true parameters; nothing for real data."""
     if "truth" not in predictions or not hasattr(find_reader(store.about["dataset"]), "oracle"):
         return

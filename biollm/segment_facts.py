@@ -214,7 +214,7 @@ def segments_card(
     tokenizer, sources, copies, quantities
         As `segment_table` takes them.
     table : DataFrame, optional
-        Of training windows, whose ratings tell the scale: the whole numbers around them.
+        Of the windows that are written, whose ratings tell the scale: the whole numbers around them.
     """
     ratings = np.empty(0) if table is None else table[list(RATINGS)].to_numpy(float)
     known = ratings[np.isfinite(ratings)]

@@ -87,13 +87,14 @@ def tokenize(
     parts = store.table["segment"].map(split.parts).to_numpy(object)
     train = parts == "train"
     quantities = store_quantities(inputs, store, train, tokenizer) if "quantities" in needs else []
-    card = segments_card(tokenizer, sources, copies, store.table[train], quantities)
+    written = np.isin(parts, PARTS)
+    card = segments_card(tokenizer, sources, copies, store.table[written], quantities)
     Path(folder).mkdir(parents=True, exist_ok=True)
     shared = _Shared(
         str(folder), str(store.location), store.key, tokenizer, list(sources), copies, seed, frozenset(needs),
         quantities, spoiled,
     )  # fmt: skip
-    blocks = enumerate(_blocks(inputs, np.isin(parts, PARTS)))
+    blocks = enumerate(_blocks(inputs, written))
     tasks = [(shared, k, rows, parts[rows]) for k, rows in blocks if not block_file(folder, k).is_file()]
     for _ in ENGINES[engine](write_block_of_subjects, tasks, jobs, address):
         pass

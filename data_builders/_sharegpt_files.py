@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from data_builders._sharegpt_rules import ShareGPTError, short
 
-__all__ = ["FORMATS", "checked_suffix", "jsonl_to_parquet", "opened_jsonl", "raw_rows", "shards"]
+__all__ = ["FORMATS", "checked_suffix", "jsonl_to_parquet", "opened_jsonl", "raw_rows", "row_unit", "shards"]
 
 FORMATS = ("jsonl", "jsonl.zst", "parquet")
+READABLE = (*FORMATS, "json")
+"""Beside these a list of rows in one file of JSON, as most are passed on."""
 BATCH = 1024
 
 
 def suffix_of(path: Path) -> str:
     """The format that a file's name says, or its last suffix."""
-    return next((name for name in FORMATS if path.name.endswith(f".{name}")), path.suffix.lstrip("."))
+    return next((name for name in READABLE if path.name.endswith(f".{name}")), path.suffix.lstrip("."))
 
 
-def checked_suffix(path: str | Path) -> Path:
+def checked_suffix(path: str | Path, formats: Sequence[str] = FORMATS) -> Path:
     """The path, if its name ends in one of the formats."""
     path = Path(path)
-    if suffix_of(path) not in FORMATS:
-        allowed = ", ".join(f".{name}" for name in FORMATS)
+    if suffix_of(path) not in formats:
+        allowed = ", ".join(f".{name}" for name in formats)
         raise ShareGPTError(f"{path}: got the suffix {path.suffix!r}; allowed are {allowed}.")
     return path
 
@@ -37,24 +39,48 @@ def shards(path: str | Path) -> list[Path]:
     Raises
     ------
     ShareGPTError
-        If there is no file, or files of several formats or of none.
+        If there are folders, files of several formats, or none.
+    FileNotFoundError
     """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file or folder.")
     if not path.is_dir():
-        return [checked_suffix(path)]
-    files = [checked_suffix(file) for file in sorted(path.iterdir()) if not file.name.startswith(".")]
+        return [checked_suffix(path, READABLE)]
+    found = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
+    folders = [file.name for file in found if file.is_dir()]
+    files = [checked_suffix(file, READABLE) for file in found if file.name not in folders]
     formats = sorted({suffix_of(file) for file in files})
-    if len(formats) != 1:
+    if folders or len(formats) != 1:
         raise ShareGPTError(
-            f"{path}: got files of the formats {formats}; allowed are files of one of {list(FORMATS)}. "
-            "Is it the right folder, and was it written to the end?"
+            f"{path}: got files of the formats {formats}{f' and the folders {folders}' if folders else ''}; "
+            f"allowed are files of one of {list(READABLE)}. Is it the right folder, and was it written to "
+            "the end?"
         )
     return files
 
 
+def row_unit(path: Path) -> str:
+    """What the numbers of a file's rows count."""
+    return "line" if suffix_of(path).startswith("jsonl") else "row"
+
+
 def raw_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
     """Number, content and problem of each row of a file; a row with a problem has no content."""
+    if path.suffix == ".json":
+        return _json_rows(path)
     return _parquet_rows(path) if path.suffix == ".parquet" else _jsonl_rows(path)
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
+    """The rows of a file that is one list; it must fit into memory."""
+    rows, problem = _parsed(path.read_bytes())
+    if problem is None and not isinstance(rows, list):
+        problem = f"got {short(rows)}; allowed is a list of rows, or one row a line in a .jsonl file."
+    if problem is not None:
+        yield 1, None, problem
+        return
+    yield from ((number, row, None) for number, row in enumerate(rows, start=1))
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
@@ -85,8 +111,9 @@ def _opened_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 def _parsed(line: bytes) -> tuple[Any, str | None]:
     try:
-        return json.loads(line.decode("utf-8"), parse_constant=_refuse), None
-    except ValueError as error:
+        # The mark that some editors put before the first line is no part of it.
+        return json.loads(line.decode("utf-8-sig"), parse_constant=_refuse), None
+    except (ValueError, RecursionError) as error:
         return None, f"got {short(line[:60])}, which is not valid JSON in UTF-8 ({error}). Repair it."
 
 
@@ -104,10 +131,15 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any, str | None]]:
         raise ShareGPTError(
             f"{path}: is not a Parquet file ({error}). Write it with write_sharegpt."
         ) from error
+    number = 0
     with file:
-        rows = (row for batch in file.iter_batches(batch_size=BATCH) for row in batch.to_pylist())
-        for number, row in enumerate(rows, start=1):
-            yield number, row, None
+        try:
+            for batch in file.iter_batches(batch_size=BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row, None
+        except (OSError, pyarrow.ArrowInvalid) as error:
+            yield number + 1, None, f"the file is broken behind row {number} ({error}). Write it again."
 
 
 @contextmanager

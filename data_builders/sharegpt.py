@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from data_builders._sharegpt_files import checked_suffix, jsonl_to_parquet, opened_jsonl, raw_rows, shards
+from data_builders._sharegpt_files import (
+    checked_suffix,
+    jsonl_to_parquet,
+    opened_jsonl,
+    raw_rows,
+    row_unit,
+    shards,
+)
 from data_builders._sharegpt_rules import (
     DEFAULT_ROLES,
     MAX_PROBLEMS,
@@ -96,7 +103,7 @@ def iter_sharegpt(path: str | Path, roles: Roles = DEFAULT_ROLES) -> Iterator[di
         After the last row, if any row had a problem: with all of them, each with file, line and key.
     """
     files = shards(path)
-    check = FileCheck(files[0], "row" if files[0].suffix == ".parquet" else "line", roles)
+    check = FileCheck(files[0], row_unit(files[0]), roles)
     for file in files:
         check.path = file
         for number, row, problem in raw_rows(file):

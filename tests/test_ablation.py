@@ -12,7 +12,7 @@ import pytest
 from conftest import TINY_TOKENIZER
 
 from biollm.ablating import AblateConfig, _jobs, ablate
-from biollm.ablation_table import ablation_figure, ablation_rows, render_ablation
+from biollm.ablation_table import ablation_figure, ablation_rows, information_shares, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
 from biollm.experiment import EvaluateConfig
@@ -194,8 +194,21 @@ def test_rows_stand_against_the_same_readout_of_the_default():
     assert (found["SVM"]["group"], found["SVM"]["variant"]) == ("without an LLM", None)
     table = render_ablation(rows)
     assert len(table.splitlines()) == 2 + 4
+    assert set(information_shares(rows).values()) == {None}
     assert "| words | codes |" in table
     assert "| 12 |" in table
+
+
+def test_a_readout_has_its_share_of_what_the_head_on_its_codes_carries():
+    rights = {f"{DEFAULT}: encoder": 0.9, f"{DEFAULT}: codes": 0.8, "FSQ: encoder": 0.8, "FSQ: codes": 0.8,
+              "words: codes": 0.7, "ceiling": 0.95}  # fmt: skip
+    frames = [made(method, right, 0) for method, right in rights.items()]
+    variants = {name: VARIANTS[name] for name in (DEFAULT, "FSQ", "words")}
+    rows = ablation_rows(pd.concat(frames), variants, ("calm", "tense"))
+    bits, shares = {row["method"]: row["bits"] for row in rows}, information_shares(rows)
+    for method, head in ((f"{DEFAULT}: codes", DEFAULT), ("FSQ: codes", "FSQ"), ("words: codes", DEFAULT)):
+        assert shares[method] == pytest.approx(bits[method] / bits[f"{head}: encoder"])
+    assert shares[f"{DEFAULT}: encoder"] is shares["ceiling"] is None
 
 
 @pytest.mark.parametrize(

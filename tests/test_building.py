@@ -55,7 +55,11 @@ def test_the_folder_holds_shards_segments_tokenizer_and_cards(built):
     }
     assert {"README.md", "card.json", "dataset_info.json", "token_lengths.png", "stage.json"} <= files
     assert {"segments/segments.json", "segments/00000.arrow"} <= files
-    SignalTokenizer.from_pretrained(built / "signal_tokenizer").require(["codes", "bins", "levels"])
+    signals = SignalTokenizer.from_pretrained(built / "signal_tokenizer")
+    signals.require(["codes", "bins", "levels"])
+    listed = (built / "signal_tokens.txt").read_text().split()
+    assert listed == signals.vocabulary(read_card(built)["sources"])[0]
+    assert f"{len(listed)} tokens that no LLM knows" in (built / "README.md").read_text()
 
 
 def test_no_test_subject_is_in_it(built, mixed):
@@ -386,6 +390,35 @@ def test_all_that_is_wrong_with_the_options_is_said_at_once():
         BuildConfig(tasks="emotion=x")
     with pytest.raises(ValueError, match="tasks is empty"):
         BuildConfig(tasks={})
+    wrong = {
+        "n_conversations": 0,
+        "copies": -1,
+        "jobs": 0,
+        "max_length": 0,
+        "shard_size": 0,
+        "answer_forms": 0,
+    }
+    with pytest.raises(ValueError, match="allowed is 1 or more") as error:
+        BuildConfig(**wrong, tasks="emotion=inf", human_role="system")
+    for part in (
+        *(f"{name} is {value}" for name, value in wrong.items()),
+        "'emotion': inf",
+        "human='system'",
+    ):
+        assert part in str(error.value)
+
+
+def test_values_that_are_said_are_in_the_text_by_default():
+    assert BuildConfig().sources == BuildConfig(tasks="emotion=1,outside=1").sources == ["codes+bins"]
+    assert BuildConfig(tasks="emotion=1,describe=0.5").sources == ["codes+bins+levels"]
+    assert BuildConfig(tasks="describe=1", sources=["codes"]).sources == ["codes"]
+
+
+def test_refusals_are_asked_as_the_tasks_beside_them():
+    asked = building._tasks(BuildConfig(tasks="emotion=1,describe=1,refuse=1"))["refuse"].others
+    assert list(asked) == ["emotion", "describe"]
+    alone = building._tasks(BuildConfig(tasks="refuse=1"))["refuse"].others
+    assert list(alone) == list(load_task("refuse").others)
 
 
 def test_weights_come_from_flags_and_recipes():

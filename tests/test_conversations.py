@@ -7,14 +7,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow
 import pytest
 from made_segments import CLASSES, QUANTITIES, SOURCES, made_segments
 
-from data_builders.conversation_plan import plan_conversations
+from data_builders.conversation_plan import as_neighbours, plan_conversations
 from data_builders.conversation_shards import make_shard, plan_shards, write_shards
 from data_builders.conversations import COLUMNS, rows
 from data_builders.segment_pairs import consecutive_pairs, subject_pairs
@@ -232,6 +232,25 @@ def test_a_transition_is_asked_across_trials_and_denied_within_one(segments):
         assert row["conversations"][2]["value"] == f"It is {changed}."
         answers[changed] += 1
     assert answers == {True: 150, False: 150}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"valence": 2.0, "transition": True}, {"valence": 2.0, "transition": True}, False),
+        ({"valence": 2.0, "transition": False}, {"valence": 7.0, "transition": True}, True),
+        ({"transition": None}, {"transition": True}, True),
+        ({"transition": True}, {"transition": False}, False),
+        ({"transition": True}, {"transition": True}, None),
+        ({"emotion": "calm", "transition": True}, {"emotion": "calm", "transition": True}, False),
+    ],
+)
+def test_two_windows_of_a_trial_differ_if_they_are_of_two_blocks(first, second, told):
+    """A trial may hold several blocks, each with labels of its own, as the clips of a film have."""
+    segments = made_segments(n_subjects=1, n_trials=1, spoiled=False)
+    plain = replace(segments.facts(0), emotion=None, valence=None, arousal=None)
+    facts = as_neighbours(segments, [0, 2], [replace(plain, **first), replace(plain, **second)])
+    assert facts[1].transition is told
 
 
 def test_compared_segments_are_of_one_subject_and_share_no_second(segments):

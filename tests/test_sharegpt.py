@@ -298,6 +298,31 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         read_sharegpt(tmp_path)
 
 
+def test_a_list_in_one_file_of_json_is_read(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([make_row(0), make_row(1)]))
+    assert read_sharegpt(tmp_path / "a.json") == [make_row(0), make_row(1)]
+    (tmp_path / "b.json").write_text(json.dumps(make_row(0)))
+    with pytest.raises(ShareGPTError, match=r"b\.json: row 1: .*allowed is a list of rows"):
+        read_sharegpt(tmp_path / "b.json")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path):
+    (tmp_path / "a.jsonl").write_text("\ufeff" + json.dumps(make_row(0)) + "\n", "utf-8")
+    assert read_sharegpt(tmp_path / "a.jsonl") == [make_row(0)]
+
+
+def test_rows_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "deep.jsonl").write_text(json.dumps(make_row(0)) + "\n" + "[" * 200_000 + "\n")
+    with pytest.raises(ShareGPTError, match=r"deep\.jsonl: line 2: .*not valid JSON"):
+        read_sharegpt(tmp_path / "deep.jsonl")
+    write_sharegpt([make_row(n) for n in range(3000)], tmp_path / "broken.parquet")
+    data = bytearray((tmp_path / "broken.parquet").read_bytes())
+    data[200:400] = bytes(200)
+    (tmp_path / "broken.parquet").write_bytes(data)
+    with pytest.raises(ShareGPTError, match=r"broken\.parquet: row \d+: the file is broken behind row"):
+        read_sharegpt(tmp_path / "broken.parquet")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_same_rows_give_the_same_bytes(tmp_path, suffix):
     for name in ("a", "b"):

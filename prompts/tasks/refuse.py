@@ -15,15 +15,19 @@ from prompts.wording import Rule, Texts
 
 __all__ = ["RefuseTask"]
 
+STATES = ("emotion", "evidence")
+"""Tasks that ask for the state."""
+
 
 class RefuseTask(Task):
     """Any task's question about an unusable segment, and a refusal with its reason: no label, no number.
 
     Of a segment whose reading is too uncertain only the state is asked for: what was measured can be said.
 
-    System prompt and question are those of another task, drawn by the signal text: a model that could tell
-    a refusal from the system prompt would not look at the signal. Measured values are asked for, all at once
-    or a few by name, where others' are described.
+    System prompt and question are those of another task, drawn by the signal text, and its own only where no
+    other fits: a model that could tell a refusal from what is asked would not look at the signal. So the
+    others are to be those that are taught beside it. Measured values are asked for, all at once or a few by
+    name, where others' are described.
     """
 
     name: ClassVar[str] = "refuse"
@@ -73,13 +77,18 @@ class RefuseTask(Task):
         facts = segments[0]
         fits = {"emotion": facts.classes, "affect": facts.scale, "describe": facts.described}
         fits["evidence"] = facts.classes
-        tasks = [self, *(task for name, task in self.others.items() if fits[name])]
+        tasks = [task for name, task in self.others.items() if fits[name]]
         if not facts.unusable:
-            tasks = [self.others["emotion"], self.others["evidence"]]
-        return random.Random(facts.signal).choice(tasks)
+            tasks = [self.others[name] for name in STATES if name in self.others]
+        return random.Random(facts.signal).choice(tasks or [self])
 
     def _unusable(self, segments: Sequence[Facts]) -> str:
-        return "" if segments[0].unusable or segments[0].uncertain else "the segment is usable"
+        facts = segments[0]
+        if facts.unusable:
+            return ""
+        if not facts.uncertain:
+            return "the segment is usable"
+        return "" if set(STATES) & set(self.others) else "its reading is uncertain, and no task asks for one"
 
     def _missing(self, segments: Sequence[Facts]) -> str:
         for reason in self._reasons(segments[0]):
