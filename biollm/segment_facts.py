@@ -169,7 +169,9 @@ class _Making:
         """What the encoder reads, how sure it is, and from what."""
         if "clues" in self.needs and self.segments is not None:
             found = evidence(self.tokenizer.encoder, inputs, rows, self.segments.specs)
-            clues = [_json([(name, round(w, 4)) for name, w in found.clues(k)]) for k in range(len(rows))]
+            clues = [
+                _json([(name, round(w, 4), f) for name, w, f in found.clues(k)]) for k in range(len(rows))
+            ]
             return self._confidence(found.probabilities) | {"clues": clues}
         encoder = self.tokenizer.encoder_
         if encoder is None or "emotion" not in encoder.config.targets:

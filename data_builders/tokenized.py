@@ -77,8 +77,8 @@ def segment_schema(sources: Sequence[str]) -> pyarrow.Schema:
     ``valence``, ``arousal``, ``transition``, null where unknown; ``reading`` and ``confidence``, the
     encoder's most probable class and its probability; ``unusable``, why nothing should be read from the
     segment, empty if it is usable; ``values``, one a quantity of the card, NaN where undefined; ``faults``
-    and ``clues`` as JSON, ``[[channel, what, share], ...]`` and ``[[name, weight], ...]``; and for each
-    source ``text_<source>``, the plain text and those of the augmented copies.
+    and ``clues`` as JSON, ``[[channel, what, share], ...]`` and ``[[name, weight, feature or not], ...]``;
+    and for each source ``text_<source>``, the plain text and those of the augmented copies.
     """
     import pyarrow
 

@@ -13,11 +13,11 @@ from data_builders.segments import SignalSpec
 from encoders.features.channels import channel_keys
 from encoders.features.eeg import channel_groups
 from encoders.inputs import MEASURED, SignalInputs
-from encoders.quantities import parts_of_column
+from encoders.quantities import described, parts_of_column
 from encoders.signal_encoder import SignalEncoder
 from encoders.streams import DERIVED, StreamSpec
 
-__all__ = ["Evidence", "evidence", "hideable"]
+__all__ = ["Evidence", "evidence", "hideable", "hideable_features"]
 
 Hidden = dict[str, list[int]]
 """Stream -> its channels that are hidden together."""
@@ -31,6 +31,8 @@ class Evidence:
     ----------
     names : list of str
         What was hidden, in words.
+    features : list of bool
+        Whether it is one feature, not all of a channel.
     weights : ndarray, shape (n_rows, n_names)
         By how much the probability of the class that is read falls when it is hidden; below 0 where it rises.
     probabilities : ndarray, shape (n_rows, n_classes)
@@ -38,19 +40,20 @@ class Evidence:
     """
 
     names: list[str]
+    features: list[bool]
     weights: np.ndarray
     probabilities: np.ndarray
 
-    def clues(self, row: int) -> list[tuple[str, float]]:
-        """Name and weight of each, the heaviest first."""
+    def clues(self, row: int) -> list[tuple[str, float, bool]]:
+        """Name, weight and whether it is a feature, of each, the heaviest first."""
         order = np.argsort(-self.weights[row], kind="stable")
-        return [(self.names[k], float(self.weights[row, k])) for k in order]
+        return [(self.names[k], float(self.weights[row, k]), self.features[k]) for k in order]
 
 
 def evidence(
     encoder: SignalEncoder, inputs: SignalInputs, rows: np.ndarray, specs: Mapping[str, SignalSpec]
 ) -> Evidence:
-    """Hide one channel, or one group of features, after the other and look how the reading changes.
+    """Hide channels, and features with a name in words, one by one, and look how the reading changes.
 
     What is hidden is 0 after normalisation: the mean of the subject (or of whatever the encoder normalises
     by), so that a channel without any change weighs nothing.
@@ -79,10 +82,13 @@ def evidence(
         )
     x = encoder.normalised(inputs, rows)
     plain = outputs(encoder.network_, x)["emotion"]
-    groups = hideable(encoder.stream_specs_, specs)
+    channels = hideable(encoder.stream_specs_, specs)
+    # A feature that is all of its channel, as a rate that was recorded, is that channel.
+    groups = hideable_features(encoder.stream_specs_, specs) | channels
     read = np.arange(len(rows)), plain.argmax(axis=1)
     left = [outputs(encoder.network_, _without(x, hidden))["emotion"][read] for hidden in groups.values()]
-    return Evidence(list(groups), plain[read][:, None] - np.stack(left, axis=1), plain)
+    features = [name not in channels for name in groups]
+    return Evidence(list(groups), features, plain[read][:, None] - np.stack(left, axis=1), plain)
 
 
 def hideable(streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]) -> dict[str, Hidden]:
@@ -97,6 +103,16 @@ def hideable(streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]) -> 
         for position, name in enumerate(named):
             groups.setdefault(name, {}).setdefault(stream.name, []).append(position)
     return groups
+
+
+def hideable_features(streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]) -> dict[str, Hidden]:
+    """The features that an encoder reads one by one, those that are described in words, by their names."""
+    return {
+        one.name: {stream.name: [stream.channel_names.index(one.key)]}
+        for stream in streams
+        if stream.name == MEASURED
+        for one in described(stream.channel_names, specs)
+    }
 
 
 def _of_features(stream: StreamSpec) -> list[str]:

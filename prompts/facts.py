@@ -112,10 +112,13 @@ class Clue:
         Channel or feature in words.
     weight : float
         By how much the probability of the reading falls when it is hidden; below 0 where it rises.
+    feature : bool
+        Whether it is one feature, not all of a channel.
     """
 
     name: str
     weight: float
+    feature: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from prompts.facts import Clue, Facts
 from prompts.reading import claims, find_words, named_once, template_pattern
 from prompts.tasks.task import MIN_ANSWERS, Task, Truth, base_rules
-from prompts.wording import Forms, Rule, Texts
+from prompts.wording import Forms, Rule, Text, Texts
 from prompts.words import sentence
 
 __all__ = ["EvidenceTask"]
@@ -35,6 +35,8 @@ class EvidenceTask(Task):
         **base_rules("classes"),
         "answers": Forms(MIN_ANSWERS, {"text": ("items", "label"), "item": ("name", "weight")}),
         "answers_none": Texts(MIN_ANSWERS, ("label",)),
+        "channel": Text(("name",)),
+        "feature": Text(("name",)),
     }
 
     def stratum(self, segments: Sequence[Facts]) -> str:
@@ -69,7 +71,8 @@ class EvidenceTask(Task):
         return sentence(form["text"].format(items=items, label=label))
 
     def _values(self, clue: Clue) -> dict[str, str]:
-        return {"name": self.words.named(clue.name), "weight": self.words.number(clue.weight, DIGITS)}
+        name = self.texts["feature" if clue.feature else "channel"].format(name=self.words.named(clue.name))
+        return {"name": name, "weight": self.words.number(clue.weight, DIGITS)}
 
     def _clues(self, segments: Sequence[Facts]) -> list[Clue]:
         """The strongest clues for the reading."""
