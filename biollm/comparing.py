@@ -14,6 +14,7 @@ import pandas as pd
 
 from biollm.compared_methods import METHODS, chosen_methods, method_key
 from biollm.context import Context, check_targets, checked_splits, prediction_table
+from biollm.encoder_methods import check_settings
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
@@ -28,6 +29,7 @@ from data_builders.store import SegmentStore
 from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import SignalInputs, streams_of
 from encoders.signal_encoder import EncoderConfig
+from encoders.trainer_config import training_problems
 
 __all__ = ["CompareConfig", "compare"]
 
@@ -110,6 +112,13 @@ class CompareConfig:
             )
             if (wrong := set(given) - set(allowed))
         ]
+        if len(set(self.seeds)) < len(self.seeds) or not self.seeds:
+            problems.append(f"seeds are {self.seeds}, allowed are one or more, each once")
+        if self.jobs < 1:
+            problems.append(f"jobs is {self.jobs}, allowed is 1 or more")
+        if not problems:
+            training = self.encoder_settings.get("training", {})
+            problems += [p.removesuffix(".") for p in training_problems({"encoder.training": training})]
         if problems:
             raise ValueError("CompareConfig: " + "; ".join(problems) + ".")
         chosen_methods(self.methods)
@@ -167,6 +176,11 @@ def _summary(out: Path) -> str:
 def _applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
     """Rows that can read the store, with the seconds of a fold; and why the others cannot."""
     streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
+    if config.encoder_settings:
+        try:
+            check_settings(config.encoder_settings)
+        except (ValueError, TypeError) as error:  # a TypeError where a value is of another kind
+            raise ValueError(f"CompareConfig: encoder: {error}") from error
     probed = {name: METHODS[name].probe(config, store, streams) for name in chosen_methods(config.methods)}
     absent = {name: reason for name, (reason, _) in probed.items() if reason}
     if all(name in absent or METHODS[name].family == "controls" for name in probed):

@@ -13,7 +13,14 @@ from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
 from encoders.training_config import of_length
 
-__all__ = ["ROWS", "encoder_answers", "encoder_settings", "probe_encoder", "run_encoder"]
+__all__ = [
+    "ROWS",
+    "check_settings",
+    "encoder_answers",
+    "encoder_settings",
+    "probe_encoder",
+    "run_encoder",
+]
 
 NAMES = {
     "cnn": "CNN",
@@ -91,6 +98,19 @@ def encoder_answers(encoder: SignalEncoder, context: Context, inputs: SignalInpu
     """What an encoder's heads say of the scored rows, by target."""
     held = inputs[context.rows(context.config.part)]
     return encoder.predict(held, labelled_rows(held, context.classes, on_grid=True, targets=context.targets))
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Fail on what no network would take, before it looks as if none could read the streams.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Of the model that they do not make.
+    """
+    stream = StreamSpec("measured", ("measured",), 1.0, ("a", "b"), 1, 1)
+    config = EncoderConfig(**{**settings, "network": "mlp", "network_options": {}, "quantizer": None})
+    SignalEncoder(config, ("a", "b")).build([stream])
 
 
 def probe_encoder(

@@ -27,12 +27,18 @@ def check_against_store(
     Raises
     ------
     ValueError
-        If `out` is a URL, a target has no labels to learn from or to choose by, or a network refuses its
-        options or its streams.
+        If `out` is a URL, subjects would be normalised in parts, a target has no labels to learn from or to
+        choose by, or a network refuses its options or its streams.
     """
     problems = []
     if is_remote(config.out):
         problems.append(f"out: {config.out} is a URL; give a folder on this machine, and copy it later.")
+    if not split.subject_disjoint and settings.normalisation != "none":
+        problems.append(
+            f"the protocol {split.protocol!r} has the same subjects in training and test, and normalisation "
+            f"({settings.normalisation}) would take other statistics of them in each part. Take a protocol "
+            "by subject, or the normalisation none; 'biollm compare' scores networks on such protocols."
+        )
     if settings.encoder is not None:
         encoder = EncoderConfig(**settings.encoder)
         unlabelled = _unlabelled(encoder.targets, store, split)

@@ -14,7 +14,7 @@ from encoders.targets import TARGETS
 from encoders.trackers import tracker_problems
 from encoders.training_config import LENGTHS, TrainingConfig, of_length
 
-__all__ = ["TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config"]
+__all__ = ["TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config", "training_problems"]
 
 
 @dataclass
@@ -168,12 +168,19 @@ def _encoder_problems(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> I
         "training": as_mapping(config.training),
     }
     training = {key: value for part in parts.values() for key, value in part.items()}
-    unknown = [problem for name, part in parts.items() for problem in _unknown(name, part, TrainingConfig)]
-    yield from unknown
     yield from tracker_problems(config.report_to or training.get("report_to", []))
+    yield from training_problems(parts)
+
+
+def training_problems(parts: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with settings of a training, given in parts by the names they have for the user."""
+    wrong = {name: part for name, part in parts.items() if not isinstance(part, Mapping)}
+    shapeless = [f"{name}: got {part!r}; allowed are keys with values." for name, part in wrong.items()]
+    unknown = shapeless or [p for name, part in parts.items() for p in _unknown(name, part, TrainingConfig)]
+    yield from unknown
     if not unknown:
         try:
-            TrainingConfig(**training)
+            TrainingConfig(**{key: value for part in parts.values() for key, value in part.items()})
         except ValueError as error:
             yield str(error)
 

@@ -170,14 +170,17 @@ def _train(
         total=run.config.epochs * run.n_batches, initial=len(run.history) * run.n_batches,
         desc="train encoder", unit="step", disable=not (progress and main), leave=False,
     )  # fmt: skip
+    shown: dict[str, str] = {}
     with bar:
         while not run.ended:
             losses = []
             for x, y in run.batches():
                 losses.append(run.step(x, y))
+                bar.set_postfix(shown | {"batch_loss": f"{losses[-1]:.3g}"}, refresh=False)
                 bar.update()
             row = run.close_epoch(losses, _validate(run.model, *held, run.weights, run.config))
-            bar.set_postfix({name: f"{value:.3g}" for name, value in row.items()})
+            shown = {name: f"{value:.3g}" for name, value in row.items()}
+            bar.set_postfix(shown)
             run.accelerator.log({name: value for name, value in row.items() if name != "epoch"}, row["epoch"])
             if checkpoint and main:
                 save_checkpoint(checkpoint, key, run.state())

@@ -167,7 +167,8 @@ def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimi
 def _schedule(
     optimizer: torch.optim.Optimizer, n_steps: int, config: TrainingConfig
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    if config.schedule == "constant":
+    # A rise and a fall want three steps: of two, one would learn next to nothing.
+    if config.schedule == "constant" or n_steps < 3:
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     # The last step is left to the fall, without which the schedule divides by zero.
     rise = min(config.warmup, 1 - 1 / n_steps)

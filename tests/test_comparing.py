@@ -246,6 +246,34 @@ def test_wrong_choices_are_refused_before_anything_is_read(change):
         CompareConfig("nowhere", "out", **change)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seeds": [0, 0]}, r"seeds are \[0, 0\], allowed are one or more, each once"),
+        ({"jobs": 0}, "jobs is 0, allowed is 1 or more"),
+        (
+            {"encoder": {"training": {"epoch": 3}}},
+            r"encoder\.training: got the key 'epoch'; allowed are .*'epochs'",
+        ),
+        ({"encoder": {"training": [1]}}, r"encoder\.training: got \[1\]; allowed are keys"),
+        ({"encoder": {"training": {"epochs": 0}}}, "epochs is 0"),
+    ],
+)
+def test_wrong_values_are_refused_before_anything_is_read(change, told):
+    with pytest.raises(ValueError, match=told):
+        CompareConfig("nowhere", "out", **change)
+
+
+@pytest.mark.parametrize(
+    "encoder", [{"pooling": "max"}, {"objective": "contrast"}, {"dim": "x"}, {"fusion": 64}]
+)
+def test_what_no_network_takes_is_an_error_and_not_a_reason_to_leave_all_out(encoder, store, tmp_path):
+    with pytest.raises(ValueError, match="CompareConfig: encoder: "):
+        compare(
+            CompareConfig(str(store), str(tmp_path / "out"), ["LDA", "CNN"], encoder=encoder), progress=False
+        )
+
+
 def test_targets_without_labels_are_refused_with_those_that_have_some(tmp_path, store):
     with pytest.raises(ValueError, match=r"no different labels for \['arousal'\].*are \['emotion'\]"):
         compare(CompareConfig(str(store), str(tmp_path / "out"), targets=["arousal"]), progress=False)
@@ -339,7 +367,7 @@ def test_notes_that_differ_are_counted_over_folds_and_seeds():
 def test_an_emotion_beyond_the_classes_is_scored_by_its_ratings_alone(rated, tmp_path, monkeypatch):
     """As where a manifest's option `classes` names some of its emotions."""
     monkeypatch.setattr(SegmentStore, "classes", property(lambda store: ("anger", "anxiety", "fear")))
-    monkeypatch.setattr(report_rows, "_ceiling", lambda *given: ())  # the oracle knows all four
+    monkeypatch.setattr(report_rows, "ceiling_rows", lambda *given: ())  # the oracle knows all four
     report = compare_rated(rated, tmp_path / "out", ["majority"], targets=["emotion", "valence"])
     answers = predictions_of(tmp_path / "out").drop_duplicates("segment")
     row = next(row for row in report["results"] if row["method"] == "majority")

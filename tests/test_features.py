@@ -159,6 +159,7 @@ def test_reasons_name_length_rate_unit_noise_and_gap():
     responses = scr_train(4.0, np.array([10.0, 30.0]), 0.5)
     raw = reasons_of(responses, "gsr", SignalSpec(4.0, ("EDA",), "a.u."))
     assert raw["gsr_scr_count"].startswith("the unit is 'a.u.'")
+    assert raw["gsr_phasic_area"].startswith("the unit is 'a.u.'")
     noise = responses + np.random.default_rng(0).normal(0, 0.1, size=responses.shape)
     noisy = reasons_of(noise, "gsr", SignalSpec(4.0, ("EDA",), "µS"))
     assert re.match(r"noise of 0\.0\d+ µS .* hides responses", noisy["gsr_scr_count"])

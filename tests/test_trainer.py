@@ -67,6 +67,15 @@ def test_the_run_folder_holds_all_that_the_run_made(run):
     assert [row["epoch"] for row in json.loads((run / "history.json").read_text())] == [1, 2, 3]
 
 
+def test_subjects_are_not_normalised_in_parts(store, tmp_path):
+    """A part of a subject's windows would have other statistics than the next one's."""
+    config = settings(store, tmp_path / "run", protocol="trial2")
+    with pytest.raises(ValueError, match=r"'trial.*' has the same subjects in training and test"):
+        train_encoder(TrainEncoderConfig(**config), progress=False)
+    config["tokenizer"] = {"normalisation": "none"}
+    assert (train_encoder(TrainEncoderConfig(**config), progress=False) / "stage.json").is_file()
+
+
 def test_results_are_those_of_the_saved_tokenizer_on_the_test_subjects(run, store):
     opened = SegmentStore(store)
     split = Split.load(run / "split.json")

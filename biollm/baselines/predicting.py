@@ -146,7 +146,8 @@ def _fit(
     """Fit in place, with the best of the grid; what was chosen, in values and in words."""
     inner = _inner_folds(model, y, groups) if grid else []
     if not inner:
-        model.fit(x, y)
+        few = [key for key in model.get_params() if key.endswith("n_neighbors")]
+        model.set_params(**{key: min(model.get_params()[key], len(x)) for key in few}).fit(x, y)
         why = "one subject" if len(set(groups)) < 2 else "one class in each inner fold"
         return {}, f"{why}: fixed values" if grid else ""
     prefix = "regressor__model__" if hasattr(model, "regressor") else "model__"

@@ -10,7 +10,7 @@ from encoders.features.catalogue import row_of
 from encoders.features.channels import channel_keys
 from encoders.features.gsr import CRITERION, MOST_NOISE
 from encoders.features.row import Row
-from encoders.features.table import CONDUCTANCE, FEATURES, extract_features
+from encoders.features.table import CONDUCTANCE, FEATURES, SIZED, extract_features
 
 __all__ = ["why_undefined"]
 
@@ -55,7 +55,7 @@ def _of_modality(modality: str, values: pd.DataFrame, data: np.ndarray, spec: Si
 
 def _limits(found: np.ndarray, row: Row, spec: SignalSpec, seconds: float) -> None:
     """What holds for all segments, the strongest last."""
-    if row.name.startswith("scr") and spec.unit not in CONDUCTANCE:
+    if row.name.startswith(SIZED) and spec.unit not in CONDUCTANCE:
         found[:] = f"the unit is {spec.unit!r}; responses are found by their size in µS"
     if spec.sampling_rate < row.lowest_rate:
         found[:] = f"the rate of {spec.sampling_rate:g} Hz is below {row.lowest_rate:g} Hz"

@@ -50,6 +50,8 @@ FULL: dict[str, Extractor] = {
 """What the full set measures in place of `FEATURES`; modalities that are not here have one set only."""
 FEATURE_SETS = ("standard", "full")
 CONDUCTANCE = ("µS", "uS", "µmho", "umho")
+SIZED = ("scr", "phasic")
+"""How features of skin conductance begin that are found by their size in µS."""
 CHUNK = 400_000  # values at a time: keeps the work in the cache and the memory flat
 
 
@@ -90,7 +92,8 @@ def extract_features(segments: Segments, features: str = "standard") -> pd.DataF
         values = _in_chunks(extractors[modality], data, spec)
         if modality == "gsr" and spec.unit not in CONDUCTANCE:
             # Responses are found by their size in µS; of other units only levels and trends are comparable.
-            values |= {name: np.full_like(v, np.nan) for name, v in values.items() if name.startswith("scr")}
+            sized = [name for name in values if name.startswith(SIZED)]
+            values |= {name: np.full_like(values[name], np.nan) for name in sized}
         columns |= {f"{modality}_{name}": value for name, value in values.items()}
     return pd.DataFrame(columns)
 
