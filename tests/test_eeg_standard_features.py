@@ -21,6 +21,19 @@ def test_eeg_band_power_matches_scipy_and_the_closed_form():
     np.testing.assert_allclose(sum(values[f"{band}_relative_pz"] for band in BANDS), 1)
 
 
+def test_eeg_relative_powers_are_parts_of_their_sum():
+    data = np.random.default_rng(3).standard_normal((2, 3, 1280))
+    values = eeg_features(data, 128.0, ["F3", "F4", "O1"])
+    for name in ("F3", "F4", "O1"):
+        power = {
+            band: np.exp(values[f"{band}_{name.lower()}"]) for band in ("theta", "alpha", "beta", "gamma")
+        }
+        for band, value in power.items():
+            np.testing.assert_allclose(
+                values[f"{band}_relative_{name.lower()}"], value / sum(power.values()), rtol=1e-5
+            )
+
+
 def test_eeg_hjorth_of_a_sine():
     values = eeg_features(sine(10, 256), 256.0, ["Pz"])
     # Hann windows of 2 s smear the line over 1 Hz, which adds 0.2 % to the second moment

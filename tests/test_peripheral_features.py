@@ -35,6 +35,15 @@ def test_acceleration_finds_frequency_and_power_of_a_movement():
     assert values["dominant_frequency"][0] == pytest.approx(2, abs=0.125)
     assert np.exp(values["movement_power"][0]) == pytest.approx(0.125, rel=0.02)  # A²/2
     assert values["jerk"][0] == pytest.approx(np.abs(np.diff(data[0, 0])).mean() * 8)
+    # Of (A sin, 0, 1): the length is sqrt(1 + A² sin²).
+    length = np.sqrt(1 + data[0, 0] ** 2)
+    assert values["magnitude_mean"][0] == pytest.approx(length.mean())
+    assert values["magnitude_std"][0] == pytest.approx(length.std())
+
+
+def test_the_mean_absolute_slope_of_a_triangle_is_that_of_its_sides():
+    triangle = 5 + 0.25 * np.abs((np.arange(240) / 4 + 5) % 10 - 5)
+    assert gsr_features(triangle[None, None], 4.0, ["EDA"])["mean_abs_slope"][0] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("breaths", [8, 15, 26])
