@@ -13,7 +13,7 @@ from encoders.networks import ENCODERS
 from encoders.objectives import SpectrumDecoder, find_objective
 from encoders.pooling import POOLINGS
 from encoders.quantizers import QUANTIZERS
-from encoders.streams import StreamSpec
+from encoders.streams import StreamSpec, plain_channels
 
 __all__ = ["ModelOutput", "SignalModel", "of_stream"]
 
@@ -69,6 +69,8 @@ class SignalModel(nn.Module):
         Before each dense layer and the heads.
     objective : str or mapping
         Name in `OBJECTIVES`, or weights of its losses.
+    amplitude_copies : bool
+        Whether the networks read the log-rectified copies of channels that streams hold.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class SignalModel(nn.Module):
         fusion: Sequence[int] = (),
         dropout: float = 0.3,
         objective: str | Mapping[str, float] = "supervised",
+        amplitude_copies: bool = True,
     ):
         super().__init__()
         if not streams:
@@ -96,12 +99,14 @@ class SignalModel(nn.Module):
         self.streams, names = tuple(streams), [stream.name for stream in streams]
         self.dims = dims = {name: int(of_stream(dim, name)) for name in names}
         self.encoders = nn.ModuleDict()
+        self.channels = (
+            {} if amplitude_copies else {stream.name: plain_channels(stream) for stream in streams}
+        )
         for stream in streams:
+            n_channels = len(self.channels.get(stream.name, stream.channel_names))
             make = _choose("network", of_stream(network, stream.name), ENCODERS)
             options = _options(network_options or {}, names, stream.name)
-            self.encoders[stream.name] = make(
-                stream.n_channels, stream.frame_stride, dims[stream.name], **options
-            )
+            self.encoders[stream.name] = make(n_channels, stream.frame_stride, dims[stream.name], **options)
         self.quantizers = nn.ModuleDict()
         if quantizer is not None:
             make_quantizer = _choose("quantizer", quantizer, QUANTIZERS)
@@ -158,7 +163,8 @@ class SignalModel(nn.Module):
         missing = [name for name in self.encoders if name not in x]
         if missing:
             raise ValueError(f"the streams {missing} are missing; got {sorted(x)}.")
-        return {name: encoder(x[name]) for name, encoder in self.encoders.items()}
+        read = {name: x[name][:, self.channels[name]] if name in self.channels else x[name] for name in x}
+        return {name: encoder(read[name]) for name, encoder in self.encoders.items()}
 
     def codes(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return each stream's codes, int64 of shape (batch, n_codes).

@@ -39,6 +39,7 @@ def multimodal_lstm(scale: float) -> Fields:
         },
         "dim": {"eeg": eeg[3], "default": other[3]},
         "pooling": "last",
+        **RAW,
         "fusion": scaled(64, 32, 16),
         "training": {
             "epochs": 30, "patience": 8, "optimizer": "adam", "weight_decay": 1e-4, "label_smoothing": 0.0,
@@ -47,9 +48,18 @@ def multimodal_lstm(scale: float) -> Fields:
     }  # fmt: skip
 
 
+RAW = {"amplitude_copies": False}
+"""Published networks read the electrodes and nothing derived from them."""
+PUBLISHED = (
+    "eegnet", "shallow_convnet", "ca_rnn", "cbs_attention", "accurate_eeg_lstm", "accurate_eeg_bilstm",
+    "connectivity",
+)  # fmt: skip
+GRU_XNET = {"dim": 256, "fusion": [128], **RAW}
+
 PRESETS: dict[str, Fields] = {
     **{name: {"network": name} for name in ENCODERS if name not in ("lstm_branch", "mlp")},
-    **{name: {"network": name, "dim": 256, "fusion": [128]} for name in ("gru_xnet", "gru_xnet_dynamic")},
+    **{name: {"network": name, **RAW} for name in PUBLISHED},
+    **{name: {"network": name, **GRU_XNET} for name in ("gru_xnet", "gru_xnet_dynamic")},
     "mlp": {"network": "mlp", "reads": "features", "training": {"epochs": 12, "patience": 5}},
     "cnn_and_features": {"network": {"measured": "mlp", "default": "cnn"}, "reads": "both"},
     "tcn_and_features": {"network": {"measured": "mlp", "default": "tcn"}, "reads": "both"},

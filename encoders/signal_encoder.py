@@ -29,6 +29,7 @@ class EncoderConfig:
     network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
     network_options: dict = field(default_factory=dict)  # of the network's class
     reads: str = "signals"  # signals, features (hand-made, as a stream of one sample), or both
+    amplitude_copies: bool = True  # of EMG and EEG channels, log-rectified, beside them
     quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, or None for heads on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
     objective: str | dict = "supervised"  # or reconstruction, both, contrastive, or weights of the three
@@ -159,6 +160,7 @@ class SignalEncoder:
                 config.fusion,
                 config.dropout,
                 config.objective,
+                config.amplitude_copies,
             )
 
     def normalised(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:

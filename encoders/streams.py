@@ -10,7 +10,14 @@ from scipy.signal import butter, sosfiltfilt
 
 from data_builders.segments import Segments, SignalSpec
 
-__all__ = ["FAST_ABOVE", "PREPARATIONS", "StreamSpec", "default_streams", "stream_arrays"]
+__all__ = [
+    "FAST_ABOVE",
+    "PREPARATIONS",
+    "StreamSpec",
+    "default_streams",
+    "plain_channels",
+    "stream_arrays",
+]
 
 FAST_ABOVE = 32.0  # Hz: faster modalities are streams of their own, the others are read together
 CHUNK = 256  # segments that are filtered at a time, which bounds the memory of the float64 copies
@@ -100,6 +107,12 @@ PREPARATIONS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "ecg": prepare_ecg,
 }
 DERIVED = {"emg": "log_rectified", "eeg": "log_rectified"}
+
+
+def plain_channels(stream: StreamSpec) -> list[int]:
+    """Positions of the channels that are not derived from another one of the stream."""
+    copies = {f"{name}_{suffix}" for name in stream.channel_names for suffix in DERIVED.values()}
+    return [k for k, name in enumerate(stream.channel_names) if name not in copies]
 
 
 def default_streams(

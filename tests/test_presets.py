@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from data_builders.normalisation import Normaliser
+from data_builders.segments import SignalSpec
 from encoders.inputs import SignalInputs, with_feature_stream
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
-from encoders.streams import StreamSpec
+from encoders.streams import StreamSpec, default_streams
 
 TARGETS = ["valence", "arousal", "transition"]
 
@@ -24,9 +25,19 @@ def streams(seconds=4, rate=128):
     ]
 
 
-def build(name):
+def recorded(seconds=4, rate=128.0):
+    """The streams that are made of such a recording, with the amplitude copies of its EEG."""
+    names = {
+        name: tuple(f"{name}{k}" for k in range(n)) for name, n in {"eeg": 14, "ecg": 1, "gsr": 1}.items()
+    }
+    units = {"eeg": "µV", "ecg": "mV", "gsr": "µS"}
+    specs = {name: SignalSpec(rate, channels, units[name]) for name, channels in names.items()}
+    return default_streams(specs, seconds, 1.0)
+
+
+def build(name, of=None):
     config = EncoderConfig(**{**PRESETS[name], "quantizer": None, "targets": TARGETS})
-    return SignalEncoder(config, (), seed=0).build(streams())
+    return SignalEncoder(config, (), seed=0).build(of or streams())
 
 
 @pytest.mark.parametrize(
@@ -40,8 +51,10 @@ def build(name):
     ],
 )
 def test_the_multimodal_lstm_has_the_parameters_that_its_project_reports(name, expected, tolerance):
-    count = sum(p.numel() for p in build(name).parameters())
-    assert count == pytest.approx(expected, rel=tolerance)
+    assert recorded()[0].n_channels == 28
+    for model in (build(name), build(name, recorded())):
+        count = sum(p.numel() for p in model.parameters())
+        assert count == pytest.approx(expected, rel=tolerance)
 
 
 @pytest.mark.parametrize("name", PRESETS)

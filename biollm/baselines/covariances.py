@@ -9,12 +9,11 @@ import pandas as pd
 
 from data_builders.normalisation import windows_seen
 from encoders.inputs import SignalInputs
-from encoders.streams import StreamSpec
+from encoders.streams import StreamSpec, plain_channels
 
 __all__ = ["covariance_channels", "read_covariances", "recentre", "window_covariances"]
 
 MODALITIES = ("eeg", "emg")
-DERIVED = "_log_rectified"
 
 
 def covariance_channels(stream_specs: Sequence[StreamSpec]) -> dict[str, list[int]]:
@@ -23,11 +22,7 @@ def covariance_channels(stream_specs: Sequence[StreamSpec]) -> dict[str, list[in
     The log-rectified copies are left out: as functions of their channel they add nothing to a covariance
     but noise.
     """
-    found = {
-        spec.name: [k for k, name in enumerate(spec.channel_names) if not name.endswith(DERIVED)]
-        for spec in stream_specs
-        if spec.name in MODALITIES
-    }
+    found = {spec.name: plain_channels(spec) for spec in stream_specs if spec.name in MODALITIES}
     return {name: channels for name, channels in found.items() if len(channels) > 1}
 
 
