@@ -90,7 +90,7 @@ def encoder(name: str) -> Method:
     """The row of an encoder."""
 
     def settings(config: CompareConfig) -> dict[str, Any]:
-        return encoder_settings(ROWS[name], config.encoder_settings, config.preset)
+        return encoder_settings(name, config.encoder_settings, config.preset)
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         made = settings(config)

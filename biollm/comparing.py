@@ -14,7 +14,7 @@ import pandas as pd
 
 from biollm.compared_methods import METHODS, chosen_methods, method_key
 from biollm.context import Context, check_targets, checked_splits, prediction_table
-from biollm.encoder_methods import check_settings
+from biollm.encoder_methods import ROWS, check_settings
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs
 from biollm.known_subjects import normalised_before
@@ -33,7 +33,7 @@ from encoders.trainer_config import training_problems
 
 __all__ = ["CompareConfig", "compare"]
 
-SET_ELSEWHERE = {"network", "network_options", "quantizer", "quantizer_options", "targets", "normalisation"}
+SET_ELSEWHERE = {"network", "quantizer", "quantizer_options", "targets", "normalisation"}
 """Fields of `EncoderConfig` that the rows and other options set."""
 
 REPORT = ("biollm/evaluation", "biollm/report_rows.py")
@@ -116,6 +116,11 @@ class CompareConfig:
             problems.append(f"seeds are {self.seeds}, allowed are one or more, each once")
         if self.jobs < 1:
             problems.append(f"jobs is {self.jobs}, allowed is 1 or more")
+        rows = as_mapping(self.encoder_settings.get("network_options"))
+        if unknown := sorted(set(rows) - set(ROWS)):
+            problems.append(
+                f"encoder.network_options of {unknown}, allowed are rows of networks {list(ROWS)}"
+            )
         if not problems:
             training = self.encoder_settings.get("training", {})
             problems += [p.removesuffix(".") for p in training_problems({"encoder.training": training})]

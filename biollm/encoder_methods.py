@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biollm.context import Context, MethodOutput
+from data_builders.options import as_mapping
 from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
@@ -53,24 +54,27 @@ ROWS = {NAMES.get(preset, preset.replace("_", " ")): preset for preset in PRESET
 """Name of a row -> its preset."""
 
 
-def encoder_settings(preset: str, changes: Mapping[str, Any], length: str) -> dict[str, Any]:
+def encoder_settings(row: str, changes: Mapping[str, Any], length: str) -> dict[str, Any]:
     """Fields of `EncoderConfig` of a row, without a quantizer.
 
     Parameters
     ----------
-    preset : str
-        One of `encoders.presets.PRESETS`.
+    row : str
+        One of `ROWS`.
     changes : mapping
-        Fields that are set for all rows; of `training`, only those that it names.
+        Fields that are set for all rows; of `training`, only those that it names, and `network_options` by
+        row.
     length : {"quick", "full"}
         Full is the training as it is set; quick has a third of its epochs.
     """
-    own = PRESETS[preset]
+    own = PRESETS[ROWS[row]]
+    options = as_mapping(as_mapping(changes.get("network_options")).get(row))
     training = {**own.get("training", {}), **changes.get("training", {})}
     # A row is its network: what sets all rows must not replace it.
     return {
         **changes,
         **own,
+        "network_options": {**own.get("network_options", {}), **options},
         "training": of_length(training, length),
         "quantizer": None,
         "quantizer_options": {},

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from encoders.stft import stft_options
+
 __all__ = ["EXPERIMENTS", "Experiment", "Study", "quick"]
 
 Settings = Mapping[str, Any]
@@ -160,7 +162,7 @@ KAGGLE_GRU = Study(
 )  # fmt: skip
 
 
-def _gru_xnet(data: str, n_subjects: int, n_trials: int, block: float) -> Study:
+def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, block: float) -> Study:
     """Windows of one data set of GRU-XNet; a quick run has few subjects and short blocks of them."""
     return Study(
         data, "simulated", ("shuffled5", "gkf5"),
@@ -168,7 +170,10 @@ def _gru_xnet(data: str, n_subjects: int, n_trials: int, block: float) -> Study:
         settings={
             "methods": ["majority", "extra trees", "GRU-XNet"],
             "targets": ["emotion"], "frame_seconds": {"default": 2.0},
-            "encoder": _training(50, **GRU_XNET_TRAINING),
+            "encoder": {
+                "network_options": {"GRU-XNet": stft_options(data, rate)},
+                **_training(50, **GRU_XNET_TRAINING),
+            },
         },
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": block},
@@ -209,9 +214,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         "within-subject results on shuffled windows.",
         "Windows of each trial are on both sides of the split, with the trial's label.",
         {
-            "deap": _gru_xnet("deap", 6, 8, 16.0),
-            "gameemo": _gru_xnet("gameemo", 6, 8, 16.0),
-            "seed_iv": _gru_xnet("seed_iv", 5, 4, 16.0),
+            "deap": _gru_xnet("deap", 128.0, 6, 8, 16.0),
+            "gameemo": _gru_xnet("gameemo", 128.0, 6, 8, 16.0),
+            "seed_iv": _gru_xnet("seed_iv", 200.0, 5, 4, 16.0),
         },
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from biollm.baselines import predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods
 from biollm.comparing import CompareConfig, compare
 from biollm.controls import shuffle_labels
+from biollm.encoder_methods import encoder_settings
 from biollm.jobs import JobError
 from data_builders.leaks import LeakError
 from data_builders.preparing import PrepareConfig, prepare
@@ -255,6 +256,10 @@ def test_wrong_choices_are_refused_before_anything_is_read(change):
             {"encoder": {"training": {"epoch": 3}}},
             r"encoder\.training: got the key 'epoch'; allowed are .*'epochs'",
         ),
+        (
+            {"encoder": {"network_options": {"GRU": {}, "GRU-X": {}}}},
+            r"of \['GRU-X'\], allowed are rows .*'GRU-XNet'",
+        ),
         ({"encoder": {"training": [1]}}, r"encoder\.training: got \[1\]; allowed are keys"),
         ({"encoder": {"training": {"epochs": 0}}}, "epochs is 0"),
     ],
@@ -272,6 +277,17 @@ def test_what_no_network_takes_is_an_error_and_not_a_reason_to_leave_all_out(enc
         compare(
             CompareConfig(str(store), str(tmp_path / "out"), ["LDA", "CNN"], encoder=encoder), progress=False
         )
+
+
+def test_options_of_a_network_are_given_by_its_row():
+    wanted = {"network_options": {"GRU-XNet": {"n_fft": 256}}, "dropout": 0.1}
+    config = CompareConfig("nowhere", "out", encoder=wanted)
+    made = {row: encoder_settings(row, config.encoder_settings, "full") for row in ("GRU-XNet", "TCN")}
+    assert {row: settings["network_options"] for row, settings in made.items()} == {
+        "GRU-XNet": {"n_fft": 256},
+        "TCN": {},
+    }
+    assert made["TCN"]["dropout"] == 0.1
 
 
 def test_targets_without_labels_are_refused_with_those_that_have_some(tmp_path, store):

@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from encoders.networks.electrodes import ElectrodeCNN, PooledConvolution
 from encoders.networks.gru_xnet import GRUXNet
-from encoders.networks.spectrogram import STFTS, LogSpectrogram, band_levels, stft_options
+from encoders.networks.spectrogram import LogSpectrogram, band_levels
+from encoders.stft import STFTS, stft_options
 
 
 @pytest.fixture(autouse=True)

@@ -155,7 +155,7 @@ class GRUXNet(nn.Module):
     heads : int
         Of the self-attention, and of the attention over electrodes.
     n_fft, hop : int, optional
-        Samples of the spectrogram's window and hop; see `stft_options` for those of a data set.
+        Samples of the spectrogram's window and hop; see `encoders.stft` for those of a data set.
     n_bins : int
         Lowest frequency bins that are kept.
     dropout : float
