@@ -56,6 +56,13 @@ def load_text_tokenizer(name: str) -> Any:
     return tokenizer
 
 
+def add_tokens(tokenizer: Any, tokens: Sequence[str]) -> None:
+    """Add signal tokens to a tokenizer in place; a normaliser would break those that stand behind a space."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
+
+
 def _check_template(name: str, tokenizer: Any) -> None:
     """Some templates drop turns silently; a model then trains on what is left with a falling loss."""
     from jinja2 import TemplateError
@@ -174,14 +181,13 @@ def add_signal_tokens(
         The ids of the tokens.
     """
     import torch
-    from tokenizers import AddedToken
 
     known = [token for token in tokens if token in tokenizer.get_vocab()]
     if known:
         raise ValueError(f"the base's tokenizer already has the signal tokens {known[:3]}.")
     embedding = model.get_input_embeddings().weight
     n_rows, n_old = embedding.shape[0], min(embedding.shape[0], len(tokenizer))
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
+    add_tokens(tokenizer, tokens)
     ids = tokenizer.convert_tokens_to_ids(list(tokens))
     # Some bases have spare rows behind their vocabulary; they are used and nothing is cut off.
     model.resize_token_embeddings(max(n_rows, len(tokenizer)), mean_resizing=False)

@@ -137,16 +137,14 @@ class _Check:
 
     def _load_tokenizer(self) -> Any:
         """The base's tokenizer with the tokens that fine-tuning adds, or None where its template is unfit."""
-        from tokenizers import AddedToken
-
-        from biollm.base_model import load_text_tokenizer
+        from biollm.base_model import add_tokens, load_text_tokenizer
 
         try:
             tokenizer = load_text_tokenizer(self.config.model_name_or_path)
         except ValueError as error:
             self.problems.add("chat template", f"{error} No tokens are counted.")
             return None
-        tokenizer.add_tokens([AddedToken(token, normalized=False) for token in self.source.signal_tokens])
+        add_tokens(tokenizer, self.source.signal_tokens)
         return tokenizer
 
     def run(self, progress: bool) -> None:

@@ -16,7 +16,7 @@ from biollm.compared_methods import METHODS, chosen_methods, method_key
 from biollm.context import Context, check_targets, checked_splits, prediction_table
 from biollm.encoder_methods import ROWS, check_settings
 from biollm.evaluation import render_table
-from biollm.jobs import Job, run_jobs
+from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.provenance import code_hash
 from biollm.report_rows import write_report
@@ -112,10 +112,7 @@ class CompareConfig:
             )
             if (wrong := set(given) - set(allowed))
         ]
-        if len(set(self.seeds)) < len(self.seeds) or not self.seeds:
-            problems.append(f"seeds are {self.seeds}, allowed are one or more, each once")
-        if self.jobs < 1:
-            problems.append(f"jobs is {self.jobs}, allowed is 1 or more")
+        problems += wrong_runs(self.seeds, self.jobs)
         rows = as_mapping(self.encoder_settings.get("network_options"))
         if unknown := sorted(set(rows) - set(ROWS)):
             problems.append(

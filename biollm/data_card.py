@@ -20,6 +20,7 @@ from data_builders.figure_text import save_plain
 from data_builders.readers import READERS
 from data_builders.sharegpt import Roles, iter_sharegpt, token_length_report, token_lengths
 from data_builders.tokenized import TokenizedSegments
+from data_builders.trainer_rules import TRAINER_RULES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,12 +111,10 @@ def shard_lengths(task: tuple[str, dict, str, tuple[str, ...]]) -> np.ndarray:
 
 @lru_cache(1)
 def _text_tokenizer(model: str, tokens: tuple[str, ...]) -> Any:
-    from tokenizers import AddedToken
-
-    from biollm.base_model import load_text_tokenizer
+    from biollm.base_model import add_tokens, load_text_tokenizer
 
     tokenizer = load_text_tokenizer(model)
-    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
+    add_tokens(tokenizer, tokens)
     return tokenizer
 
 
@@ -278,13 +277,7 @@ def _usage(card: Mapping[str, Any], n_tokens: int) -> str:
             f"The signal is written in {n_tokens} tokens that no LLM knows (`{SIGNAL_TOKENS}`, one a line). "
             "`biollm finetune` adds and trains them. Elsewhere they are to be added first and their rows "
             "trained too, or each falls into many pieces:",
-            "- LLaMA-Factory: `add_tokens`, with commas between them, `resize_vocab: true` and "
-            "`additional_target: embed_tokens,lm_head`.",
-            "- Axolotl: `tokens`, a list, and `lora_modules_to_save: [embed_tokens, lm_head]`.",
-            "- Unsloth: `add_new_tokens(model, tokenizer, new_tokens)`, and `embed_tokens` and `lm_head` "
-            "among `modules_to_save`.",
-            "- TRL: `tokenizer.add_tokens`, `model.resize_token_embeddings`, and PEFT's "
-            "`trainable_token_indices`.",
+            *(f"- {rules.title}: {rules.new_tokens}." for rules in TRAINER_RULES.values()),
             "",
         ]
     if dataset_info(card) is None:

@@ -13,7 +13,7 @@ from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, BuildConfig
 from biollm.context import Context, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
-from biollm.jobs import Job, run_jobs
+from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
@@ -117,6 +117,7 @@ class EvaluateConfig:
         for name in ("tokenizer", "build", "training", "finetune", "alignment"):
             setattr(self, name, as_mapping(getattr(self, name)))
         problems = [
+            *wrong_runs(self.seeds, self.jobs),
             *_unknown("groups", [*self.groups, *self.once], GROUPS),
             *_unknown("part", [self.part], ("validation", "test")),
             *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),

@@ -94,8 +94,10 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     chosen = {k: v for k, v in asdict(training).items() if k not in WITHOUT_EFFECT and not k.endswith("dir")}
     data_key = read_stamp(config.dataset_path, "build")["key"]
     base = base_identity(config.model_name_or_path)
-    inputs = {"config": asdict(config) | {"out": None}, "training": chosen, "data": data_key, "base": base}
-    inputs["source"] = source_hash()
+    inputs = {
+        "config": asdict(config) | {"out": None}, "training": chosen, "data": data_key, "base": base,
+        "source": source_hash(),
+    }  # fmt: skip
     if config.adapter:
         inputs["adapter"] = read_stamp(config.adapter, "finetune")["key"]
     with state.main_process_first():

@@ -15,7 +15,7 @@ from data_builders.engines import end_with_parent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DiskFullError", "Job", "JobError", "run_jobs"]
+__all__ = ["DiskFullError", "Job", "JobError", "run_jobs", "wrong_runs"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -55,6 +55,16 @@ class Job:
     work: Callable[..., pd.DataFrame]
     arguments: tuple[Any, ...]
     cost: float = 1.0
+
+
+def wrong_runs(seeds: Sequence[int], jobs: int) -> list[str]:
+    """What is wrong with the seeds and the number of processes of a table."""
+    problems = []
+    if not seeds or len(set(seeds)) < len(seeds):
+        problems.append(f"seeds are {list(seeds)}, allowed are one or more, each once")
+    if jobs < 1:
+        problems.append(f"jobs is {jobs}, allowed is 1 or more")
+    return problems
 
 
 def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = True) -> None:

@@ -41,6 +41,7 @@ def shards(path: str | Path) -> list[Path]:
     ShareGPTError
         If there are folders, files of several formats, or none.
     FileNotFoundError
+        If there is no such path.
     """
     path = Path(path)
     if not path.exists():

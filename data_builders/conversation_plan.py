@@ -135,12 +135,13 @@ def as_neighbours(segments: TokenizedSegments, about: Sequence[int], facts: Sequ
     if len(facts) == 1 or facts[1].transition is None or not _same_trial(segments, *about):
         return list(facts)
     # The label says whether a block differs from the one before it, whichever of its windows is meant.
-    known = ("emotion",) if None not in (facts[0].emotion, facts[1].emotion) else ("valence", "arousal")
-    first, second = ([getattr(one, name) for name in known] for one in facts)
-    if first != second or (facts[0].transition != facts[1].transition and known != ("emotion",)):
+    # Emotions are of a block; ratings may be of single windows where there are emotions too.
+    emotions = [one.emotion for one in facts]
+    states = [(one.valence, one.arousal, one.transition) for one in facts] if None in emotions else emotions
+    if states[0] != states[1]:
         return list(facts)  # two blocks of the trial, and the label is of these
     # Of two that both differ from the one before, it does not tell whether they are of one block.
-    told = not facts[1].transition or any(state is not None for state in second)
+    told = states[1] != (None, None, True)
     return [facts[0], replace(facts[1], transition=False if told else None)]
 
 

@@ -27,6 +27,8 @@ class TrainerRules(ABC):
     title: ClassVar[str]
     known: ClassVar[Mapping[str, str]]
     """Names of roles that are understood without settings, and what they become."""
+    new_tokens: ClassVar[str]
+    """How it takes tokens that the LLM does not know, and trains their rows."""
 
     def __init__(self, roles: Roles = DEFAULT_ROLES) -> None:
         self.roles = roles
@@ -76,6 +78,10 @@ class LlamaFactory(TrainerRules):
 
     name = "llamafactory"
     title = "LLaMA-Factory"
+    new_tokens = (
+        "`add_tokens`, with commas between them, `resize_vocab: true` and "
+        "`additional_target: embed_tokens,lm_head`"
+    )
     known: ClassVar[Mapping[str, str]] = {
         "human": "user", "observation": "user", "gpt": "assistant", "function_call": "assistant",
         "system": "system",
@@ -144,6 +150,7 @@ class Axolotl(TrainerRules):
 
     name = "axolotl"
     title = "Axolotl"
+    new_tokens = "`tokens`, a list, and `lora_modules_to_save: [embed_tokens, lm_head]`"
     known: ClassVar[Mapping[str, str]] = {
         "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system",
         "tool": "tool",
@@ -195,6 +202,10 @@ class Unsloth(TrainerRules):
 
     name = "unsloth"
     title = "Unsloth"
+    new_tokens = (
+        "`add_new_tokens(model, tokenizer, new_tokens)`, and `embed_tokens` and `lm_head` among "
+        "`modules_to_save`"
+    )
     known: ClassVar[Mapping[str, str]] = {
         "human": "user", "user": "user", "input": "user", "gpt": "assistant", "assistant": "assistant",
         "output": "assistant", "system": "system",
@@ -246,6 +257,9 @@ class Trl(TrainerRules):
 
     name = "trl"
     title = "TRL"
+    new_tokens = (
+        "`tokenizer.add_tokens`, `model.resize_token_embeddings`, and PEFT's `trainable_token_indices`"
+    )
     known: ClassVar[Mapping[str, str]] = {
         "user": "user", "assistant": "assistant", "system": "system", "tool": "tool",
     }  # fmt: skip

@@ -99,11 +99,11 @@ class SignalModel(nn.Module):
         self.streams, names = tuple(streams), [stream.name for stream in streams]
         self.dims = dims = {name: int(of_stream(dim, name)) for name in names}
         self.encoders = nn.ModuleDict()
-        self.channels = (
-            {} if amplitude_copies else {stream.name: plain_channels(stream) for stream in streams}
-        )
+        self.channels: dict[str, list[int] | slice] = {}
         for stream in streams:
-            n_channels = len(self.channels.get(stream.name, stream.channel_names))
+            plain = plain_channels(stream)
+            self.channels[stream.name] = slice(None) if amplitude_copies else plain
+            n_channels = stream.n_channels if amplitude_copies else len(plain)
             make = _choose("network", of_stream(network, stream.name), ENCODERS)
             options = _options(network_options or {}, names, stream.name)
             self.encoders[stream.name] = make(n_channels, stream.frame_stride, dims[stream.name], **options)
@@ -163,8 +163,7 @@ class SignalModel(nn.Module):
         missing = [name for name in self.encoders if name not in x]
         if missing:
             raise ValueError(f"the streams {missing} are missing; got {sorted(x)}.")
-        read = {name: x[name][:, self.channels[name]] if name in self.channels else x[name] for name in x}
-        return {name: encoder(read[name]) for name, encoder in self.encoders.items()}
+        return {name: encoder(x[name][:, self.channels[name]]) for name, encoder in self.encoders.items()}
 
     def codes(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return each stream's codes, int64 of shape (batch, n_codes).

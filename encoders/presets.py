@@ -15,6 +15,10 @@ __all__ = ["PRESETS"]
 Fields = dict[str, Any]
 
 
+ELECTRODES_ALONE = {"amplitude_copies": False}
+"""Published networks read nothing that is derived from the electrodes."""
+
+
 def multimodal_lstm(scale: float) -> Fields:
     """The AMIGOS project's network: a recurrent branch a stream, joined by dense layers.
 
@@ -39,7 +43,7 @@ def multimodal_lstm(scale: float) -> Fields:
         },
         "dim": {"eeg": eeg[3], "default": other[3]},
         "pooling": "last",
-        **RAW,
+        **ELECTRODES_ALONE,
         "fusion": scaled(64, 32, 16),
         "training": {
             "epochs": 30, "patience": 8, "optimizer": "adam", "weight_decay": 1e-4, "label_smoothing": 0.0,
@@ -48,17 +52,16 @@ def multimodal_lstm(scale: float) -> Fields:
     }  # fmt: skip
 
 
-RAW = {"amplitude_copies": False}
-"""Published networks read the electrodes and nothing derived from them."""
 PUBLISHED = (
     "eegnet", "shallow_convnet", "ca_rnn", "cbs_attention", "accurate_eeg_lstm", "accurate_eeg_bilstm",
     "connectivity",
 )  # fmt: skip
-GRU_XNET = {"dim": 256, "fusion": [128], **RAW}
+"""Networks of papers, as they are."""
+GRU_XNET = {"dim": 256, "fusion": [128], **ELECTRODES_ALONE}
 
 PRESETS: dict[str, Fields] = {
     **{name: {"network": name} for name in ENCODERS if name not in ("lstm_branch", "mlp")},
-    **{name: {"network": name, **RAW} for name in PUBLISHED},
+    **{name: {"network": name, **ELECTRODES_ALONE} for name in PUBLISHED},
     **{name: {"network": name, **GRU_XNET} for name in ("gru_xnet", "gru_xnet_dynamic")},
     "mlp": {"network": "mlp", "reads": "features", "training": {"epochs": 12, "patience": 5}},
     "cnn_and_features": {"network": {"measured": "mlp", "default": "cnn"}, "reads": "both"},

@@ -167,9 +167,11 @@ def _encoder_problems(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> I
         "encoder.training": own.get("training", {}),
         "training": as_mapping(config.training),
     }
-    training = {key: value for part in parts.values() for key, value in part.items()}
-    yield from tracker_problems(config.report_to or training.get("report_to", []))
     yield from training_problems(parts)
+    named = [
+        part["report_to"] for part in parts.values() if isinstance(part, Mapping) and "report_to" in part
+    ]
+    yield from tracker_problems(config.report_to or (named[-1] if named else []))
 
 
 def training_problems(parts: Mapping[str, Any]) -> Iterator[str]:

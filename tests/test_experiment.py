@@ -213,3 +213,9 @@ def test_a_leaking_split_fails_the_run(store, tmp_path, stage, config):
     with pytest.raises(LeakError, match="share 1 subjects"):
         stage(config(**options), progress=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("change", "told"), [({"seeds": [0, 0]}, "each once"), ({"jobs": 0}, "1 or more")])
+def test_seeds_that_repeat_and_no_processes_are_refused(change, told):
+    with pytest.raises(ValueError, match=told):
+        EvaluateConfig("nowhere", **change)

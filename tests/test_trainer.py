@@ -372,3 +372,9 @@ def test_embeddings_that_are_all_alike_are_said_to_be():
 def test_the_kept_epoch_is_the_first_of_the_best():
     best = [0.5, 0.7, 0.7, 0.7]
     assert kept_epoch([{"epoch": k + 1, "best": value} for k, value in enumerate(best)]) == 2
+
+
+def test_a_training_that_is_no_mapping_is_told(store, tmp_path):
+    config = {"store": str(store), "out": str(tmp_path / "run"), "encoder": {"training": [1]}}
+    with pytest.raises(ValueError, match=r"encoder\.training: got \[1\]; allowed are keys with values"):
+        train_encoder(TrainEncoderConfig(**config), progress=False)
