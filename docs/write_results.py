@@ -1,10 +1,9 @@
 """python docs/write_results.py
 
-Writes docs/results.md and docs/ablation.md from the reports under runs/ and the texts of docs/results.in.md
-and docs/ablation.in.md, in which a line `{{table NAME}}` stands for the table of runs/NAME/report.json,
-`{{compared NAME}}` for the same without its notes, `{{paired NAME}}` for the paired differences of its LLM
-rows, `{{ablation NAME}}` for the table of runs/NAME/ablation.json, `{{figure NAME}}` for its figure, and
-`{{file NAME}}` for a text file. A page is left as it is where a run that it shows is not there.
+Writes the tables of docs/results.md and docs/ablation.md anew from the reports under runs/. There a table stands
+between `<!-- KIND NAME -->` and `<!-- end -->`. Kinds are `table`, that of runs/NAME/report.json; `compared`, the
+same without its notes; `paired`, the paired differences of its LLM rows; `ablation`, the table of
+runs/NAME/ablation.json; `figure`, its figure; `file`, a text file. What shows a run that is not there stays.
 """
 
 from __future__ import annotations
@@ -56,24 +55,24 @@ KINDS: dict[str, Callable[[str], str]] = {
     "paired": paired,
     "ablation": lambda name: render_ablation(json.loads((RUNS / name / "ablation.json").read_text())),
     "figure": figure,
-    "file": lambda name: (RUNS / name).read_text().rstrip(),
+    "file": lambda name: f"```\n{(RUNS / name).read_text().rstrip()}\n```",
 }
 
 
-def filled(match: re.Match[str]) -> str:
+def anew(match: re.Match[str]) -> str:
     kind, name = match.groups()
-    return KINDS[kind](name)
+    try:
+        body = KINDS[kind](name)
+    except FileNotFoundError as error:
+        print(f"{kind} {name} stays as it is: {error.filename} is not there")
+        return match.group()
+    return f"<!-- {kind} {name} -->\n\n{body}\n\n<!-- end -->"
 
 
 def main() -> None:
-    for page in ("results", "ablation"):
-        text = (DOCS / f"{page}.in.md").read_text()
-        try:
-            made = re.sub(rf"\{{\{{({'|'.join(KINDS)}) ([\w./-]+)\}}\}}", filled, text)
-        except FileNotFoundError as error:
-            print(f"docs/{page}.md stays as it is: {error.filename} is not there")
-        else:
-            (DOCS / f"{page}.md").write_text(made)
+    shown = re.compile(rf"<!-- ({'|'.join(KINDS)}) ([\w./-]+) -->\n.*?\n<!-- end -->", re.DOTALL)
+    for page in (DOCS / "results.md", DOCS / "ablation.md"):
+        page.write_text(shown.sub(anew, page.read_text()))
 
 
 if __name__ == "__main__":
