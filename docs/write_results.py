@@ -1,9 +1,10 @@
 """python docs/write_results.py
 
-Writes the tables of docs/results.md and docs/ablation.md anew from the reports under runs/. There a table stands
-between `<!-- KIND NAME -->` and `<!-- end -->`. Kinds are `table`, that of runs/NAME/report.json; `compared`, the
-same without its notes; `paired`, the paired differences of its LLM rows; `ablation`, the table of
-runs/NAME/ablation.json; `figure`, its figure; `file`, a text file. What shows a run that is not there stays.
+Writes the tables of docs/results.md and docs/ablation.md anew from the reports under runs/. There a table
+stands between `<!-- KIND NAME -->` and `<!-- end -->`. Kinds are `table`, that of runs/NAME/report.json;
+`compared`, the same without its notes; `paired`, the paired differences of its LLM rows; `ablation`, the
+table of runs/NAME/ablation.json; `figure`, its figure; `file`, a text file. What shows a run that is not
+there stays.
 """
 
 from __future__ import annotations
