@@ -70,20 +70,25 @@ def balanced_shares(y: Tensors, datasets: np.ndarray | None, balance: str) -> to
     ValueError
         If there is nothing to balance over.
     """
-    if balance not in ("sampler", "dataset"):
+    if balance not in ("sampler", "dataset", "both"):
         return None
-    first = next(iter(y.values()))
-    if balance == "dataset":
+    origins = classes = torch.zeros_like(next(iter(y.values())), dtype=torch.long)
+    if balance != "sampler":
         if datasets is None:
-            raise ValueError("balance is 'dataset', but the training segments name no data sets.")
-        groups = torch.as_tensor(np.unique(datasets, return_inverse=True)[1], device=first.device)
-    else:
+            raise ValueError(f"balance is {balance!r}, but the training segments name no data sets.")
+        origins = torch.as_tensor(np.unique(datasets, return_inverse=True)[1], device=origins.device)
+    if balance != "dataset":
         target = next((name for name in CLASS_TARGETS if name in y), None)
         if target is None:
-            raise ValueError("balance is 'sampler', but no target has classes; allowed is 'none'.")
+            raise ValueError(f"balance is {balance!r}, but no target has classes; allowed is 'none'.")
         # Segments without that label are a group of their own, drawn as often as a class.
-        groups = y[target].nan_to_num(nan=float(y[target].nan_to_num(0).max()) + 1).long()
-    return _balancing(groups, int(groups.max()) + 1)[groups]
+        classes = y[target].nan_to_num(nan=float(y[target].nan_to_num(0).max()) + 1).long()
+    shares = torch.zeros(len(classes), device=classes.device)
+    for origin in origins.unique():
+        rows = origins == origin
+        found = classes[rows]
+        shares[rows] = _balancing(found, int(found.max()) + 1)[found] / len(found)
+    return shares
 
 
 def training_loss(

@@ -20,17 +20,22 @@ class TrainingConfig:
 
     epochs: int = 6  # passes over the training segments, at most
     batch_size: int = 64  # segments a step, over all processes together
+    accumulation: int = 1  # parts that a batch is computed in, one behind the other: less memory
     optimizer: str = "adamw"  # adamw, or adam, whose weight decay is an L2 penalty
     learning_rate: float = 2e-3  # highest rate
-    schedule: str = "cosine"  # cosine (rises for `warmup` of the steps, then falls) or constant
-    warmup: float = 0.1  # share of the steps in which the rate rises
+    schedule: str = "cosine"  # cosine (rises for `warmup` of the steps, then falls), step, plateau, constant
+    warmup: float = 0.1  # cosine: share of the steps in which the rate rises
+    lowest_rate: float = 0.0  # cosine, step and plateau go no lower
+    decay_epochs: int = 5  # step: epochs between two falls; plateau: epochs without a better score before one
+    decay_factor: float = 0.5  # step and plateau: what the rate is multiplied by
     weight_decay: float = 0.05  # on matrices only
     label_smoothing: float = 0.1  # share of a label that goes to all classes alike
     loss_weights: dict[str, float] = field(default_factory=dict)  # by target; 1 for those not named
-    balance: str = "weights"  # classes alike by weights of the loss or a sampler; dataset: a sampler; none
+    balance: str = "weights"  # classes alike by weights of the loss or a sampler; dataset, both, none
     gradient_norm: float = 1.0  # gradients are clipped to this norm
     mixed_precision: str = "no"  # no, bf16 or fp16 (fp16 on CUDA only)
     patience: int = 3  # epochs without a better validation score before training ends
+    min_delta: float = 0.0  # a score must be better by more than this to count as better
     monitor: str = "auto"  # score that chooses the weights: balanced_accuracy, ccc, loss; auto by target
     scaling: float = 0.1  # augmentation: spread of the log gain of each channel
     jitter: float = 0.1  # augmentation: white noise, in standard deviations of the signal
@@ -64,6 +69,8 @@ class TrainingConfig:
         for name, allowed in KEYS.items():
             if set(getattr(self, name)) - set(allowed):
                 wrong.append(f"{name} are {list(getattr(self, name))}, allowed are {sorted(allowed)}")
+        if not wrong and self.lowest_rate > self.learning_rate:
+            wrong.append(f"lowest_rate is {self.lowest_rate}, above learning_rate {self.learning_rate}")
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
@@ -85,10 +92,12 @@ def of_length(training: Mapping[str, Any], length: str) -> dict[str, Any]:
 
 LENGTHS = ("quick", "full")
 QUICK = 3  # part of the epochs that a quick training has
-POSITIVE = ("epochs", "batch_size", "learning_rate", "gradient_norm", "patience")
-WHOLE = ("epochs", "batch_size", "patience")
-NOT_NEGATIVE = ("weight_decay", "scaling", "jitter")
-SHARES = ("warmup", "label_smoothing", "shift", "channel_dropout")
+POSITIVE = (
+    "epochs", "batch_size", "accumulation", "learning_rate", "decay_epochs", "gradient_norm", "patience"
+)  # fmt: skip
+WHOLE = ("epochs", "batch_size", "accumulation", "decay_epochs", "patience")
+NOT_NEGATIVE = ("weight_decay", "min_delta", "scaling", "jitter", "lowest_rate")
+SHARES = ("warmup", "decay_factor", "label_smoothing", "shift", "channel_dropout")
 # Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
 ON_THE_FLY = {"time_masking": time_masking} | {
     name: transform
@@ -98,8 +107,8 @@ ON_THE_FLY = {"time_masking": time_masking} | {
 MONITORS = {"balanced_accuracy": 1, "ccc": 1, "loss": -1}  # and the sign under which more is better
 CHOICES: dict[str, Collection[str]] = {
     "optimizer": ("adamw", "adam"),
-    "schedule": ("cosine", "constant"),
-    "balance": ("weights", "sampler", "dataset", "none"),
+    "schedule": ("cosine", "step", "plateau", "constant"),
+    "balance": ("weights", "sampler", "dataset", "both", "none"),
     "mixed_precision": ("no", "bf16", "fp16"),
     "monitor": ("auto", *MONITORS),
 }

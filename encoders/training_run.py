@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from encoders.augmenting import augment
 from encoders.losses import class_weights, training_loss
 from encoders.model import SignalModel
+from encoders.rates import rate_schedule
 from encoders.training_config import MONITORS, TrainingConfig
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class TrainingRun:
         weights = config.balance == "weights"
         self.weights = class_weights(y, model.targets) if weights else {}
         optimizer = _optimizer(model, config)
-        self.schedule = _schedule(optimizer, config.epochs * self.n_batches, config)
+        self.schedule = rate_schedule(optimizer, self.n_batches, config)
         self.wrapped, self.optimizer = accelerator.prepare(model, optimizer)
         generators = [torch.Generator(accelerator.device).manual_seed(config.seed + k) for k in range(2)]
         self.generator = generators[0]
@@ -77,19 +79,28 @@ class TrainingRun:
 
     def step(self, x: Tensors, y: Tensors) -> float:
         self.model.train()
+        self.optimizer.zero_grad()
+        n_rows = len(next(iter(y.values())))
+        # Two rows a part at least, as in a batch.
+        parts = torch.arange(n_rows).tensor_split(max(1, min(self.config.accumulation, n_rows // 2)))
+        loss = sum(self._backward(_rows(x, part), _rows(y, part), len(part) / n_rows) for part in parts)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
+        self.optimizer.step()
+        if self.config.schedule != "plateau":
+            self.schedule.step()
+        return loss
+
+    def _backward(self, x: Tensors, y: Tensors, share: float) -> float:
+        """Add the gradient of a part of a batch; its share of the loss."""
         with self.accelerator.autocast():
             output = self.wrapped(augment(x, self.own, self.config))
-        loss = training_loss(output, y, self.weights, self.config, self.model.objective)
+        loss = share * training_loss(output, y, self.weights, self.config, self.model.objective)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()}; check the signals for huge values, or lower "
                 f"learning_rate ({self.config.learning_rate})."
             )
-        self.optimizer.zero_grad()
         self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
-        self.optimizer.step()
-        self.schedule.step()
         return loss.item()
 
     def close_epoch(self, losses: list[float], scores: Mapping[str, float]) -> dict[str, float]:
@@ -106,7 +117,9 @@ class TrainingRun:
         exact: dict[str, Any] = {"dtype": torch.float64, "device": self.accelerator.device}
         score = float(broadcast(torch.tensor(sign * scores[self.monitor], **exact)))
         train_loss = float(reduce(torch.tensor(np.mean(losses), **exact), "mean"))
-        if score > self.best:
+        if self.config.schedule == "plateau":
+            cast(ReduceLROnPlateau, self.schedule).step(score)
+        if score > self.best + self.config.min_delta:
             self.best, self.best_epoch = score, len(self.history) + 1
             self.best_weights = copy.deepcopy(self.model.state_dict())
         row = {"epoch": len(self.history) + 1, "train_loss": train_loss, **scores}
@@ -143,6 +156,10 @@ class TrainingRun:
             torch.manual_seed(seed)
 
 
+def _rows(values: Tensors, rows: torch.Tensor) -> Tensors:
+    return {name: array[int(rows[0]) : int(rows[-1]) + 1] for name, array in values.items()}
+
+
 def _batch_sizes(n_segments: int, batch_size: int, least: int) -> list[int]:
     """Sizes of an epoch's batches; a last one of fewer than `least` segments joins the one before."""
     whole, rest = divmod(n_segments, batch_size)
@@ -162,19 +179,6 @@ def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimi
     ]
     make = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
     return make(groups, lr=config.learning_rate)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, n_steps: int, config: TrainingConfig
-) -> torch.optim.lr_scheduler.LRScheduler:
-    # A rise and a fall want three steps: of two, one would learn next to nothing.
-    if config.schedule == "constant" or n_steps < 3:
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    # The last step is left to the fall, without which the schedule divides by zero.
-    rise = min(config.warmup, 1 - 1 / n_steps)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=n_steps, pct_start=rise, cycle_momentum=False
-    )
 
 
 def _monitor(model: SignalModel, config: TrainingConfig) -> str:

@@ -13,10 +13,10 @@ from encoders.augmenting import augment
 from encoders.losses import balanced_shares, class_weights, concordance, training_loss
 from encoders.model import SignalModel
 from encoders.networks import ENCODERS
+from encoders.rates import rate_schedule
 from encoders.streams import StreamSpec
 from encoders.training import Examples, encode, fit_model, outputs
 from encoders.training_config import ON_THE_FLY, TrainingConfig
-from encoders.training_run import _schedule
 
 STREAMS = [
     StreamSpec("ecg", ("ecg",), 64.0, ("lead",), 256, 64),
@@ -227,7 +227,7 @@ def test_history_tells_the_balanced_accuracy_of_the_kept_weights():
 def test_the_rate_rises_for_none_and_for_all_of_the_steps(warmup):
     """Both ends of what is allowed: from the highest rate down, and up to it until the last step but one."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = _schedule(optimizer, 10, TrainingConfig(learning_rate=1.0, warmup=warmup))
+    schedule = rate_schedule(optimizer, 5, TrainingConfig(epochs=2, learning_rate=1.0, warmup=warmup))
     rates = []
     for _ in range(10):
         rates.append(schedule.get_last_lr()[0])
@@ -235,6 +235,86 @@ def test_the_rate_rises_for_none_and_for_all_of_the_steps(warmup):
         schedule.step()
     assert np.argmax(rates) == (0 if warmup == 0 else 8)
     assert (np.diff(rates) > 0).sum() == (0 if warmup == 0 else 8)
+
+
+def rates_of(scores, **settings):
+    """The rate in each epoch of two steps, as a training steps its schedule."""
+    config = TrainingConfig(epochs=len(scores), learning_rate=1.0, **settings)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule, rates = rate_schedule(optimizer, 2, config), []
+    for score in scores:
+        rates.append(optimizer.param_groups[0]["lr"])
+        for _ in range(2):
+            optimizer.step()
+            if config.schedule != "plateau":
+                schedule.step()
+        if config.schedule == "plateau":
+            schedule.step(score)
+    return rates
+
+
+def test_a_rate_falls_by_steps_to_its_lowest():
+    found = rates_of([0] * 6, schedule="step", decay_epochs=2, decay_factor=0.1, lowest_rate=0.05)
+    np.testing.assert_allclose(found, [1, 1, 0.1, 0.1, 0.05, 0.05])
+
+
+def test_a_rate_falls_on_a_plateau():
+    """Two epochs without a gain of more than `min_delta` lower the rate for the next."""
+    scores = [0.5, 0.6, 0.6, 0.605, 0.7, 0.7, 0.7]
+    found = rates_of(scores, schedule="plateau", decay_epochs=2, decay_factor=0.1, min_delta=0.01)
+    np.testing.assert_allclose(found, [1, 1, 1, 1, 0.1, 0.1, 0.1])
+
+
+def test_a_cosine_ends_at_the_lowest_rate():
+    """Of ten steps with a tenth of them for the rise, which is no step."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = rate_schedule(optimizer, 10, TrainingConfig(epochs=1, learning_rate=1.0, lowest_rate=0.25))
+    rates = []
+    for _ in range(10):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        if len(rates) < 10:
+            schedule.step()
+    assert rates[-1] == min(rates) == pytest.approx(0.25)
+    assert rates[0] > 0.9
+
+
+@pytest.mark.parametrize("schedule", ["step", "plateau"])
+def test_a_training_goes_by_its_schedule(schedule, monkeypatch):
+    seen = []
+    step = training_run.TrainingRun.step
+
+    def watched(run, *batch):
+        seen.append(run.optimizer.param_groups[0]["lr"])
+        return step(run, *batch)
+
+    monkeypatch.setattr(training_run.TrainingRun, "step", watched)
+    x, y = toy(32)
+    # No score is better by more than one: every epoch but the first is on the plateau.
+    config = TrainingConfig(epochs=4, patience=4, schedule=schedule, decay_epochs=1, min_delta=1.0)
+    history = fit(make_model(dim=8), (x, y), (x, y), config)
+    expected = {"step": [1, 1 / 2, 1 / 4, 1 / 8], "plateau": [1, 1, 1 / 2, 1 / 4]}[schedule]
+    np.testing.assert_allclose(seen, 2e-3 * np.array(expected))
+    assert {row["best"] for row in history} == {history[0]["best"]}
+
+
+def test_patience_counts_gains_above_min_delta():
+    x, y = toy(32)
+    config = TrainingConfig(epochs=8, patience=2, min_delta=1.0)
+    assert len(fit(make_model(dim=8), (x, y), (x, y), config)) == 3
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole():
+    """Every segment has a label and the network no batch norm."""
+    x, y = toy(32)
+    nothing = {"jitter": 0.0, "scaling": 0.0, "shift": 0.0, "channel_dropout": 0.0, "balance": "none"}
+    gradients = []
+    for parts in (1, 4):
+        model = make_model(network="feature_gru", network_options={"dropout": 0.0}, dropout=0.0)
+        fit(model, (x, y), (x, y), TrainingConfig(epochs=1, batch_size=32, accumulation=parts, **nothing))
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    assert max(float(gradient.abs().max()) for gradient in gradients[0].values()) > 0.01
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-3)
 
 
 def test_wrong_arguments_are_named():
@@ -256,6 +336,8 @@ def test_wrong_arguments_are_named():
         ValueError, match=r"warmup is 3; epochs is 2\.5, allowed are whole.* from 0 to 1 for warmup"
     ):
         TrainingConfig(epochs=2.5, warmup=3)
+    with pytest.raises(ValueError, match=r"lowest_rate is 0\.1, above learning_rate 0\.01"):
+        TrainingConfig(learning_rate=0.01, lowest_rate=0.1)
     with pytest.raises(ValueError, match=r"has \['depth'\] beside options by stream, \['default'\]"):
         make_model(network_options={"depth": 5, "default": {"steps": 1}})
 
@@ -307,10 +389,10 @@ def test_unknown_labels_count_for_nothing():
     torch.testing.assert_close(*losses)
 
 
-@pytest.mark.parametrize("quantizer", [None, "vq"])
-def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer):
+@pytest.mark.parametrize(("quantizer", "schedule"), [(None, "cosine"), ("vq", "step"), (None, "plateau")])
+def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, quantizer, schedule):
     x, y = toy(96)
-    config = TrainingConfig(epochs=4, patience=4)
+    config = TrainingConfig(epochs=4, patience=4, schedule=schedule, decay_epochs=1)
     whole = make_model(quantizer=quantizer)
     history = fit(whole, (x, y), (x, y), config)
     save, saved = training.save_checkpoint, []
@@ -415,16 +497,19 @@ def test_a_score_that_no_target_has_is_named_before_the_first_epoch(monkeypatch)
         fit(make_model(), (x, y), (x, y), TrainingConfig(monitor="ccc"))
 
 
-@pytest.mark.parametrize(("balance", "expected"), [("sampler", [1 / 3] * 3), ("dataset", None)])
-def test_samplers_draw_groups_alike(balance, expected):
+@pytest.mark.parametrize("balance", ["sampler", "dataset", "both"])
+def test_samplers_draw_groups_alike(balance):
+    """Of classes, of data sets, or of the data sets and in each of them of its classes."""
     y = torch.tensor([0.0] * 80 + [1.0] * 15 + [2.0] * 5)
     datasets = np.array(["big"] * 90 + ["small"] * 10)
     shares = balanced_shares({"emotion": y}, datasets, balance)
-    if balance == "sampler":
-        drawn = [float(shares[y == k].sum() / shares.sum()) for k in range(3)]
-        assert drawn == pytest.approx(expected)
-    else:
-        assert float(shares[:90].sum()) == pytest.approx(float(shares[90:].sum()))
+    shares = shares / shares.sum()
+    drawn = {
+        "sampler": [shares[y == k].sum() for k in range(3)],
+        "dataset": [shares[:90].sum(), shares[90:].sum()],
+        "both": [shares[:80].sum(), shares[80:90].sum(), shares[90:95].sum(), shares[95:].sum()],
+    }[balance]
+    np.testing.assert_allclose(drawn, 1 / len(drawn), rtol=1e-5)
 
 
 def test_balancing_needs_something_to_balance():
