@@ -310,7 +310,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole():
     nothing = {"jitter": 0.0, "scaling": 0.0, "shift": 0.0, "channel_dropout": 0.0, "balance": "none"}
     gradients = []
     for parts in (1, 4):
-        model = make_model(network="feature_gru", network_options={"dropout": 0.0}, dropout=0.0)
+        model = make_model(network="feature_gru", dropout=0.0)
         fit(model, (x, y), (x, y), TrainingConfig(epochs=1, batch_size=32, accumulation=parts, **nothing))
         gradients.append({name: p.grad for name, p in model.named_parameters()})
     assert max(float(gradient.abs().max()) for gradient in gradients[0].values()) > 0.01
