@@ -13,15 +13,35 @@ STFTS: dict[str, tuple[float, float]] = {
 """STFT windows and hops by data set, those of the GRU-XNet reference; half overlapping Hann windows."""
 
 
-def stft_options(dataset: str, sampling_rate: float) -> dict[str, int]:
-    """Options `n_fft` and `hop` of a network that reads a data set as `STFTS` says.
+def stft_options(
+    dataset: str, sampling_rate: float, band: tuple[float, float] | None = None
+) -> dict[str, int]:
+    """Options of a network that reads a data set as `STFTS` says: `n_fft` and `hop`.
+
+    Parameters
+    ----------
+    dataset : str
+    sampling_rate : float
+        Hz.
+    band : (float, float), optional
+        Lowest and highest frequency in Hz that are read, as `first_bin` and `n_bins`.
 
     Raises
     ------
     ValueError
-        If the data set is not one of `STFTS`.
+        If the data set is not one of `STFTS`, or the band is not within 0 and half the sampling rate.
     """
     if dataset not in STFTS:
         raise ValueError(f"no STFT is known for {dataset!r}; there are {sorted(STFTS)}. Give n_fft and hop.")
     window, hop = STFTS[dataset]
-    return {"n_fft": round(window * sampling_rate), "hop": round(hop * sampling_rate)}
+    n_fft = round(window * sampling_rate)
+    options = {"n_fft": n_fft, "hop": round(hop * sampling_rate)}
+    if band is None:
+        return options
+    first, last = (round(frequency * n_fft / sampling_rate) for frequency in band)
+    if not 0 <= first < last <= n_fft // 2:
+        raise ValueError(
+            f"band is {band} Hz; allowed are two rising frequencies from 0 to {sampling_rate / 2:g} Hz, "
+            f"at least {sampling_rate / n_fft:g} Hz apart."
+        )
+    return options | {"first_bin": first, "n_bins": last - first + 1}

@@ -69,6 +69,19 @@ def test_windows_of_the_data_sets(dataset):
         stft_options("dreams", rate)
 
 
+def test_a_band_is_the_bins_of_its_frequencies():
+    options = stft_options("deap", 128.0, band=(4.0, 45.0))
+    assert options == {"n_fft": 256, "hop": 128, "first_bin": 8, "n_bins": 83}
+    x = torch.randn(1, 2, 1024)
+    whole = LogSpectrogram(2, 1024, 256, 128)(x)
+    torch.testing.assert_close(LogSpectrogram(2, 1024, **options)(x), whole[:, :, 8:91])
+    assert GRUXNet(2, 1024, dim=16, **options).eval()(x).shape == (1, 1, 16)
+    with pytest.raises(ValueError, match=r"band is \(4, 65\) Hz; allowed .* from 0 to 64 Hz"):
+        stft_options("deap", 128.0, band=(4, 65))
+    with pytest.raises(ValueError, match="first_bin is 129; n_fft 256 has bins from 0 to 128"):
+        LogSpectrogram(2, 1024, 256, 128, first_bin=129)
+
+
 def test_bands_are_octaves():
     """A sine of 10 Hz at 128 Hz lies in 8-16 Hz, the third octave below 64 Hz."""
     time = torch.arange(1024) / 128

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from encoders.networks.gru_xnet import ResidualAttention, SpectrogramFrames
+from encoders.networks.spectrogram import LogSpectrogram
 
 __all__ = ["CBSAttention"]
 
@@ -39,7 +40,7 @@ class CBSAttention(nn.Module):
         Size of an electrode's vector before the fusion.
     heads : int
         Of the self-attention.
-    n_fft, hop, n_bins
+    n_fft, hop, n_bins, first_bin
         As `LogSpectrogram` takes them.
     dropout : float
         After the CNN and in the attention.
@@ -56,14 +57,15 @@ class CBSAttention(nn.Module):
         n_fft: int | None = None,
         hop: int | None = None,
         n_bins: int = 129,
+        first_bin: int = 0,
         dropout: float = 0.5,
     ):
         super().__init__()
         self.attention = ResidualAttention(dim, heads, dropout)
+        spectrogram = LogSpectrogram(n_channels, frame_stride, n_fft, hop, n_bins, first_bin)
         self.frames = SpectrogramFrames(
-            n_channels, frame_stride, dim, (32, 64), "standard", shared_weights, width, heads,
-            n_fft, hop, n_bins, dropout,
-        )  # fmt: skip
+            n_channels, spectrogram, dim, (32, 64), "standard", shared_weights, width, heads, dropout
+        )
         self.frame_stride = frame_stride
         self.lstm = nn.LSTM(dim, dim // 2, batch_first=True, bidirectional=True)
 

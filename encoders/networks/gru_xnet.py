@@ -29,8 +29,8 @@ class SpectrogramFrames(nn.Module):
     ----------
     n_channels : int
         Electrodes.
-    frame_stride : int
-        Samples a frame.
+    spectrogram : LogSpectrogram
+        Of `n_channels` electrodes or, with mode "dynamic", of any number.
     dim : int
         Size of a frame's vector.
     widths : sequence of int
@@ -43,8 +43,6 @@ class SpectrogramFrames(nn.Module):
         Size of an electrode's vector before the fusion.
     heads : int
         Of the attention over electrodes.
-    n_fft, hop, n_bins
-        As `LogSpectrogram` takes them.
     dropout : float
         After the CNN.
 
@@ -57,28 +55,24 @@ class SpectrogramFrames(nn.Module):
     def __init__(
         self,
         n_channels: int,
-        frame_stride: int,
+        spectrogram: LogSpectrogram,
         dim: int,
         widths: Sequence[int],
         mode: str,
         shared_weights: bool,
         width: int,
         heads: int,
-        n_fft: int | None,
-        hop: int | None,
-        n_bins: int,
         dropout: float,
     ):
         super().__init__()
-        check_sizes(n_channels=n_channels, frame_stride=frame_stride, dim=dim, width=width, heads=heads)
+        check_sizes(n_channels=n_channels, dim=dim, width=width, heads=heads)
         if mode not in FUSIONS:
             raise ValueError(f"mode is {mode!r}; allowed are {list(FUSIONS)}.")
         dynamic = mode == "dynamic"
         if dynamic and not shared_weights:
             raise ValueError('mode "dynamic" reads any electrodes; it needs shared_weights=True.')
-        spectrogram = LogSpectrogram(None if dynamic else n_channels, frame_stride, n_fft, hop, n_bins)
         poolings = time_poolings(spectrogram.steps, len(widths))
-        self.frame_stride, self.left = frame_stride, columns_left(spectrogram.steps, poolings)
+        self.left = columns_left(spectrogram.steps, poolings)
         self.spectrogram = spectrogram
         self.cnn = ElectrodeCNN(spectrogram.n_bins, poolings, widths, None if shared_weights else n_channels)
         self.squeeze = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.cnn.n_features, width))
@@ -87,7 +81,7 @@ class SpectrogramFrames(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (batch, n_channels, n_samples) to (batch, n_samples // frame_stride, dim)."""
+        """Map (batch, n_channels, n_samples) to (batch, n_frames, dim)."""
         maps = self.cnn(self.spectrogram(x))
         steps = pool_steps(maps.flatten(0, 1), self.left).unflatten(0, maps.shape[:2])
         return self.fusion(self.squeeze(steps))
@@ -156,8 +150,8 @@ class GRUXNet(nn.Module):
         Of the self-attention, and of the attention over electrodes.
     n_fft, hop : int, optional
         Samples of the spectrogram's window and hop; see `encoders.stft` for those of a data set.
-    n_bins : int
-        Lowest frequency bins that are kept.
+    n_bins, first_bin : int
+        Frequency bins that are kept, and the lowest of them.
     dropout : float
         After the CNN, between layers of the GRU, and in the attention.
     """
@@ -175,14 +169,16 @@ class GRUXNet(nn.Module):
         n_fft: int | None = None,
         hop: int | None = None,
         n_bins: int = 129,
+        first_bin: int = 0,
         dropout: float = 0.5,
     ):
         super().__init__()
         self.attention = ResidualAttention(dim, heads, dropout)
+        electrodes = None if mode == "dynamic" else n_channels
+        spectrogram = LogSpectrogram(electrodes, frame_stride, n_fft, hop, n_bins, first_bin)
         self.frames = SpectrogramFrames(
-            n_channels, frame_stride, dim, (32, 64, 128), mode, shared_weights, width, heads,
-            n_fft, hop, n_bins, dropout,
-        )  # fmt: skip
+            n_channels, spectrogram, dim, (32, 64, 128), mode, shared_weights, width, heads, dropout
+        )
         self.frame_stride = frame_stride
         between = dropout if depth > 1 else 0.0
         self.gru = nn.GRU(dim, dim // 2, depth, batch_first=True, bidirectional=True, dropout=between)

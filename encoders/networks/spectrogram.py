@@ -38,14 +38,16 @@ class LogSpectrogram(nn.Module):
         Samples from window to window, a divisor of `frame_stride`; by default an eighth of a frame or what
         is nearest to it among its divisors: a single column where `frame_stride` is 1 or a large prime.
     n_bins : int, optional
-        Lowest frequency bins that are kept, where there are more; by default all.
+        Frequency bins that are kept, where there are more; by default all.
+    first_bin : int
+        The lowest that is kept; a bin is the sampling rate over `n_fft` wide.
     smallest : int
         Least `n_fft` of the default.
 
     Raises
     ------
     ValueError
-        If `hop` is no divisor of `frame_stride`, or a size is not positive.
+        If `hop` is no divisor of `frame_stride`, a size is not positive, or there is no bin `first_bin`.
     """
 
     window: torch.Tensor
@@ -57,6 +59,7 @@ class LogSpectrogram(nn.Module):
         n_fft: int | None = None,
         hop: int | None = None,
         n_bins: int | None = None,
+        first_bin: int = 0,
         smallest: int = SMALLEST_WINDOW,
     ):
         super().__init__()
@@ -71,8 +74,10 @@ class LogSpectrogram(nn.Module):
                 "frame and is at most n_fft: change frame_seconds, hop or n_fft."
             )
         self.n_channels, self.frame_stride, self.n_fft, self.hop = n_channels, frame_stride, n_fft, hop
+        if not 0 <= first_bin <= n_fft // 2:
+            raise ValueError(f"first_bin is {first_bin}; n_fft {n_fft} has bins from 0 to {n_fft // 2}.")
         self.steps = frame_stride // hop
-        self.n_bins = min(n_bins, n_fft // 2 + 1)
+        self.first_bin, self.n_bins = first_bin, min(n_bins, n_fft // 2 + 1 - first_bin)
         window = torch.hann_window(n_fft)
         self.register_buffer("window", window / window.square().sum().sqrt(), persistent=False)
 
@@ -87,7 +92,7 @@ class LogSpectrogram(nn.Module):
         spare = self.n_fft - self.hop
         x = functional.pad(x.flatten(0, 1).float(), (spare // 2, spare - spare // 2))
         spectra = torch.stft(x, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)[
-            :, : self.n_bins
+            :, self.first_bin : self.first_bin + self.n_bins
         ]
         return spectra.unflatten(0, (-1, n_channels))
 
