@@ -15,7 +15,7 @@ from biollm.base_model import base_identity, known_words, load_text_tokenizer
 from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.provenance import source_hash
-from biollm.rating_scales import fit_scales, on_scales, scales_card
+from biollm.rating_scales import AFFECT, fit_scales, on_scales, scales_card
 from biollm.segment_facts import SIGNALS
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
@@ -33,6 +33,7 @@ from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Task, language_folder, load_task
+from prompts.words import RATINGS
 
 __all__ = ["CONVERSATIONS", "BuildConfig", "build", "read_card", "write_conversations"]
 
@@ -56,6 +57,8 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     fitted = store.fitted | {f"the signal tokenizer {folder}": made["inputs"]["split"]}
     check_leaks(store.table, split, store, fitted)
     tasks = _tasks(config)
+    if AFFECT in tasks:
+        _check_rated(config, store, split)
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,
@@ -187,6 +190,25 @@ def _write(
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
     return card
+
+
+def _check_rated(config: BuildConfig, store: SegmentStore, split: Split) -> None:
+    """Whether the task of ratings has any, before all segments are tokenized for it.
+
+    Raises
+    ------
+    ValueError
+        If training segments lack the ratings that are asked for.
+    """
+    train = store.table["segment"].map(split.parts) == "train"
+    asked = list(as_weights(config.rating_points)) or list(RATINGS)
+    known = store.table.loc[train, asked].notna().any()
+    if not (known.all() if config.rating_points else known.any()):
+        raise ValueError(
+            f"{config.store}: none of its {train.sum()} training segments is rated for "
+            f"{' or '.join(known[~known].index)}, which the task {AFFECT!r} asks for. Leave the task out, or "
+            "take a store with ratings ('biollm data info' says what one holds)."
+        )
 
 
 def _label_words(config: BuildConfig, classes: Sequence[str]) -> dict[str, str]:
