@@ -193,20 +193,22 @@ def _write(
 
 
 def _check_rated(config: BuildConfig, store: SegmentStore, split: Split) -> None:
-    """Whether the task of ratings has any, before all segments are tokenized for it.
+    """Refuse the task of ratings where there are too few, before all segments are tokenized for it.
 
     Raises
     ------
     ValueError
-        If training segments lack the ratings that are asked for.
+        If no segment is rated, or training segments have fewer than two values of a rating with a scale.
     """
-    train = store.table["segment"].map(split.parts) == "train"
-    asked = list(as_weights(config.rating_points)) or list(RATINGS)
-    known = store.table.loc[train, asked].notna().any()
-    if not (known.all() if config.rating_points else known.any()):
+    points = list(as_weights(config.rating_points))
+    parts = ["train"] if points else list(PARTS)
+    table = store.table[store.table["segment"].map(split.parts).isin(parts)]
+    values = table[points or list(RATINGS)].nunique()
+    few = values < (2 if points else 1)
+    if few.any() if points else few.all():
         raise ValueError(
-            f"{config.store}: none of its {train.sum()} training segments is rated for "
-            f"{' or '.join(known[~known].index)}, which the task {AFFECT!r} asks for. Leave the task out, or "
+            f"{config.store}: {len(table)} segments of {' and '.join(parts)} have {values[few].to_dict()} "
+            f"different ratings, too few for the task {AFFECT!r}. Leave the task or the rating out, or "
             "take a store with ratings ('biollm data info' says what one holds)."
         )
 

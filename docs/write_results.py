@@ -70,10 +70,23 @@ def anew(match: re.Match[str]) -> str:
     return f"<!-- {kind} {name} -->\n\n{body}\n\n<!-- end -->"
 
 
+def checked(page: Path) -> str:
+    """The text of a page, in which every block has an end."""
+    text = page.read_text(encoding="utf-8")
+    marks = re.findall(r"^<!-- (\w+)(?: [\w./-]+)? -->$", text, re.MULTILINE)
+    for number, mark in enumerate(marks):
+        if mark not in (["end"] if number % 2 else KINDS):
+            raise ValueError(
+                f"{page}: comment {number + 1} is of kind {mark!r}; allowed are blocks of a kind of "
+                f"{list(KINDS)} and `<!-- end -->` in turn."
+            )
+    return text
+
+
 def main() -> None:
-    shown = re.compile(rf"<!-- ({'|'.join(KINDS)}) ([\w./-]+) -->\n.*?\n<!-- end -->", re.DOTALL)
+    shown = re.compile(rf"<!-- ({'|'.join(KINDS)}) ([\w./-]+) -->\n.*?<!-- end -->", re.DOTALL)
     for page in (DOCS / "results.md", DOCS / "ablation.md"):
-        page.write_text(shown.sub(anew, page.read_text()))
+        page.write_text(shown.sub(anew, checked(page)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ def _balancing(y: torch.Tensor, n_classes: int) -> torch.Tensor:
 def balanced_shares(y: Tensors, datasets: np.ndarray | None, balance: str) -> torch.Tensor | None:
     """Chances of the segments to be drawn, (n_segments,), that a sampler takes; None for no sampler.
 
+    With ``sampler`` classes come equally often, with ``dataset`` data sets, with ``both`` data sets and, in
+    each, its classes.
+
     Raises
     ------
     ValueError
@@ -80,7 +83,9 @@ def balanced_shares(y: Tensors, datasets: np.ndarray | None, balance: str) -> to
     if balance != "dataset":
         target = next((name for name in CLASS_TARGETS if name in y), None)
         if target is None:
-            raise ValueError(f"balance is {balance!r}, but no target has classes; allowed is 'none'.")
+            raise ValueError(
+                f"balance is {balance!r}, but no target has classes; allowed are 'dataset', 'none'."
+            )
         # Segments without that label are a group of their own, drawn as often as a class.
         classes = y[target].nan_to_num(nan=float(y[target].nan_to_num(0).max()) + 1).long()
     shares = torch.zeros(len(classes), device=classes.device)
@@ -97,15 +102,21 @@ def training_loss(
     weights: Tensors,
     config: TrainingConfig,
     objective: Objective = OBJECTIVES["supervised"],
+    batch: Tensors | None = None,
 ) -> torch.Tensor:
-    """Sum over the targets of their mean loss over the known labels, and the losses without labels."""
-    total = output.loss
+    """Sum over the targets of their mean loss over the known labels, and the losses without labels.
+
+    Of a part of a batch, whose labels are `batch`: what it adds to the loss of the whole.
+    """
+    batch = y if batch is None else batch
+    share = len(next(iter(y.values()))) / len(next(iter(batch.values())))
+    total = share * output.loss
     if objective.contrastive:
         if "emotion" not in y:
             raise ValueError(
                 "the contrastive objective needs the target 'emotion'; add it or choose another."
             )
-        total = objective.contrastive * contrastive_loss(output.embedding, y["emotion"]) + total
+        total = share * objective.contrastive * contrastive_loss(output.embedding, y["emotion"]) + total
     for target, logits in output.outputs.items():
         known = ~y[target].isnan()
         if known.any():
@@ -114,7 +125,10 @@ def training_loss(
             if target in weights:
                 loss = weights[target][truth.long()] * loss
             weight = (objective.supervised or 1.0) * config.loss_weights.get(target, 1.0)
-            total = weight * loss.mean() + total
+            of_batch = known.sum() / (~batch[target].isnan()).sum()
+            total = weight * of_batch * loss.mean() + total
+    if not total.requires_grad:
+        total = total + 0.0 * output.embedding.sum()  # no label is known
     return total
 
 

@@ -31,8 +31,8 @@ def rate_schedule(optimizer: Optimizer, n_batches: int, config: TrainingConfig) 
     # The last step is left to the fall, without which the schedule divides by zero.
     rise = min(config.warmup, 1 - 1 / n_steps)
     if rise * n_steps <= 1:
-        rise = 0.0  # from the first step to the first step: it would divide by zero here as well
-    start = max(highest / 25, lowest)
+        rise = 0.0  # it would divide by zero here as well; the first step is one step down from the highest
+    start = max(highest / 25, lowest)  # 25, and 1e4 below, are OneCycleLR's own
     return OneCycleLR(
         optimizer, highest, total_steps=n_steps, pct_start=rise, cycle_momentum=False,
         div_factor=highest / start, final_div_factor=start / lowest if lowest else 1e4,

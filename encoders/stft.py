@@ -24,7 +24,7 @@ def stft_options(
     sampling_rate : float
         Hz.
     band : (float, float), optional
-        Lowest and highest frequency in Hz that are read, as `first_bin` and `n_bins`.
+        Lowest and highest frequency in Hz that are read, to the nearest bin, as `first_bin` and `n_bins`.
 
     Raises
     ------
@@ -38,10 +38,10 @@ def stft_options(
     options = {"n_fft": n_fft, "hop": round(hop * sampling_rate)}
     if band is None:
         return options
-    first, last = (round(frequency * n_fft / sampling_rate) for frequency in band)
-    if not 0 <= first < last <= n_fft // 2:
+    low, high = band
+    if not 0 <= low < high <= sampling_rate / 2:
         raise ValueError(
-            f"band is {band} Hz; allowed are two rising frequencies from 0 to {sampling_rate / 2:g} Hz, "
-            f"at least {sampling_rate / n_fft:g} Hz apart."
+            f"band is {band} Hz; allowed are two rising frequencies from 0 to {sampling_rate / 2:g} Hz."
         )
+    first, last = (min(round(edge * n_fft / sampling_rate), n_fft // 2) for edge in band)
     return options | {"first_bin": first, "n_bins": last - first + 1}

@@ -74,7 +74,8 @@ def fit_model(
     -------
     list of dict
         One an epoch: ``epoch``, ``train_loss``, of the validation segments ``loss`` and what the targets have
-        of ``balanced_accuracy``, ``ccc`` and ``transition_f1``, and ``best`` (the best score so far).
+        of ``balanced_accuracy``, ``ccc`` and ``transition_f1``, and ``best`` (the score of the weights kept
+        so far).
 
     Raises
     ------
@@ -174,8 +175,8 @@ def _train(
     with bar:
         while not run.ended:
             losses = []
-            for x, y in run.batches():
-                losses.append(run.step(x, y))
+            for batch in run.batches():
+                losses.append(run.step(*batch))
                 bar.set_postfix(shown | {"batch_loss": f"{losses[-1]:.3g}"}, refresh=False)
                 bar.update()
             row = run.close_epoch(losses, _validate(run.model, *held, run.weights, run.config))

@@ -20,18 +20,18 @@ class TrainingConfig:
 
     epochs: int = 6  # passes over the training segments, at most
     batch_size: int = 64  # segments a step, over all processes together
-    accumulation: int = 1  # parts that a batch is computed in, one behind the other: less memory
+    batch_parts: int = 1  # parts that a batch is computed in, to save memory
     optimizer: str = "adamw"  # adamw, or adam, whose weight decay is an L2 penalty
     learning_rate: float = 2e-3  # highest rate
     schedule: str = "cosine"  # cosine (rises for `warmup` of the steps, then falls), step, plateau, constant
     warmup: float = 0.1  # cosine: share of the steps in which the rate rises
     lowest_rate: float = 0.0  # cosine, step and plateau go no lower
-    decay_epochs: int = 5  # step: epochs between two falls; plateau: epochs without a better score before one
+    decay_epochs: int = 2  # step: epochs between two falls; plateau: epochs without a better score before one
     decay_factor: float = 0.5  # step and plateau: what the rate is multiplied by
     weight_decay: float = 0.05  # on matrices only
     label_smoothing: float = 0.1  # share of a label that goes to all classes alike
     loss_weights: dict[str, float] = field(default_factory=dict)  # by target; 1 for those not named
-    balance: str = "weights"  # classes alike by weights of the loss or a sampler; dataset, both, none
+    balance: str = "weights"  # weights of the loss by class; sampler: by class; dataset; both; none
     gradient_norm: float = 1.0  # gradients are clipped to this norm
     mixed_precision: str = "no"  # no, bf16 or fp16 (fp16 on CUDA only)
     patience: int = 3  # epochs without a better validation score before training ends
@@ -69,13 +69,28 @@ class TrainingConfig:
         for name, allowed in KEYS.items():
             if set(getattr(self, name)) - set(allowed):
                 wrong.append(f"{name} are {list(getattr(self, name))}, allowed are {sorted(allowed)}")
-        if not wrong and self.lowest_rate > self.learning_rate:
-            wrong.append(f"lowest_rate is {self.lowest_rate}, above learning_rate {self.learning_rate}")
+        wrong += self._rate_problems()
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
                 f"from 0 for {', '.join(NOT_NEGATIVE)}, and from 0 to 1 for {', '.join(SHARES)}."
             )
+
+    def _rate_problems(self) -> list[str]:
+        problems = []
+        if not (_between(self.decay_factor, 0, 1) and 0 < self.decay_factor < 1):
+            problems.append(f"decay_factor is {self.decay_factor!r}, allowed are numbers between 0 and 1")
+        numbers = (self.lowest_rate, self.learning_rate, self.decay_epochs, self.patience, self.epochs)
+        if not all(_between(number, 0, math.inf) for number in numbers):
+            return problems
+        if self.lowest_rate > self.learning_rate:
+            problems.append(f"lowest_rate is {self.lowest_rate}, above learning_rate {self.learning_rate}")
+        if self.schedule == "plateau" and self.decay_epochs >= self.patience:
+            problems.append(
+                f"decay_epochs is {self.decay_epochs} with patience {self.patience}: training ends before "
+                "the rate falls, allowed are fewer than patience"
+            )
+        return problems
 
 
 def _between(value: Any, least: float, most: float) -> bool:
@@ -93,11 +108,11 @@ def of_length(training: Mapping[str, Any], length: str) -> dict[str, Any]:
 LENGTHS = ("quick", "full")
 QUICK = 3  # part of the epochs that a quick training has
 POSITIVE = (
-    "epochs", "batch_size", "accumulation", "learning_rate", "decay_epochs", "gradient_norm", "patience"
+    "epochs", "batch_size", "batch_parts", "learning_rate", "decay_epochs", "gradient_norm", "patience"
 )  # fmt: skip
-WHOLE = ("epochs", "batch_size", "accumulation", "decay_epochs", "patience")
+WHOLE = ("epochs", "batch_size", "batch_parts", "decay_epochs", "patience")
 NOT_NEGATIVE = ("weight_decay", "min_delta", "scaling", "jitter", "lowest_rate")
-SHARES = ("warmup", "decay_factor", "label_smoothing", "shift", "channel_dropout")
+SHARES = ("warmup", "label_smoothing", "shift", "channel_dropout")
 # Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
 ON_THE_FLY = {"time_masking": time_masking} | {
     name: transform

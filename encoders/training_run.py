@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -64,8 +64,8 @@ class TrainingRun:
         n_epochs = len(self.history)
         return n_epochs >= self.config.epochs or n_epochs - self.best_epoch >= self.config.patience
 
-    def batches(self) -> Iterator[tuple[Tensors, Tensors]]:
-        """The batches of an epoch, of each the share of this process."""
+    def batches(self) -> Iterator[tuple[Tensors, Tensors, int]]:
+        """The batches of an epoch, of each the share of this process, and its number of parts."""
         n, draw = self.n_segments, self.generator
         if self.shares is None:
             order = torch.randperm(n, generator=draw, device=self.accelerator.device)
@@ -73,28 +73,28 @@ class TrainingRun:
             order = torch.multinomial(self.shares, n, replacement=True, generator=draw)
         first, step = self.accelerator.process_index, self.accelerator.num_processes
         for rows in order.split(self.batch_sizes):
+            # As many parts in all processes, each of two rows at least in the smallest share, as in a batch.
+            n_parts = max(1, min(self.config.batch_parts, len(rows) // (2 * step)))
             # A process that the last batch leaves nothing for takes its first row: all must take part.
             rows = rows[first::step] if len(rows) > first else rows[:1]
-            yield {n: a[rows] for n, a in self.x.items()}, {n: a[rows] for n, a in self.y.items()}
+            yield _rows(self.x, rows), _rows(self.y, rows), n_parts
 
-    def step(self, x: Tensors, y: Tensors) -> float:
+    def step(self, x: Tensors, y: Tensors, n_parts: int = 1) -> float:
         self.model.train()
         self.optimizer.zero_grad()
-        n_rows = len(next(iter(y.values())))
-        # Two rows a part at least, as in a batch.
-        parts = torch.arange(n_rows).tensor_split(max(1, min(self.config.accumulation, n_rows // 2)))
-        loss = sum(self._backward(_rows(x, part), _rows(y, part), len(part) / n_rows) for part in parts)
+        parts = torch.arange(len(next(iter(y.values())))).tensor_split(n_parts)
+        loss = sum(self._backward(_rows(x, rows), _rows(y, rows), y) for rows in parts)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
         self.optimizer.step()
-        if self.config.schedule != "plateau":
+        if not isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step()
         return loss
 
-    def _backward(self, x: Tensors, y: Tensors, share: float) -> float:
-        """Add the gradient of a part of a batch; its share of the loss."""
+    def _backward(self, x: Tensors, y: Tensors, batch: Tensors) -> float:
+        """Add the gradient of a part of a batch with the labels `batch`; its share of the loss."""
         with self.accelerator.autocast():
             output = self.wrapped(augment(x, self.own, self.config))
-        loss = share * training_loss(output, y, self.weights, self.config, self.model.objective)
+        loss = training_loss(output, y, self.weights, self.config, self.model.objective, batch)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss is {loss.item()}; check the signals for huge values, or lower "
@@ -117,8 +117,8 @@ class TrainingRun:
         exact: dict[str, Any] = {"dtype": torch.float64, "device": self.accelerator.device}
         score = float(broadcast(torch.tensor(sign * scores[self.monitor], **exact)))
         train_loss = float(reduce(torch.tensor(np.mean(losses), **exact), "mean"))
-        if self.config.schedule == "plateau":
-            cast(ReduceLROnPlateau, self.schedule).step(score)
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(score)
         if score > self.best + self.config.min_delta:
             self.best, self.best_epoch = score, len(self.history) + 1
             self.best_weights = copy.deepcopy(self.model.state_dict())
@@ -157,7 +157,7 @@ class TrainingRun:
 
 
 def _rows(values: Tensors, rows: torch.Tensor) -> Tensors:
-    return {name: array[int(rows[0]) : int(rows[-1]) + 1] for name, array in values.items()}
+    return {name: array[rows] for name, array in values.items()}
 
 
 def _batch_sizes(n_segments: int, batch_size: int, least: int) -> list[int]:

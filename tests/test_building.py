@@ -434,8 +434,9 @@ def test_an_unwritten_format_has_no_llama_factory_entry():
     assert dataset_info({"file_format": "jsonl.zst"}) is None
 
 
-def test_a_store_without_ratings_cannot_be_asked_about_affect(mixed, tmp_path, monkeypatch):
-    config = replace(mixed, tasks="emotion=1,affect=1", out=str(tmp_path / "built"))
+@pytest.mark.parametrize("points", [{}, {"valence": 9}])
+def test_a_store_without_ratings_cannot_be_asked_about_affect(mixed, tmp_path, monkeypatch, points):
+    config = replace(mixed, tasks="emotion=1,affect=1", rating_points=points, out=str(tmp_path / "built"))
     monkeypatch.setattr(building, "tokenize", lambda *_, **__: pytest.fail("all was tokenized before"))
-    with pytest.raises(ValueError, match=r"its \d+ training segments is rated for valence or arousal"):
+    with pytest.raises(ValueError, match=r"have \{'valence': 0.* different ratings, too few for .*'affect'"):
         build(config, progress=False)

@@ -44,6 +44,13 @@ def test_two_processes_reach_the_weights_of_one(folder):
     assert off < changed / 10_000
 
 
+def test_batches_are_in_as_many_parts_in_all_processes(folder):
+    """Seven rows are four and three: parts of one's own would make one process wait for ever."""
+    ours, theirs = (json.loads((folder / f"parts-{rank}.json").read_text()) for rank in "01")
+    assert ours == theirs
+    assert len(ours) == 1
+
+
 def test_one_run_folder_comes_of_it(folder):
     assert {path.name for path in folder.iterdir()} >= {"run", "results-0.json", "results-1.json"}
     assert not list(folder.glob("run*partial*"))

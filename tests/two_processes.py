@@ -56,9 +56,19 @@ def trained_weights() -> dict[str, torch.Tensor]:
     return model.state_dict()
 
 
+def part_losses() -> list[dict[str, float]]:
+    """A training in parts whose last batch gives one process two parts' worth of rows and the other less."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 15)
+    part = Examples({"gsr": rng.standard_normal((15, 1, 32)).astype(np.float32)}, {"emotion": y})
+    config = TrainingConfig(epochs=1, batch_size=8, batch_parts=4, balance="none", use_cpu=True)
+    return fit_model(new_model(), part, part, config, progress=False)
+
+
 def main(store: str, folder: Path) -> None:
     rank = os.environ["RANK"]
     torch.save(trained_weights(), folder / f"weights-{rank}.pt")
+    (folder / f"parts-{rank}.json").write_text(json.dumps(part_losses()))
     config = TrainEncoderConfig(
         store, str(folder / "run"), network="cnn", encoder={"dim": 8},
         training={"epochs": 1, "use_cpu": True},

@@ -124,9 +124,9 @@ class GRUXNet(nn.Module):
     - It concatenates all 128 x frequencies of all electrodes: 32 million weights in one layer at 62
       electrodes. Here a layer that the electrodes share first takes each to `width` numbers.
     - It interpolates spectrograms to 129 x 126. Here a frame has eight columns, which the three poolings make
-      one, and at most `n_bins` lowest frequencies are kept. Where `frame_stride` is no multiple of eight, the
-      nearest number of columns that divides it is taken, poolings halve what can be halved, and the rest is
-      averaged; a frame of 16 samples has eight columns of 16 samples at a hop of 2.
+      one, and at most `n_bins` frequencies from `first_bin` on are kept. Where `frame_stride` is no multiple
+      of eight, the nearest number of columns that divides it is taken, poolings halve what can be halved, and
+      the rest is averaged; a frame of 16 samples has eight columns of 16 samples at a hop of 2.
     - It has weights of their own for each electrode. The default shares them, which one batched convolution
       does fast and which fits the sizes of these data sets; ``shared_weights=False`` is one grouped
       convolution.
