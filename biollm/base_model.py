@@ -17,6 +17,7 @@ TOKEN_INITS = ("codebook", "random", "mean")
 __all__ = [
     "TOKEN_INITS",
     "add_signal_tokens",
+    "add_tokens",
     "base_identity",
     "fingerprint",
     "initial_vectors",

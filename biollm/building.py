@@ -15,7 +15,7 @@ from biollm.base_model import base_identity, known_words, load_text_tokenizer
 from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.provenance import source_hash
-from biollm.rating_scales import AFFECT, fit_scales, on_scales, scales_card
+from biollm.rating_scales import AFFECT, check_rated, fit_scales, on_scales, scales_card
 from biollm.segment_facts import SIGNALS
 from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
@@ -33,7 +33,6 @@ from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Task, language_folder, load_task
-from prompts.words import RATINGS
 
 __all__ = ["CONVERSATIONS", "BuildConfig", "build", "read_card", "write_conversations"]
 
@@ -58,7 +57,9 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     check_leaks(store.table, split, store, fitted)
     tasks = _tasks(config)
     if AFFECT in tasks:
-        _check_rated(config, store, split)
+        points = as_weights(config.rating_points)
+        parts = store.table["segment"].map(split.parts)
+        check_rated(store.table[parts.isin(PARTS[:1] if points else PARTS)], points)
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,
@@ -190,27 +191,6 @@ def _write(
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
     return card
-
-
-def _check_rated(config: BuildConfig, store: SegmentStore, split: Split) -> None:
-    """Refuse the task of ratings where there are too few, before all segments are tokenized for it.
-
-    Raises
-    ------
-    ValueError
-        If no segment is rated, or training segments have fewer than two values of a rating with a scale.
-    """
-    points = list(as_weights(config.rating_points))
-    parts = ["train"] if points else list(PARTS)
-    table = store.table[store.table["segment"].map(split.parts).isin(parts)]
-    values = table[points or list(RATINGS)].nunique()
-    few = values < (2 if points else 1)
-    if few.any() if points else few.all():
-        raise ValueError(
-            f"{config.store}: {len(table)} segments of {' and '.join(parts)} have {values[few].to_dict()} "
-            f"different ratings, too few for the task {AFFECT!r}. Leave the task or the rating out, or "
-            "take a store with ratings ('biollm data info' says what one holds)."
-        )
 
 
 def _label_words(config: BuildConfig, classes: Sequence[str]) -> dict[str, str]:

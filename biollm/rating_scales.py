@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
 from data_builders.tokenized import TokenizedSegments
 from encoders.bins import QuantileBins
 from prompts import Task
 from prompts.tasks import AffectTask
+from prompts.words import RATINGS
 
-__all__ = ["AFFECT", "N_POINTS", "RatingScale", "fit_scales", "on_scales", "scales_card"]
+__all__ = ["AFFECT", "N_POINTS", "RatingScale", "check_rated", "fit_scales", "on_scales", "scales_card"]
 
 AFFECT = "affect"
 """The task that asks for ratings."""
@@ -49,6 +51,31 @@ def fit_scale(ratings: np.ndarray, n_points: int) -> RatingScale:
     points = bins.transform(ratings[:, None])[:, 0]
     centres = [float(ratings[points == point].mean()) for point in range(bins.n_bins_[0])]
     return RatingScale(bins.edges_[0].tolist(), centres)
+
+
+def check_rated(table: pd.DataFrame, points: Collection[str]) -> None:
+    """Refuse segments that are rated too little for the task of ratings.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of the segments that scales are fitted to or, where there is no scale, that are learned from.
+    points : collection of str
+        Ratings that get a scale.
+
+    Raises
+    ------
+    ValueError
+        If one of those has fewer than two values or, where there is none, no segment is rated at all.
+    """
+    values = table[list(points or RATINGS)].nunique()
+    few = values < (2 if points else 1)
+    if few.any() if points else few.all():
+        raise ValueError(
+            f"{len(table)} segments have {values[few].to_dict()} different ratings, too few for the task "
+            f"{AFFECT!r}. Leave the task or the rating out, or take a store with ratings ('biollm data info' "
+            "says what one holds)."
+        )
 
 
 def fit_scales(segments: TokenizedSegments, n_points: Mapping[str, int]) -> dict[str, RatingScale]:

@@ -175,8 +175,8 @@ def _train(
     with bar:
         while not run.ended:
             losses = []
-            for batch in run.batches():
-                losses.append(run.step(*batch))
+            for parts in run.batches():
+                losses.append(run.step(parts))
                 bar.set_postfix(shown | {"batch_loss": f"{losses[-1]:.3g}"}, refresh=False)
                 bar.update()
             row = run.close_epoch(losses, _validate(run.model, *held, run.weights, run.config))

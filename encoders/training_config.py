@@ -54,6 +54,7 @@ class TrainingConfig:
                 (POSITIVE, 1e-12, math.inf),
                 (NOT_NEGATIVE, 0, math.inf),
                 (SHARES, 0, 1),
+                (BETWEEN, 1e-12, 1 - 1e-12),
             )
             for name in names
             if not _between(getattr(self, name), least, most)
@@ -73,16 +74,15 @@ class TrainingConfig:
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
-                f"from 0 for {', '.join(NOT_NEGATIVE)}, and from 0 to 1 for {', '.join(SHARES)}."
+                f"from 0 for {', '.join(NOT_NEGATIVE)}, from 0 to 1 for {', '.join(SHARES)}, and between 0 and "
+                f"1 for {', '.join(BETWEEN)}."
             )
 
     def _rate_problems(self) -> list[str]:
-        problems = []
-        if not (_between(self.decay_factor, 0, 1) and 0 < self.decay_factor < 1):
-            problems.append(f"decay_factor is {self.decay_factor!r}, allowed are numbers between 0 and 1")
-        numbers = (self.lowest_rate, self.learning_rate, self.decay_epochs, self.patience, self.epochs)
+        numbers = (self.lowest_rate, self.learning_rate, self.decay_epochs, self.patience)
         if not all(_between(number, 0, math.inf) for number in numbers):
-            return problems
+            return []
+        problems = []
         if self.lowest_rate > self.learning_rate:
             problems.append(f"lowest_rate is {self.lowest_rate}, above learning_rate {self.learning_rate}")
         if self.schedule == "plateau" and self.decay_epochs >= self.patience:
@@ -113,6 +113,7 @@ POSITIVE = (
 WHOLE = ("epochs", "batch_size", "batch_parts", "decay_epochs", "patience")
 NOT_NEGATIVE = ("weight_decay", "min_delta", "scaling", "jitter", "lowest_rate")
 SHARES = ("warmup", "label_smoothing", "shift", "channel_dropout")
+BETWEEN = ("decay_factor",)
 # Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
 ON_THE_FLY = {"time_masking": time_masking} | {
     name: transform

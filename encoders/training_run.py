@@ -64,8 +64,8 @@ class TrainingRun:
         n_epochs = len(self.history)
         return n_epochs >= self.config.epochs or n_epochs - self.best_epoch >= self.config.patience
 
-    def batches(self) -> Iterator[tuple[Tensors, Tensors, int]]:
-        """The batches of an epoch, of each the share of this process, and its number of parts."""
+    def batches(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        """The rows of the batches of an epoch, of each the share of this process, in parts."""
         n, draw = self.n_segments, self.generator
         if self.shares is None:
             order = torch.randperm(n, generator=draw, device=self.accelerator.device)
@@ -77,13 +77,13 @@ class TrainingRun:
             n_parts = max(1, min(self.config.batch_parts, len(rows) // (2 * step)))
             # A process that the last batch leaves nothing for takes its first row: all must take part.
             rows = rows[first::step] if len(rows) > first else rows[:1]
-            yield _rows(self.x, rows), _rows(self.y, rows), n_parts
+            yield rows.tensor_split(n_parts)
 
-    def step(self, x: Tensors, y: Tensors, n_parts: int = 1) -> float:
+    def step(self, parts: tuple[torch.Tensor, ...]) -> float:
         self.model.train()
         self.optimizer.zero_grad()
-        parts = torch.arange(len(next(iter(y.values())))).tensor_split(n_parts)
-        loss = sum(self._backward(_rows(x, rows), _rows(y, rows), y) for rows in parts)
+        batch = _rows(self.y, torch.cat(parts))
+        loss = sum(self._backward(_rows(self.x, rows), _rows(self.y, rows), batch) for rows in parts)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.gradient_norm)
         self.optimizer.step()
         if not isinstance(self.schedule, ReduceLROnPlateau):

@@ -15,11 +15,11 @@ def fit_until(n_steps: int, settings: dict) -> None:
 
     step, steps = TrainingRun.step, []
 
-    def watched(run, *batch):
+    def watched(run, parts):
         steps.append(1)
         if len(steps) == n_steps:
             os.kill(os.getpid(), signal.SIGKILL)
-        return step(run, *batch)
+        return step(run, parts)
 
     TrainingRun.step = watched
     Trainer(TrainEncoderConfig(**settings), progress=False).fit()
