@@ -76,6 +76,11 @@ COMMANDS = {
         "data_builders.splitting", "split_store", ("SplitConfig",),
         "biollm split --store runs/noneeg --protocol loso --out runs/loso",
     ),
+    "join": Command(
+        "stores of several data sets -> one, of the channels that all have",
+        "data_builders.joining", "join", ("JoinConfig",),
+        "biollm join --stores '{\"deap\": \"runs/deap\", \"seed_iv\": \"runs/seed_iv\"}' --out runs/joined",
+    ),
     "augment": Command(
         "a store and a split -> a store with augmented training segments",
         "data_builders.augmentation", "augment_store", ("AugmentConfig",),

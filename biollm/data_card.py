@@ -19,6 +19,7 @@ from data_builders.engines import ENGINES
 from data_builders.figure_text import save_plain
 from data_builders.readers import READERS
 from data_builders.sharegpt import Roles, iter_sharegpt, token_length_report, token_lengths
+from data_builders.store import JOINED
 from data_builders.tokenized import TokenizedSegments
 from data_builders.trainer_rules import TRAINER_RULES
 
@@ -185,7 +186,7 @@ def _readme(
     rates: Mapping[str, Mapping[str, float]],
     n_tokens: int,
 ) -> str:
-    about, store = _source(card["store"]["dataset"]), card["store"]
+    about, store = _source(card["store"]), card["store"]
     parts = [
         _front_matter(card, about["licence"], report["n_rows"]),
         f"# Conversations about {about['title']}",
@@ -213,10 +214,15 @@ def _readme(
     return "\n\n".join(parts) + "\n"
 
 
-def _source(dataset: str) -> dict[str, str]:
-    if dataset not in READERS:
-        return {"title": dataset, "licence": "unknown", "citation": "", "url": ""}
-    return {key: str(describe_reader(dataset)[key]) for key in ("title", "licence", "citation", "url")}
+def _source(store: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of a store's data set, or of all that it was joined of."""
+    datasets = dict.fromkeys(store.get(JOINED, {"": store["dataset"]}).values())
+    found = [describe_reader(name) if name in READERS else UNKNOWN | {"title": name} for name in datasets]
+    each = {key: dict.fromkeys(str(one[key]) for one in found) for key in UNKNOWN}
+    return {key: "; ".join(filter(None, values)) for key, values in each.items()}
+
+
+UNKNOWN = {"title": "", "licence": "unknown", "citation": "", "url": ""}
 
 
 def _front_matter(card: Mapping[str, Any], licence: str, n: int) -> str:

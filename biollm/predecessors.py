@@ -19,10 +19,8 @@ class Study:
 
     Parameters
     ----------
-    dataset : str
-        Reader of the real recordings.
-    simulated : str
-        Reader of the simulated ones in their place.
+    dataset, simulated : str
+        Readers of the real recordings, and of the simulated ones in their place; "" where `joins` are given.
     protocols : tuple of str
         The experiment's own first; which of them leak, their splits tell.
     settings : mapping
@@ -39,6 +37,8 @@ class Study:
         How many folds of a protocol are run; all by default.
     smaller : mapping
         Fields of a quick run; mappings change what is there.
+    joins : mapping of str to mapping
+        Studies of the same experiment whose stores are joined, with the shared words for their emotions.
     """
 
     dataset: str
@@ -52,6 +52,7 @@ class Study:
     llm: bool = False
     n_folds: int | None = None
     smaller: Settings = field(default_factory=dict)
+    joins: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,42 @@ def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, block: flo
     )  # fmt: skip
 
 
+# Quadrants and clips by their valence, in the words of the readers and then of the simulation, whose neutral
+# stands for calm in DEAP and GAMEEMO.
+VALENCE: dict[str, dict[str, str | None]] = {
+    "deap": {
+        "happy": "pleasant", "calm": "pleasant", "angry": "unpleasant", "sad": "unpleasant",
+        "happiness": "pleasant", "neutral": "pleasant", "anger": "unpleasant", "sadness": "unpleasant",
+    },
+    "gameemo": {
+        "funny": "pleasant", "calm": "pleasant", "horror": "unpleasant", "boring": "unpleasant",
+        "happiness": "pleasant", "neutral": "pleasant", "fear": "unpleasant", "sadness": "unpleasant",
+    },
+    "seed_iv": {
+        "happy": "pleasant", "sad": "unpleasant", "fear": "unpleasant", "neutral": None,
+        "happiness": "pleasant", "sadness": "unpleasant",
+    },
+}  # fmt: skip
+GRU_XNET_UNIFIED = Study(
+    "", "", ("shuffled5", "gkf5"),
+    settings={
+        "methods": ["majority", "extra trees", "GRU-XNet"],
+        "targets": ["emotion"], "frame_seconds": {"default": 2.0},
+        "encoder": {
+            "network_options": {"GRU-XNet": stft_options("deap", 128.0)},
+            **_training(50, **GRU_XNET_TRAINING, balance="both"),
+        },
+    },
+    smaller={
+        "settings": {
+            "frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}},
+        },
+        "n_folds": 1,
+    },
+    joins=VALENCE,
+)  # fmt: skip
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     "amigos-lstm": Experiment(
         "Multimodal LSTM on AMIGOS: valence, arousal and transitions of 20 s segments",
@@ -210,13 +247,14 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"table": KAGGLE_GRU},
     ),
     "gru-xnet": Experiment(
-        "GRU-XNet on DEAP, GAMEEMO and SEED-IV",
+        "GRU-XNet on DEAP, GAMEEMO and SEED-IV, on each and on all three as one",
         "within-subject results on shuffled windows.",
         "Windows of each trial are on both sides of the split, with the trial's label.",
         {
             "deap": _gru_xnet("deap", 128.0, 6, 8, 16.0),
             "gameemo": _gru_xnet("gameemo", 128.0, 6, 8, 16.0),
             "seed_iv": _gru_xnet("seed_iv", 200.0, 5, 4, 16.0),
+            "unified": GRU_XNET_UNIFIED,
         },
     ),
 }  # fmt: skip

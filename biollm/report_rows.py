@@ -12,7 +12,7 @@ import pandas as pd
 
 from biollm.evaluation import MethodResult, build_report
 from data_builders.preparing import make_reader
-from data_builders.readers import find_reader
+from data_builders.readers import READERS
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 
@@ -184,7 +184,7 @@ def _mean(frames: Sequence[pd.DataFrame], classes: tuple[str, ...], about: Mappi
 
 def ceiling_rows(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """What an oracle reaches that sees the simulation's true parameters; nothing for real data."""
-    if "truth" not in predictions or not hasattr(find_reader(store.about["dataset"]), "oracle"):
+    if "truth" not in predictions or not hasattr(READERS.get(store.about["dataset"]), "oracle"):
         return
     reader: Any = make_reader(store.about["dataset"], store.about["root"], store.about["reader_options"])
     rows = predictions[predictions["method"] == predictions["method"].iloc[0]]

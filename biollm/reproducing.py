@@ -12,6 +12,7 @@ from biollm.comparing import CompareConfig, compare
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.predecessors import EXPERIMENTS, Experiment, Study, quick
 from biollm.reproduction_report import StudyReport, write_reproduction
+from data_builders.joining import JoinConfig, join
 from data_builders.options import as_mapping
 from data_builders.preparing import PrepareConfig, make_reader, prepare
 from data_builders.splits import make_splits
@@ -78,25 +79,38 @@ def reproduce(config: ReproduceConfig, progress: bool = True) -> Path:
         name: quick(study) if config.preset == "quick" else study
         for name, study in experiment.studies.items()
     }
-    preparing = {name: _preparing(study, roots[name], config, out / name) for name, study in studies.items()}
+    preparing = {
+        name: _preparing(study, roots[name], config, out / name)
+        for name, study in studies.items()
+        if not study.joins
+    }
     for chosen in preparing.values():  # a fault in any of the data shows before the first training
         make_reader(chosen.dataset, chosen.root, chosen.reader_options)
     found = []
+    stores: dict[str, Path] = {}
     for name, study in studies.items():
-        store = prepare(preparing[name], progress)
+        if study.joins:
+            parts = {part: str(stores[part]) for part in study.joins}
+            words = {part: dict(said) for part, said in study.joins.items()}
+            stores[name] = join(JoinConfig(parts, str(out / name / "store"), words=words), progress)
+            reader = ", ".join(dict.fromkeys(preparing[part].dataset for part in parts))
+        else:
+            stores[name], reader = prepare(preparing[name], progress), preparing[name].dataset
+        store = stores[name]
         folders = {p: _run(study, p, store, out / name, config, progress) for p in study.protocols}
         reports = {p: json.loads((folder / "report.json").read_text()) for p, folder in folders.items()}
-        found.append(StudyReport(name, preparing[name].dataset, study.metrics, reports))
+        found.append(StudyReport(name, reader, study.metrics, reports))
     print(write_reproduction(out, config.experiment, experiment, said, found))
     return out
 
 
 def _roots(config: ReproduceConfig, experiment: Experiment) -> dict[str, str | None]:
     """The folder of each study's data; None where they are simulated."""
-    datasets = {study.dataset for study in experiment.studies.values()}
+    read = {name: study for name, study in experiment.studies.items() if not study.joins}
+    datasets = {study.dataset for study in read.values()}
     if config.root is None or len(datasets) == 1:
-        return dict.fromkeys(experiment.studies, config.root)
-    places = {name: Path(config.root) / study.dataset for name, study in experiment.studies.items()}
+        return dict.fromkeys(read, config.root)
+    places = {name: Path(config.root) / study.dataset for name, study in read.items()}
     if not any(place.is_dir() for place in places.values()):
         raise FileNotFoundError(
             f"{config.root}: holds none of the folders {sorted(datasets)}; allowed is a folder with some of "

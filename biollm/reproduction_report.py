@@ -23,6 +23,7 @@ WORDS = {
     "transition_f1": "transition F1",
 }
 ABSENT = "-"
+SIMULATED = ("simulated", "simulated_features")
 NEW = "new subjects"
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1f2328; max-width: 68rem;
@@ -56,7 +57,7 @@ class StudyReport:
     @property
     def heading(self) -> str:
         """The data set, and whether it is one."""
-        kind = "SIMULATED, in the data set's shape" if self.reader.startswith("simulated") else self.reader
+        kind = "SIMULATED, in the data set's shape" if self.reader in SIMULATED else self.reader
         sizes = [report["data"] for report in self.reports.values()]
         n_scored = ", ".join(f"{data['n_segments']} of {data['n_subjects']} subjects" for data in sizes)
         return f"{self.name} ({kind}); segments scored: {n_scored}"

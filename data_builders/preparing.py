@@ -23,7 +23,7 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
 from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import finish_store
+from data_builders.store import JOINED, finish_store
 
 __all__ = ["PrepareConfig", "input_stats", "make_reader", "prepare", "read_for_chat"]
 
@@ -260,7 +260,17 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
     recording : Recording
     segments : Segments
         Side by side over the recording (or at its events), then the reference windows.
+
+    Raises
+    ------
+    ValueError
+        If the store was joined of several, which no reader reads as one.
     """
+    if JOINED in card:
+        raise ValueError(
+            f"{path}: the model was trained on the joined stores {list(card[JOINED])}, whose windows no "
+            "single reader cuts; score it with 'biollm evaluate', or train on one store to ask about them."
+        )
     steps = PreprocessingConfig.from_options(card["preprocessing"])
     recording = _read_one(card, path, root)
     check_recording(recording, path)

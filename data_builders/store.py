@@ -16,9 +16,11 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
 
-__all__ = ["SegmentStore", "check_ids", "finish_store", "write_shards"]
+__all__ = ["JOINED", "SegmentStore", "check_ids", "finish_store", "write_shards"]
 
 ABOUT = "store.json"
+JOINED = "joined"
+"""Key of a joined store's description: the data sets that it was made of, by the name of their store."""
 
 
 def write_shards(parts: Iterable[tuple[str, Segments]], folder: Path, about: dict) -> None:
@@ -167,6 +169,14 @@ class SegmentStore:
         rows = np.arange(len(self)) if rows is None else np.asarray(rows)
         return (self.segments(rows[first : first + size]) for first in range(0, len(rows), size))
 
+    def recordings(self, most_bytes: float = 64e6) -> Iterator[tuple[str, np.ndarray]]:
+        """Names and positions of the segments of each recording, as many at once as `most_bytes` hold."""
+        first = self.segments(np.arange(1))
+        size = max(1, int(most_bytes / sum(data.nbytes for data in first.signals.values())))
+        for name, rows in self.table.groupby("recording", sort=False).indices.items():
+            for number, start in enumerate(range(0, len(rows), size)):
+                yield f"{name} ({number})", np.asarray(rows[start : start + size])
+
     def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Copy rows out of the mapped chunks, shape (n_rows, n_channels, n_samples)."""
         chunks, n_channels = self._columns[name], len(self.specs[name].channel_names)
@@ -183,7 +193,8 @@ class SegmentStore:
         """What whoever reads a new recording must know to cut it as this store was cut; no paths."""
         kept = {
             name: self.about[name]
-            for name in ("dataset", "window", "event", "reader_options", "preprocessing", "classes")
+            for name in ("dataset", JOINED, "window", "event", "reader_options", "preprocessing", "classes")
+            if name in self.about
         }
         return kept | self.describe()
 

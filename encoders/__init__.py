@@ -5,7 +5,6 @@ from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from encoders.trainer import TrainEncoderConfig, Trainer
 from encoders.training_config import TrainingConfig
-from encoders.unified import unify
 
 __all__ = [
     "EncoderConfig",
@@ -17,5 +16,4 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "signal_inputs",
-    "unify",
 ]

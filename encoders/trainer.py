@@ -194,6 +194,12 @@ class Trainer:
         embedding = embeddings(encoder.network_, encoder.normalised(test, rows))
         draw_results(self.folder_, self._title(), table, answers, scores, embedding, classes)
         content = {"targets": scores, **self._about(table, encoder)}
+        parts = table.groupby("dataset", sort=False).indices
+        if len(parts) > 1:
+            content["by_dataset"] = {
+                name: score_answers(table.iloc[own], {t: a[own] for t, a in answers.items()}, classes)
+                for name, own in parts.items()
+            }
         if encoder.network_.quantizers and scores.get("emotion", {}).get("n"):
             known = rows[table["emotion"].isin(classes)]
             content["codes"] = encoder.codebook_report(test, known)

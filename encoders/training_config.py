@@ -74,8 +74,8 @@ class TrainingConfig:
         if wrong:
             raise ValueError(
                 f"TrainingConfig: {'; '.join(wrong)}. Allowed are above 0 for {', '.join(POSITIVE)}, "
-                f"from 0 for {', '.join(NOT_NEGATIVE)}, from 0 to 1 for {', '.join(SHARES)}, and between 0 and "
-                f"1 for {', '.join(BETWEEN)}."
+                f"from 0 for {', '.join(NOT_NEGATIVE)}, from 0 to 1 for {', '.join(SHARES)}, and between 0 "
+                f"and 1 for {', '.join(BETWEEN)}."
             )
 
     def _rate_problems(self) -> list[str]:

@@ -13,9 +13,10 @@ from biollm.experiment import EvaluateConfig
 from biollm.predecessors import EXPERIMENTS, Experiment, Study, quick
 from biollm.reproducing import ReproduceConfig, reproduce
 from data_builders.preparing import make_reader
-from data_builders.readers import READERS
+from data_builders.readers import READERS, find_reader
 from data_builders.simulation import draw_feature_table
 from data_builders.splits import find_splitter
+from data_builders.store import SegmentStore
 
 STUDIES = [
     pytest.param(chosen, id=f"{name}-{key}-{preset}")
@@ -29,14 +30,26 @@ STUDIES = [
 def test_a_study_fits_the_stages_that_it_is_run_by(study: Study) -> None:
     """Unknown fields, rows and options are refused by the stages' own configurations."""
     (EvaluateConfig if study.llm else CompareConfig)(**study.settings)
-    reader = make_reader(study.simulated, None, dict(study.simulated_options))
-    assert study.dataset in READERS
     units = [find_splitter(protocol).unit for protocol in study.protocols]
     # an honest protocol stands beside one that leaks by design; the table knows no subjects
     assert "nothing" in units
     assert {"subject", "moment"} & set(units)
-    if reader.name == "simulated":
+    if study.joins:
         assert "subject" in units
+        return
+    assert study.dataset in READERS
+    if make_reader(study.simulated, None, dict(study.simulated_options)).name == "simulated":
+        assert "subject" in units
+
+
+def test_joined_studies_have_a_word_for_every_emotion() -> None:
+    studies = EXPERIMENTS["gru-xnet"].studies
+    assert set(studies["unified"].joins) == {"deap", "gameemo", "seed_iv"}
+    for name, words in studies["unified"].joins.items():
+        study = studies[name]
+        simulated = make_reader(study.simulated, None, dict(study.simulated_options))
+        assert set(words) == {*find_reader(study.dataset).classes, *simulated.classes}
+        assert set(words.values()) - {None} == {"pleasant", "unpleasant"}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -95,6 +108,35 @@ def test_simulated_data_are_named_first_and_the_leak_shows(
     stamp = (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns
     reproduce(ReproduceConfig("kaggle-gru", out=str(tmp_path / "out")), progress=False)
     assert (out / "table" / "shuffled5" / "stage.json").stat().st_mtime_ns == stamp
+
+
+def test_stores_of_several_studies_are_joined_for_one_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = EXPERIMENTS["gru-xnet"]
+    studies = {
+        name: replace(
+            quick(study),
+            protocols=("gkf5",) if study.joins else (),
+            settings={**quick(study).settings, "methods": ["majority"]},
+            simulated_options={
+                **study.simulated_options,
+                "n_subjects": 2,
+                "n_trials": 4,
+                "block_seconds": 4.0,
+            },
+        )
+        for name, study in whole.studies.items()
+    }
+    monkeypatch.setitem(EXPERIMENTS, "gru-xnet", replace(whole, studies=studies))
+    out = reproduce(ReproduceConfig("gru-xnet", out=str(tmp_path / "out")), progress=False)
+    report = json.loads((out / "report.json").read_text())
+    store = SegmentStore(out / "unified" / "store")
+    assert set(store.table["dataset"]) == {"deap", "gameemo", "seed_iv"}
+    assert set(store.classes) == {"pleasant", "unpleasant"}
+    assert len(store.specs["eeg"].channel_names) == 14
+    assert report["studies"]["unified"]["reader"] == "simulated"
+    assert "<h2>unified (SIMULATED" in (out / "report.html").read_text()
 
 
 def test_given_data_are_read_and_nothing_is_called_simulated(

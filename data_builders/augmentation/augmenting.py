@@ -27,7 +27,6 @@ GENERATORS, REPORT, SPLIT = "generators", "augmentation_report", "split.json"
 N_FITTED = 1000
 """Segments that generators learn from, at most: memory stays flat."""
 N_JUDGED = 500
-CHUNK_BYTES = 64e6
 
 
 @dataclass
@@ -156,7 +155,7 @@ def _shards(
     with tqdm(
         total=len(store), desc=f"augment ({config.level})", unit="segment", disable=not progress
     ) as bar:
-        for name, rows in _chunks(store):
+        for name, rows in store.recordings():
             segments = store.segments(rows)
             made = [segments]
             if chosen[rows].any():
@@ -164,12 +163,3 @@ def _shards(
                 parts.update(dict.fromkeys(made[1].table["segment"], "train"))
             yield name, concatenate(made)
             bar.update(len(rows))
-
-
-def _chunks(store: SegmentStore) -> Iterator[tuple[str, np.ndarray]]:
-    """Positions of the segments of each recording, as many at once as `CHUNK_BYTES` hold."""
-    first = store.segments(np.arange(1))
-    size = max(1, int(CHUNK_BYTES / sum(data.nbytes for data in first.signals.values())))
-    for name, rows in store.table.groupby("recording", sort=False).indices.items():
-        for number, start in enumerate(range(0, len(rows), size)):
-            yield f"{name} ({number})", np.asarray(rows[start : start + size])
