@@ -8,7 +8,7 @@ import torch
 
 from encoders.quantizers import Quantizer
 
-__all__ = ["code_statistics", "mutual_information"]
+__all__ = ["bin_statistics", "code_statistics", "mutual_information"]
 
 
 @torch.no_grad()
@@ -32,16 +32,46 @@ def code_statistics(quantizer: Quantizer, frames: torch.Tensor, labels: np.ndarr
         label in bits, and ``label_entropy``, the most that it could be.
     """
     quantized, codes, _ = quantizer(frames)
-    counts = np.bincount(codes.flatten().cpu().numpy(), minlength=quantizer.codebook_size)
     spread = (frames - frames.mean(dim=(0, 1))).pow(2).sum()
+    error = float((frames - quantized).pow(2).sum() / spread) if spread > 0 else 0.0
+    return _statistics(codes.cpu().numpy(), quantizer.codebook_size, error, labels)
+
+
+def bin_statistics(values: np.ndarray, bins: np.ndarray, n_bins: int, labels: np.ndarray) -> dict[str, float]:
+    """Measure the bins of one feature as `code_statistics` does a codebook.
+
+    Parameters
+    ----------
+    values, bins : ndarray, shape (n_segments,)
+        The feature, and which bin each value is in; -1 for NaN, which is left out. Some must be known.
+    n_bins : int
+    labels : ndarray, shape (n_segments,)
+        None or NaN where unknown.
+
+    Returns
+    -------
+    dict of str to float
+        As `code_statistics`; each bin stands for the mean of the values in it.
+    """
+    found = bins >= 0
+    values, bins = values[found].astype(float), bins[found]
+    counts = np.bincount(bins, minlength=n_bins)
+    means = np.bincount(bins, values, minlength=n_bins) / np.maximum(counts, 1)
+    spread = np.square(values - values.mean()).sum()
+    error = float(np.square(values - means[bins]).sum() / spread) if spread > 0 else 0.0
+    return _statistics(bins[:, None], n_bins, error, labels[found])
+
+
+def _statistics(codes: np.ndarray, n_codes: int, error: float, labels: np.ndarray) -> dict[str, float]:
+    """What is said of codes (n_segments, n) out of `n_codes`."""
+    counts = np.bincount(codes.ravel(), minlength=n_codes)
     known = pd.notna(labels)
-    of_segments = codes.cpu().numpy()[known]
-    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), of_segments.shape[1])
+    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), codes.shape[1])
     return {
         "usage": float((counts > 0).mean()),
         "perplexity": float(2 ** _entropy(counts)),
-        "reconstruction_error": float((frames - quantized).pow(2).sum() / spread) if spread > 0 else 0.0,
-        "mutual_information": mutual_information(of_segments.ravel(), repeated),
+        "reconstruction_error": error,
+        "mutual_information": mutual_information(codes[known].ravel(), repeated),
         "label_entropy": _entropy(np.unique(repeated, return_counts=True)[1]),
     }
 

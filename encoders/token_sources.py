@@ -174,6 +174,32 @@ class Bins(TokenSource):
     def vectors(self, group: str, dim: int, rng: np.random.Generator) -> np.ndarray:
         return ordinal_vectors(self.quantiles.n_bins_.tolist(), dim, rng)
 
+    def report(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, dict[str, float]]:
+        """Usage, perplexity, reconstruction error and mutual information of each feature's bins, by its name.
+
+        Parameters
+        ----------
+        inputs : SignalInputs
+            All windows of their subjects.
+        rows : ndarray of int
+            Those that are measured.
+
+        Returns
+        -------
+        dict of dict
+            See `encoders.code_statistics.bin_statistics`; without features that are NaN in all rows.
+        """
+        from encoders.code_statistics import bin_statistics
+
+        values = self.features.transform(inputs)[rows][:, self.columns]
+        bins, labels = self.quantiles.transform(values), inputs.table["emotion"].iloc[rows].to_numpy()
+        counted = zip(self.feature_names, values.T, bins.T, self.quantiles.n_bins_, strict=True)
+        return {
+            name: bin_statistics(value, found, n, labels)
+            for name, value, found, n in counted
+            if (found >= 0).any()
+        }
+
     def _noisy(
         self, inputs: SignalInputs, rows: np.ndarray, copies: int, rng: np.random.Generator
     ) -> list[np.ndarray]:

@@ -200,9 +200,11 @@ class Trainer:
                 name: score_answers(table.iloc[own], {t: a[own] for t, a in answers.items()}, classes)
                 for name, own in parts.items()
             }
-        if encoder.network_.quantizers and scores.get("emotion", {}).get("n"):
+        if scores.get("emotion", {}).get("n"):
             known = rows[table["emotion"].isin(classes)]
-            content["codes"] = encoder.codebook_report(test, known)
+            if encoder.network_.quantizers:
+                content["codes"] = encoder.codebook_report(test, known)
+            content["bins"] = tokenizer.bins_.report(test, known)
         write_whole(path, json.dumps(content, indent=1, allow_nan=False))
 
     def _about(self, table: pd.DataFrame, encoder: SignalEncoder) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.code_statistics import code_statistics, mutual_information
+from encoders.code_statistics import bin_statistics, code_statistics, mutual_information
 from encoders.quantizers import QUANTIZERS, KMeansVQ
 
 
@@ -46,6 +46,19 @@ def test_unused_codes_and_unknown_labels():
     assert found["usage"] == pytest.approx(0.5)
     assert found["perplexity"] == pytest.approx(4)
     assert found["label_entropy"] == pytest.approx(-(1 / 3 * np.log2(1 / 3) + 2 / 3 * np.log2(2 / 3)))
+
+
+def test_bins_of_a_uniform_feature_meet_their_closed_form():
+    values = (np.arange(800) + 0.5) / 800
+    bins = np.repeat(np.arange(8), 100)
+    labels = (values > 0.5).astype(str).astype(object)
+    found = bin_statistics(np.r_[values, np.nan], np.r_[bins, -1], 16, np.r_[labels, None])
+    assert found["usage"] == 0.5
+    assert found["perplexity"] == pytest.approx(8)
+    # Of a uniform variable eight equal bins leave 1 / 8² of the variance.
+    assert found["reconstruction_error"] == pytest.approx(1 / 64, rel=1e-3)
+    assert found["mutual_information"] == pytest.approx(1 - 7 / (2 * 800 * np.log(2)))
+    assert found["label_entropy"] == pytest.approx(1)
 
 
 def test_independent_codes_have_no_information():

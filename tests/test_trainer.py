@@ -82,7 +82,8 @@ def test_results_are_those_of_the_saved_tokenizer_on_the_test_subjects(run, stor
     assert split.hash == subject_holdout(opened.table).hash
     rows = np.flatnonzero(split.mask(opened.table, "test"))
     inputs = signal_inputs(opened.segments(rows))
-    encoder = SignalTokenizer.from_pretrained(run / "signal_tokenizer").encoder
+    tokenizer = SignalTokenizer.from_pretrained(run / "signal_tokenizer")
+    encoder = tokenizer.encoder
     scored = labelled_rows(inputs, encoder.classes, on_grid=True)
     guess = encoder.predict_proba(inputs, scored).argmax(axis=1)
     truth = inputs.table["emotion"].iloc[scored].map(encoder.classes.index)
@@ -95,6 +96,11 @@ def test_results_are_those_of_the_saved_tokenizer_on_the_test_subjects(run, stor
     assert results["n_subjects"] == inputs.table["subject"].nunique() == 2
     assert results["parameters"] == sum(p.numel() for p in encoder.network_.parameters())
     assert set(results["codes"]) == {stream.name for stream in inputs.stream_specs}
+    bins = results["bins"]
+    assert set(bins) <= set(tokenizer.bins_.feature_names)
+    # Quantile bins of another subject's values: all are used by many, and eight leave little of the variance.
+    assert np.mean([found["usage"] for found in bins.values()]) > 0.5
+    assert np.median([found["reconstruction_error"] for found in bins.values()]) < 0.3
 
 
 def test_the_best_weights_are_those_of_the_tokenizer(run):
