@@ -15,7 +15,7 @@ import torch
 import vector_quantize_pytorch
 from torch import nn
 
-__all__ = ["FSQ", "QUANTIZERS", "VQ", "KMeansVQ", "Quantizer", "ResidualVQ"]
+__all__ = ["FSQ", "QUANTIZERS", "VQ", "KMeansVQ", "Quantizer", "ResidualVQ", "ScalarFSQ"]
 
 
 class Quantizer(nn.Module):
@@ -152,8 +152,7 @@ class FSQ(Quantizer):
 
     def __init__(self, dim: int, levels: Sequence[int] = (4, 4, 4)):
         super().__init__()
-        if not levels or min(levels) < 3:
-            raise ValueError(f"levels are {list(levels)}; allowed is one or more whole numbers from 3.")
+        _check_levels(levels)
         self.quantizer = vector_quantize_pytorch.FSQ(list(levels), dim=dim)
         self.codebook_size, self.codebook_dim = int(np.prod(levels)), len(levels)
 
@@ -170,6 +169,67 @@ class FSQ(Quantizer):
         """Quantize `frames` (batch, n_frames, dim); with a loss of zero, see `Quantizer.forward`."""
         quantized, codes = self.quantizer(frames)
         return quantized, codes.long(), frames.new_zeros(())
+
+
+class ScalarFSQ(Quantizer):
+    """FSQ whose dimensions are written apart: a frame has a code for each, not one for their combination.
+
+    Codes are few and each is seen often, and what a linear head reads is a sum over them, which is easily
+    learned from the codes alone. The codes of a dimension stand behind each other, in order.
+    Source: Mentzer et al. 2023, arXiv 2309.15505, for the rounding.
+
+    Parameters
+    ----------
+    dim : int
+        Size of the frames' vectors.
+    levels : sequence of int
+        Levels of each dimension, at least 3; the codebook's size is their sum.
+    """
+
+    first: torch.Tensor
+    sizes: torch.Tensor
+    rows: torch.Tensor
+
+    def __init__(self, dim: int, levels: Sequence[int] = (4,) * 12):
+        super().__init__()
+        _check_levels(levels)
+        self.quantizer: Any = vector_quantize_pytorch.FSQ(list(levels), dim=dim, return_indices=False)
+        self.codebook_size, self.codebook_dim = sum(levels), 2 * len(levels)
+        self.codes_per_frame = len(levels)
+        rounded = [(torch.arange(n) - n // 2) / (n // 2) for n in levels]
+        sizes = torch.tensor(levels)
+        self.register_buffer("rows", torch.block_diag(*(row[:, None] for row in rounded)), persistent=False)
+        self.register_buffer("first", sizes.cumsum(0) - sizes, persistent=False)
+        self.register_buffer("sizes", sizes, persistent=False)
+
+    @property
+    def codebook(self) -> torch.Tensor:
+        """The codes' vectors: by dimension the value, in -1 to 1, and then 1 in the code's own."""
+        own = torch.arange(self.codes_per_frame, device=self.rows.device).repeat_interleave(self.sizes)
+        return torch.cat([self.rows, nn.functional.one_hot(own, self.codes_per_frame)], dim=1)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """What each code adds to its frame; the dimensions share the projection's bias evenly."""
+        return _projected(self.rows[codes], self.quantizer.project_out, self.codes_per_frame)
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantize `frames` (batch, n_frames, dim); with a loss of zero, see `Quantizer.forward`."""
+        rounded = self.quantizer.quantize(self.quantizer.project_in(frames))
+        middle = self.sizes // 2
+        codes = (rounded * middle).round().long() + middle + self.first
+        return self.quantizer.project_out(rounded), codes.flatten(1), frames.new_zeros(())
+
+
+def _check_levels(levels: Sequence[int]) -> None:
+    if not levels or min(levels) < 3:
+        raise ValueError(f"levels are {list(levels)}; allowed is one or more whole numbers from 3.")
+
+
+def _projected(rows: torch.Tensor, project: nn.Module, n_shares: int) -> torch.Tensor:
+    """Rows of a codebook as a projection, if there is one, makes them; each with its share of the bias."""
+    if not isinstance(project, nn.Linear):
+        return rows
+    return rows @ project.weight.T + project.bias / n_shares
 
 
 class ResidualVQ(Quantizer):
@@ -220,10 +280,7 @@ class ResidualVQ(Quantizer):
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """What each code adds to its frame; the levels share the projection's bias evenly."""
-        project = self.quantizer.project_out
-        if not isinstance(project, nn.Linear):
-            return self.codebook[codes]
-        return self.codebook[codes] @ project.weight.T + project.bias / self.codes_per_frame
+        return _projected(self.codebook[codes], self.quantizer.project_out, self.codes_per_frame)
 
     def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize `frames` (batch, n_frames, dim), see `Quantizer.forward`."""
@@ -299,4 +356,5 @@ QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
     "rvq": ResidualVQ,
     "kmeans": KMeansVQ,
     "fsq": FSQ,
+    "scalar": ScalarFSQ,
 }

@@ -30,7 +30,7 @@ class EncoderConfig:
     network_options: dict = field(default_factory=dict)  # of the network's class
     reads: str = "signals"  # signals, features (hand-made, as a stream of one sample), or both
     amplitude_copies: bool = True  # of EMG and EEG channels, log-rectified, beside them
-    quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, or None for heads on the frames themselves
+    quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, scalar, or None for heads on the frames themselves
     quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
     objective: str | dict = "supervised"  # or reconstruction, both, contrastive, or weights of the three
     targets: list[str] = field(default_factory=lambda: ["emotion"])  # and valence, arousal, transition

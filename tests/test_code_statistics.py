@@ -82,7 +82,7 @@ def test_information_of_a_noisy_channel_meets_its_closed_form():
 def test_every_quantizer_has_statistics(name):
     frames, which = clusters()
     # Few codes: counts of many cells, corrected for their number, would leave no information of 160 draws.
-    options = {"levels": (3, 3)} if name == "fsq" else {"codebook_size": 8}
+    options = {"levels": (3, 3)} if name in ("fsq", "scalar") else {"codebook_size": 8}
     quantizer = QUANTIZERS[name](6, **options).train()
     for _ in range(3):
         quantizer(frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -173,6 +175,23 @@ def test_k_means_finds_planted_clusters():
         KMeansVQ(DIM, 1000).fit(frames)
 
 
-def test_fsq_levels_are_checked():
+@pytest.mark.parametrize("name", ["fsq", "scalar"])
+def test_fsq_levels_are_checked(name):
     with pytest.raises(ValueError, match=r"\[2, 4\]"):
-        QUANTIZERS["fsq"](DIM, levels=(2, 4))
+        QUANTIZERS[name](DIM, levels=(2, 4))
+
+
+@pytest.mark.parametrize("levels", [(4, 4, 4), (3, 5, 8), (5,) * DIM])
+def test_dimensions_apart_are_those_of_the_combination(frames, levels):
+    """With the same projections both quantizers round alike; codes of a dimension rise with its value."""
+    apart = QUANTIZERS["scalar"](DIM, levels=levels).eval()
+    if len(levels) < DIM:  # so many combinations have no codebook
+        together = QUANTIZERS["fsq"](DIM, levels=levels).eval()
+        together.load_state_dict(apart.state_dict(), strict=False)
+        torch.testing.assert_close(apart(frames)[0], together(frames)[0])
+    codes = apart(frames)[1].unflatten(1, (-1, len(levels)))
+    starts = np.cumsum([0, *levels])
+    for k, (first, stop) in enumerate(itertools.pairwise(starts)):
+        assert first <= codes[..., k].min() <= codes[..., k].max() < stop
+        values = apart.quantizer.project_in(frames)[..., k].flatten()
+        assert (codes[..., k].flatten()[values.argsort()].diff() >= 0).all()

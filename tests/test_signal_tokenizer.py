@@ -32,6 +32,7 @@ KINDS = {
         "quantizer_options": {"levels": 2, "codebook_size": 4, "codebook_dim": 4},
     },
     "fsq": {"quantizer": "fsq", "quantizer_options": {"levels": [3, 3]}},
+    "scalar": {"quantizer": "scalar", "quantizer_options": {"levels": [3, 4, 3]}},
 }
 FIRST = np.arange(5)
 TOKEN = re.compile(r"<\|/?[a-z0-9_]+\|>")
@@ -133,7 +134,10 @@ def test_all_tokens_are_unique_and_readable(fitted):
         tokens = [token for source in tokenizer.sources for token in tokenizer.tokens(source)]
         assert len(set(tokens)) == len(tokens)
         assert all(TOKEN.fullmatch(token) for token in tokens)
-        size, kind = {"vq": 8, "rvq": 16, "kmeans": 8, "fsq": 9, "both": 8}[kind], KINDS[kind]["quantizer"]
+        size, kind = (
+            {"vq": 8, "rvq": 16, "kmeans": 8, "fsq": 9, "scalar": 10, "both": 8}[kind],
+            KINDS[kind]["quantizer"],
+        )
         for stream in ("emg", "peripheral"):
             assert {f"<|{stream}|>", f"<|/{stream}|>", f"<|{stream}_{kind}_{size - 1:04d}|>"} <= set(tokens)
         assert f"<|emg_{kind}_{size:04d}|>" not in tokens
