@@ -20,6 +20,7 @@ from biollm.base_model import (
 from biollm.finetune_config import FinetuneConfig
 from biollm.readout import chat_prompts
 from data_builders.stage import content_hash, folder_hash
+from data_builders.store import JOINED
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import task_from_fields
 
@@ -227,7 +228,8 @@ def _taught(card: ArtefactCard) -> str:
 
 def _model_card(card: ArtefactCard) -> str:
     store = card.store
-    asking = "Ask it: `biollm chat --artefact DIR --recording FILE`.\n\n" if "emotion" in card.tasks else ""
+    asked = "emotion" in card.tasks and JOINED not in store
+    asking = "Ask it: `biollm chat --artefact DIR --recording FILE`.\n\n" if asked else ""
     return f"""---
 library_name: peft
 base_model: {card.model_name_or_path}

@@ -59,7 +59,7 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     if AFFECT in tasks:
         points = as_weights(config.rating_points)
         parts = store.table["segment"].map(split.parts)
-        check_rated(store.table[parts.isin(PARTS[:1] if points else PARTS)], points)
+        check_rated(config.store, store.table[parts.isin(PARTS[:1] if points else PARTS)], points)
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,

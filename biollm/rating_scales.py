@@ -53,11 +53,13 @@ def fit_scale(ratings: np.ndarray, n_points: int) -> RatingScale:
     return RatingScale(bins.edges_[0].tolist(), centres)
 
 
-def check_rated(table: pd.DataFrame, points: Collection[str]) -> None:
+def check_rated(where: str, table: pd.DataFrame, points: Collection[str]) -> None:
     """Refuse segments that are rated too little for the task of ratings.
 
     Parameters
     ----------
+    where : str
+        The store.
     table : DataFrame
         Of the segments that scales are fitted to or, where there is no scale, that are learned from.
     points : collection of str
@@ -72,9 +74,9 @@ def check_rated(table: pd.DataFrame, points: Collection[str]) -> None:
     few = values < (2 if points else 1)
     if few.any() if points else few.all():
         raise ValueError(
-            f"{len(table)} segments have {values[few].to_dict()} different ratings, too few for the task "
-            f"{AFFECT!r}. Leave the task or the rating out, or take a store with ratings ('biollm data info' "
-            "says what one holds)."
+            f"{where}: {len(table)} segments have {values[few].to_dict()} different ratings, too few for the "
+            f"task {AFFECT!r}. Leave the task or the rating out, or take a store with ratings ('biollm data "
+            "info' says what one holds)."
         )
 
 

@@ -58,6 +58,8 @@ class StudyReport:
     def heading(self) -> str:
         """The data set, and whether it is one."""
         kind = "SIMULATED, in the data set's shape" if self.reader in SIMULATED else self.reader
+        if kind == self.reader and "simulated" in kind.split(", "):
+            kind = f"SIMULATED in part: {kind}"
         sizes = [report["data"] for report in self.reports.values()]
         n_scored = ", ".join(f"{data['n_segments']} of {data['n_subjects']} subjects" for data in sizes)
         return f"{self.name} ({kind}); segments scored: {n_scored}"

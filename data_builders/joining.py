@@ -5,17 +5,19 @@ What is shared is kept, so that nothing is invented: no electrode is interpolate
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
 
 from data_builders.options import as_mapping
+from data_builders.preprocessing.resampling import resample
+from data_builders.recording import Signal
 from data_builders.segments import Segments, SignalSpec
 from data_builders.stage import run_stage
 from data_builders.store import JOINED, SegmentStore, write_shards
@@ -49,7 +51,8 @@ class JoinConfig:
         },
     )
     min_channels: int = field(
-        default=4, metadata={"help": "fewest channels of a modality of several that all must share"}
+        default=4,
+        metadata={"help": "fewest channels of a modality that all must share; all of a store that has fewer"},
     )
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class JoinConfig:
         problems = []
         if len(self.stores) < 2:
             problems.append(f"stores is {self.stores}; allowed are two or more, by name")
+        if wrong := [name for name in self.stores if not re.fullmatch(r"[\w.-]+", name)]:
+            problems.append(f"stores has the names {wrong}; allowed are letters, digits, '_', '.' and '-'")
         if unknown := [name for name in self.words if name not in self.stores]:
             problems.append(f"words names {unknown}, which are none of {list(self.stores)}")
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
@@ -82,14 +87,15 @@ def join(config: JoinConfig, progress: bool = True) -> Path:
     ------
     ValueError
         With all of: a store without a modality, or in another unit; a channel that is there twice; too few
-        shared channels; an emotion without a shared word; no emotion that all stores have; augmented copies.
+        shared channels; an emotion without a shared word; no emotion that all stores with emotions have; a
+        store that holds augmented copies, was joined itself or is `out`; two of the same recordings.
     """
     stores = {name: SegmentStore(folder) for name, folder in as_mapping(config.stores).items()}
     words: Words = as_mapping(config.words)
     problems = [problem for name in config.modalities for problem in _modality_problems(stores, name)]
     if not problems:
         problems = [p for m in config.modalities for p in _channel_problems(stores, m, config.min_channels)]
-    problems += _word_problems(stores, words) + _copy_problems(stores)
+    problems += _word_problems(stores, words) + _origin_problems(stores, config.out)
     if problems:
         raise ValueError("these stores cannot be joined: " + "; ".join(problems) + ".")
     specs = {name: _shared_spec([s.specs[name] for s in stores.values()]) for name in config.modalities}
@@ -151,12 +157,13 @@ def _channel_problems(stores: Mapping[str, SegmentStore], modality: str, least: 
             problems.append(
                 f"{name} has {sorted(set(keys[keys.duplicated()]))} twice, by these or older names"
             )
+    least = min(least, *(len(spec.channel_names) for spec in specs.values()))
     shared = _shared_spec(list(specs.values())).channel_names
-    if len(shared) < least and any(len(spec.channel_names) > 1 for spec in specs.values()):
+    if len(shared) < least:
         own = {name: list(spec.channel_names) for name, spec in specs.items()}
         problems.append(
-            f"they share {len(shared)} channels {list(shared)} of {modality!r} and min_channels is {least}; "
-            f"they have {own}: leave a store out, or rename channels to the 10-20 system"
+            f"they share {len(shared)} channels {list(shared)} of {modality!r}, and {least} are needed "
+            f"(min_channels); they have {own}: leave a store out, or rename channels to the 10-20 system"
         )
     return problems
 
@@ -169,18 +176,28 @@ def _word_problems(stores: Mapping[str, SegmentStore], words: Words) -> list[str
         if name in words and (unknown := sorted(found - set(words[name]))):
             problems.append(f"words gives {name} nothing for {unknown}")
         said[name] = {words[name].get(word) for word in found} - {None} if name in words else found
-    if not set.intersection(*said.values()):
+    said = {name: found for name, found in said.items() if stores[name].classes}
+    if said and not set.intersection(*said.values()):
         listed = {name: sorted(map(str, found)) for name, found in said.items()}
         problems.append(f"no emotion is in all of them, which say {listed}: give words that map them")
     return problems
 
 
-def _copy_problems(stores: Mapping[str, SegmentStore]) -> list[str]:
-    return [
-        f"{name} holds augmented copies; join the stores that they were made of, and augment then"
-        for name, store in stores.items()
-        if (store.table["source"] != "").any()
-    ]
+def _origin_problems(stores: Mapping[str, SegmentStore], out: str) -> list[str]:
+    """Augmented or joined stores, two of the same recordings, and one that the output would replace."""
+    problems: list[str] = []
+    held: dict[str, str] = {}
+    for name, store in stores.items():
+        if (store.table["source"] != "").any():
+            problems.append(f"{name} holds augmented copies; join what they were made of, and augment then")
+        if JOINED in store.about:
+            problems.append(f"{name} was joined already; name the stores that it was made of")
+        if str(store.location) == out or store.folder.resolve() == Path(out).resolve():
+            problems.append(f"out is the store {name} itself; choose another folder")
+        origin = json.dumps([store.about[key] for key in ("dataset", "root", "reader_options")])
+        if (first := held.setdefault(origin, name)) != name:
+            problems.append(f"{first} and {name} hold the same recordings, whose subjects a split would part")
+    return problems
 
 
 def _shared_spec(specs: Sequence[SignalSpec]) -> SignalSpec:
@@ -223,12 +240,10 @@ def _shards(
 
 def _brought_to(data: np.ndarray, rate: float, own_rate: float, window: float) -> np.ndarray:
     """Resample and crop (n_segments, n_channels, n_samples)."""
-    ratio = Fraction(rate / own_rate).limit_denominator(1000)
-    if ratio != 1:
-        wide = data.astype(np.float64)
-        data = resample_poly(wide, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    rows = data.reshape(-1, data.shape[-1])
+    brought = resample(Signal(rows, own_rate, tuple(map(str, range(len(rows)))), ""), rate).data
     # Rounding down: no window is longer than the shortest, after whole samples of the new rate.
-    return data[..., : int(window * rate + 1e-6)].astype(np.float32)
+    return brought.reshape(*data.shape[:2], -1)[..., : int(window * rate + 1e-6)]
 
 
 def _renamed(table: pd.DataFrame, name: str, words: Mapping[str, str | None]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_builders.places import local_copy
+from data_builders.places import local_copy, working_folder
 from data_builders.recording import LABELS
 from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shards import check_specs, specs_from_card, write_shard
@@ -42,7 +42,8 @@ def write_shards(parts: Iterable[tuple[str, Segments]], folder: Path, about: dic
     cards, ids = [], []
     for number, part in enumerate(parts):
         shard = f"{number:05d}.arrow"
-        cards.append({"shard": shard, **(write_shard([part], folder / shard) or {})})
+        with working_folder(folder) as here:
+            cards.append({"shard": shard, **(write_shard([part], here / shard) or {})})
         ids += part[1].table["segment"].tolist()
     check_ids(ids)
     finish_store(folder, cards, about)

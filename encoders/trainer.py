@@ -156,9 +156,10 @@ class Trainer:
         Returns
         -------
         dict
-            What ``results.json`` holds: ``targets`` as `encoders.run_results.score_answers` gives them,
-            counts of segments, subjects and parameters, the split's hash and protocol, and, with a quantizer
-            and emotions, statistics of the ``codes``.
+            What ``results.json`` holds: ``targets`` as `encoders.run_results.score_answers` gives them, the
+            same ``by_dataset`` where there are several, counts of segments, subjects and parameters, the
+            split's hash and protocol and, with emotions, statistics of the ``bins`` and of the ``codes`` of
+            a quantizer.
 
         Raises
         ------

@@ -140,25 +140,71 @@ def test_words_are_mapped_and_left_out(stores, tmp_path):
 
 def test_all_that_is_wrong_is_said_at_once(stores, tmp_path):
     out = str(tmp_path / "joined")
-    calm = stored(tmp_path / "calm", segments_of(OLDER, 128.0, 4.0, ["calm"]))
+    calm = stored(tmp_path / "calm", segments_of(["FP1", "FP2", "CZ", "F3"], 128.0, 4.0, ["calm"]))
     twice = segments_of([*OLDER, "T7"], 128.0, 4.0, ["happy"])
     copies = segments_of(AMIGOS, 128.0, 4.0, ["happy"])
     copies.table["source"] = "seg0"
     volts = segments_of(AMIGOS, 128.0, 4.0, ["happy"])
     volts.specs = {"eeg": replace(volts.specs["eeg"], unit="V")}
     for given, options, message in (
-        (stores | {"cap": calm}, {"min_channels": 20}, r"share 14 channels.*is 20;.*no emotion is in all"),
+        (
+            stores | {"cap": calm},
+            {},
+            r"share 1 channels.*and 4 are needed.*no emotion is in all",
+        ),
         (stores, {"words": {"cap": {"happy": "happy"}}}, r"words gives cap nothing for \['neutral'\]"),
         (stores, {"modalities": ["ecg"]}, "headset has no modality 'ecg'.*; cap has no"),
         (stores | {"cap": stored(tmp_path / "twice", twice)}, {}, r"cap has \['t7'\] twice"),
         (stores | {"cap": stored(tmp_path / "copies", copies)}, {}, "cap holds augmented copies"),
+        (stores | {"again": stores["cap"]}, {}, "cap and again hold the same recordings"),
         (stores | {"cap": stored(tmp_path / "volts", volts)}, {}, r"units of 'eeg' differ: .*'cap': 'V'"),
     ):
         with pytest.raises(ValueError, match=message):
             join(JoinConfig(given, out, **options), progress=False)
-    with pytest.raises(ValueError, match=r"two or more, by name; words names \['b'\].*min_channels is 0"):
-        JoinConfig({"a": "runs/a"}, out, words={"b": {}}, min_channels=0)
+    with pytest.raises(
+        ValueError, match=r"two or more, by name; .*\['a/b'\].*words names \['b'\].*_channels is 0"
+    ):
+        JoinConfig({"a/b": "runs/a"}, out, words={"b": {}}, min_channels=0)
     assert not Path(out).exists()
+
+
+def test_an_output_does_not_replace_what_it_is_made_of(joined, stores):
+    with pytest.raises(ValueError, match="out is the store cap itself"):
+        join(JoinConfig(stores, stores["cap"]), progress=False)
+    with pytest.raises(ValueError, match="both was joined already"):
+        join(JoinConfig({**stores, "both": str(joined.location)}, str(joined.location) + "2"), progress=False)
+    assert SegmentStore(stores["cap"]).about["dataset"] == "cap"
+
+
+def test_stores_with_ratings_alone_are_joined(tmp_path):
+    given = {}
+    for name in ("one", "other"):
+        rated = segments_of(["left", "right"], 128.0, 4.0, ["happy"])
+        rated.table = rated.table.assign(emotion=None, valence=np.linspace(-1, 1, 6))
+        given[name] = stored(tmp_path / name, rated)
+    found = SegmentStore(join(JoinConfig(given, str(tmp_path / "joined")), progress=False))
+    assert found.specs["eeg"].channel_names == ("left", "right")
+    assert found.table["valence"].notna().all()
+
+
+def test_a_store_is_written_to_a_url(stores):
+    out = "memory://joining/joined"
+    assert len(SegmentStore(join(JoinConfig(stores, out), progress=False))) == 12
+
+
+def test_offsets_and_gaps_are_no_worse_for_another_rate(tmp_path):
+    parts = [segments_of(["left", "right"], rate, 4.0, ["happy"]) for rate in (128.0, 200.0)]
+    for part in parts:
+        part.signals["eeg"] += 4200
+    parts[1].signals["eeg"][0, 0, 400:500] = np.nan
+    given = {name: stored(tmp_path / name, part) for name, part in zip(("slow", "fast"), parts, strict=True)}
+    slow, fast = (
+        SegmentStore(join(JoinConfig(given, str(tmp_path / "joined")), False)).segments().signals["eeg"][rows]
+        for rows in (slice(0, 6), slice(6, 12))
+    )
+    amplitude = np.abs(slow[1] - 4200).max()
+    np.testing.assert_allclose(fast[1:, :, 32:-32], slow[1:, :, 32:-32], atol=0.02 * amplitude)
+    assert np.isnan(fast[0, 0]).sum() == 64
 
 
 def test_a_model_of_joined_stores_reads_no_recording(joined):
