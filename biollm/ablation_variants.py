@@ -60,6 +60,7 @@ VARIANTS: dict[str, Variant] = {
     "mean rows, frozen": _rows("mean", False),
     "residual VQ": _encoder("source", quantizer="rvq"),
     "FSQ": _encoder("source", quantizer="fsq"),
+    "scalar codes": _encoder("source", quantizer="scalar"),
     "k-means": _encoder("source", quantizer="kmeans"),
     "codes alone": Variant("source", {"sources": ["codes"]}),
     "bins alone": Variant("source", {"sources": ["bins"]}),
