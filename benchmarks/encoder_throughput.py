@@ -2,10 +2,10 @@
 
 Segments a second of every preset in training and in inference, parameters, and peak memory above the bare
 program, each in a process of its own with one thread: windows of 10 s, EEG of 14 channels at 128 Hz (with
-their amplitude copies), and ECG and skin conductance at 128 Hz; frames of 1 s, batches of 32. `feature_gru`
-reads rows of 2,548 precomputed features. Of networks that read spectrograms, which are computed anew in each
-step since augmentation changes the signals, the share of a training step that they take. On a GPU
-(`--device cuda`) the memory is the GPU's.
+their amplitude copies, which published networks leave alone), and ECG and skin conductance at 128 Hz; frames
+of 1 s, batches of 32. `feature_gru` reads rows of 2,548 precomputed features. Of networks that read
+spectrograms, which are computed anew in each step since augmentation changes the signals, the share of a
+training step that they take. On a GPU (`--device cuda`) the memory is the GPU's.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ import torch
 from encoders.networks.spectrogram import LogSpectrogram
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
-from encoders.streams import StreamSpec
+from encoders.streams import DERIVED, StreamSpec
 
 RATE, SECONDS, BATCH = 128, 10, 32
-CHANNELS = {"eeg": 28, "ecg": 1, "gsr": 1}
+ELECTRODES = [f"eeg{k}" for k in range(14)]
+CHANNELS = {
+    "eeg": [*ELECTRODES, *(f"{name}_{DERIVED['eeg']}" for name in ELECTRODES)],
+    "ecg": ["ecg"],
+    "gsr": ["gsr"],
+}
 ENOUGH = 5.0  # s that a measurement lasts at least, after one step to warm up
 N_FEATURES = 120
 PRECOMPUTED = 2548
@@ -35,8 +40,8 @@ def streams(preset: dict) -> list[StreamSpec]:
     if preset["network"] == "feature_gru":
         return [StreamSpec("features", ("features",), 1.0, tuple(map(str, range(PRECOMPUTED))), 1, 1)]
     found = [
-        StreamSpec(name, (name,), RATE, tuple(f"{name}{k}" for k in range(n)), RATE * SECONDS, RATE)
-        for name, n in CHANNELS.items()
+        StreamSpec(name, (name,), RATE, tuple(channels), RATE * SECONDS, RATE)
+        for name, channels in CHANNELS.items()
     ]
     measured = StreamSpec("measured", ("measured",), 0.1, tuple(map(str, range(N_FEATURES))), 1, 1)
     reads = preset.get("reads", "signals")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
@@ -104,17 +105,20 @@ class SignalModel(nn.Module):
             plain = plain_channels(stream)
             self.channels[stream.name] = slice(None) if amplitude_copies else plain
             n_channels = stream.n_channels if amplitude_copies else len(plain)
-            make = _choose("network", of_stream(network, stream.name), ENCODERS)
+            sizes = (n_channels, stream.frame_stride, dims[stream.name])
             options = _options(network_options or {}, names, stream.name)
-            self.encoders[stream.name] = make(n_channels, stream.frame_stride, dims[stream.name], **options)
+            self.encoders[stream.name] = _made(
+                "network", of_stream(network, stream.name), ENCODERS, sizes, options
+            )
         self.quantizers = nn.ModuleDict()
         if quantizer is not None:
-            make_quantizer = _choose("quantizer", quantizer, QUANTIZERS)
+            options = quantizer_options or {}
             self.quantizers.update(
-                {name: make_quantizer(dims[name], **(quantizer_options or {})) for name in names}
+                {name: _made("quantizer", quantizer, QUANTIZERS, (dims[name],), options) for name in names}
             )
-        make_pooling = _choose("pooling", pooling, POOLINGS)
-        self.poolings = nn.ModuleDict({name: make_pooling(dims[name]) for name in names})
+        self.poolings = nn.ModuleDict(
+            {name: _made("pooling", pooling, POOLINGS, (dims[name],), {}) for name in names}
+        )
         self.heads = Heads(sum(dims.values()), targets, fusion, dropout)
         self.objective = find_objective(objective)
         self.decoders = nn.ModuleDict()
@@ -228,9 +232,14 @@ def _options(options: Mapping[str, Any], streams: Sequence[str], stream: str) ->
     return of_stream(options, stream) or {}
 
 
-def _choose(what: str, choice: str | Module, choices: Mapping[str, Module]) -> Module:
-    if callable(choice):
-        return choice
-    if choice not in choices:
+def _made(
+    what: str, choice: str | Module, choices: Mapping[str, Module], sizes: tuple[int, ...], options: Mapping
+) -> nn.Module:
+    """The module of a name, or of one's own class, for some sizes and with options that it must know."""
+    if not callable(choice) and choice not in choices:
         raise ValueError(f"{what} is {choice!r}; allowed are {sorted(choices)} or a class.")
-    return choices[choice]
+    make = choice if callable(choice) else choices[choice]
+    known = list(signature(make).parameters)[len(sizes) :]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"{what}_options has {unknown}; the {what} {choice!r} takes {known or 'none'}.")
+    return make(*sizes, **options)

@@ -71,7 +71,7 @@ class Quantizer(nn.Module):
         raise NotImplementedError
 
 
-def _moving_averages(decay: float = 0.9, commitment: float = 0.25, dead_below: float = 2.0) -> dict[str, Any]:
+def _moving_averages(decay: float, commitment: float, dead_below: float) -> dict[str, Any]:
     """How a codebook starts (k-means on the first batch) and is trained."""
     return {
         "kmeans_init": True,
@@ -247,8 +247,8 @@ class ResidualVQ(Quantizer):
     codebook_size : int
         Codes a level.
     codebook_dim : int
-    **moving : float
-        `decay`, `commitment` and `dead_below`, as of `VQ`.
+    decay, commitment, dead_below : float
+        As of `VQ`.
     """
 
     first: torch.Tensor
@@ -259,7 +259,9 @@ class ResidualVQ(Quantizer):
         levels: int = 2,
         codebook_size: int = 64,
         codebook_dim: int = 16,
-        **moving: float,
+        decay: float = 0.9,
+        commitment: float = 0.25,
+        dead_below: float = 2.0,
     ):
         super().__init__()
         self.codes_per_frame = levels
@@ -269,7 +271,7 @@ class ResidualVQ(Quantizer):
             num_quantizers=levels,
             codebook_size=codebook_size,
             codebook_dim=codebook_dim,
-            **_moving_averages(**moving),
+            **_moving_averages(decay, commitment, dead_below),
         )
         self.register_buffer("first", torch.arange(levels) * codebook_size, persistent=False)
 

@@ -360,6 +360,10 @@ def test_wrong_arguments_are_named():
         match=r"decay_factor is 1\.0; decay_epochs is 3 with patience 3.* between 0 and 1 for decay_factor\.",
     ):
         TrainingConfig(schedule="plateau", decay_factor=1.0, decay_epochs=3)
+    with pytest.raises(ValueError, match=r"quantizer_options has \['depth'\]; .*'scalar' takes \['levels'\]"):
+        make_model(quantizer="scalar", quantizer_options={"depth": 5})
+    with pytest.raises(ValueError, match=r"network_options has \['deepness'\]; the network 'cnn' takes"):
+        make_model(network_options={"deepness": 5})
     with pytest.raises(ValueError, match=r"has \['depth'\] beside options by stream, \['default'\]"):
         make_model(network_options={"depth": 5, "default": {"steps": 1}})
 
