@@ -104,9 +104,11 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
 
     store = SegmentStore(config.store)
     splits = checked_splits(store, config.split, config.protocol)
-    splits = [split for split in splits if config.folds is None or split.fold in config.folds]
-    if not splits:
-        raise ValueError(f"AblateConfig: folds is {config.folds}; the protocol has none of them.")
+    known = [split.fold for split in splits]
+    wanted = known if config.folds is None else config.folds
+    if not wanted or set(wanted) - set(known):
+        raise ValueError(f"AblateConfig: folds is {wanted}; allowed are those of the protocol, {known}.")
+    splits = [split for split in splits if split.fold in wanted]
     if not all(split.subject_disjoint for split in splits):
         raise ValueError(
             f"AblateConfig: in {splits[0].protocol!r} the test subjects are known; ablations are run on new "

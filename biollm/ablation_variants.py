@@ -105,10 +105,13 @@ def chosen_variants(names: Sequence[str], own: Mapping[str, Mapping[str, Any]]) 
     Raises
     ------
     ValueError
-        If a name is unknown, or one's own has a taken name.
+        If a name is unknown, or one's own is taken, has ': ' in it or changes no mapping.
     """
+    wrong = [name for name, made in own.items() if ": " in name or not isinstance(made, Mapping)]
+    if wrong:
+        raise ValueError(f"own holds {wrong}; allowed are names without ': ', each with settings to change.")
     groups = list(dict.fromkeys(variant.group for variant in VARIANTS.values()))
-    unknown = [name for name in names if name not in (*VARIANTS, *groups, "all")]
+    unknown = [name for name in names if name not in (*VARIANTS, *own, *groups, "all")]
     taken = sorted(set(own) & set(VARIANTS))
     if unknown or taken:
         raise ValueError(
@@ -135,6 +138,8 @@ def changed(config: EvaluateConfig, variant: Variant) -> EvaluateConfig:
     unknown = sorted(set(variant.changes) - set(allowed))
     if unknown:
         raise ValueError(f"changes {unknown}, which no variant can; allowed are {allowed}.")
+    if flat := [n for n, made in variant.changes.items() if n in MERGED and not isinstance(made, Mapping)]:
+        raise ValueError(f"changes {flat} to what is no mapping; allowed are keys with values.")
     for name, value in variant.changes.items():
         settings[name] = _merged(as_mapping(settings[name]), value) if name in MERGED else value
     return EvaluateConfig(**settings)

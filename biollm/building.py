@@ -16,8 +16,8 @@ from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.provenance import source_hash
 from biollm.rating_scales import AFFECT, check_rated, fit_scales, on_scales, scales_card
-from biollm.segment_facts import SIGNALS
-from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
+from biollm.segment_facts import SIGNALS, segment_table, segments_card
+from biollm.tokenizing import PARTS, store_quantities, tokenize
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
 from data_builders.leaks import check_leaks
@@ -40,7 +40,6 @@ CONVERSATIONS = "train"
 SEGMENTS = "segments"
 CARD = "card.json"
 SPLIT = "split.json"
-PARTS = ("train", "validation")
 
 
 def build(config: BuildConfig, progress: bool = True) -> Path:

@@ -41,6 +41,10 @@ class ChatConfig:
         default=2, metadata={"help": "phrasings that the probabilities are averaged over"}
     )
 
+    def __post_init__(self) -> None:
+        if self.n_phrasings < 1:
+            raise ValueError(f"ChatConfig: n_phrasings is {self.n_phrasings}; allowed is 1 or more.")
+
 
 class RecordingChat:
     """A tuned model with one recording before it.

@@ -240,14 +240,17 @@ def recipe_section(recipe: str, command: str) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: is no YAML: {error}") from error
-    unknown = sorted(
-        str(key) for key in content or {} if key not in COMMANDS and not str(key).startswith(".")
-    )
-    if not isinstance(content, dict) or unknown:
+    sections = content if isinstance(content, dict) else {}
+    unknown = sorted(str(key) for key in sections if key not in COMMANDS and not str(key).startswith("."))
+    if not sections or unknown:
+        got = unknown or type(content).__name__
         raise ValueError(
-            f"{path}: expected sections named after commands ({', '.join(COMMANDS)}), got {unknown}."
+            f"{path}: expected sections named after commands ({', '.join(COMMANDS)}), got {got}."
         )
-    return content.get(command) or {}
+    section = sections.get(command) or {}
+    if not isinstance(section, dict):
+        raise ValueError(f"{path}: the section {command!r} is {section!r}; allowed are keys with values.")
+    return section
 
 
 def read_recipe(recipe: str, command: str) -> Any:

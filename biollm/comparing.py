@@ -228,7 +228,7 @@ def run_method(
     name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
 ) -> pd.DataFrame:
     """The predictions of one method on one fold with one seed."""
-    store, inputs = _opened(key, config.store, json.dumps(config.frame_seconds), config.features)
+    store, inputs = _opened(key, config.store, json.dumps(_frame_seconds(config)), config.features)
     if not METHODS[name].reads_signals:
         inputs = replace(inputs, streams={})
     if not split.subject_disjoint:
@@ -244,4 +244,4 @@ def run_method(
 def _opened(key: str, folder: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
     """A store with this key and its inputs, opened once in each process."""
     store = SegmentStore(folder)
-    return store, _inputs(CompareConfig(folder, frame_seconds=frame_seconds, features=features), store)
+    return store, store_inputs(store, json.loads(frame_seconds), features=features)

@@ -20,12 +20,14 @@ from biollm.methods import GROUPS
 from biollm.provenance import source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
 from biollm.report_rows import gathered, write_report
+from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, as_weights
 from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
+from encoders.signal_encoder import EncoderConfig
 from encoders.signal_text import single_sources
 from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer, SignalTokenizerConfig
 from prompts.words import RATINGS
@@ -120,6 +122,7 @@ class EvaluateConfig:
             *wrong_runs(self.seeds, self.jobs),
             *_unknown("groups", [*self.groups, *self.once], GROUPS),
             *_unknown("part", [self.part], ("validation", "test")),
+            *_unknown("normalisation", [self.normalisation], NORMALISATIONS),
             *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
             *_unknown("sources", single_sources(self.sources), SignalTokenizer.sources),
             *_unknown("readouts", self.readouts, READOUTS),
@@ -131,11 +134,14 @@ class EvaluateConfig:
                 "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - SET_BY_TARGETS
             ),
             *_unknown(
-                "build",
-                as_mapping(self.build),
-                _names(BuildConfig) - SET_BY_JOBS,
+                "tokenizer.encoder",
+                as_mapping(as_mapping(self.tokenizer).get("encoder")),
+                _names(EncoderConfig) - {"normalisation"},
             ),
+            *_unknown("build", as_mapping(self.build), _names(BuildConfig) - SET_BY_JOBS),
         ]
+        if self.n_phrasings < 1:
+            problems.append(f"n_phrasings is {self.n_phrasings}, allowed is 1 or more")
         problems += self._target_problems()
         problems = problems or self._build_problems()
         if self.artefact and self.part != "test":
@@ -154,7 +160,7 @@ class EvaluateConfig:
         if set(self.targets) - set(as_weights(self.build_settings["rating_points"])):
             problems.append(f"build.rating_points lacks one of the targets {self.targets}; add it")
         taught = as_mapping(as_mapping(self.tokenizer).get("encoder")).get("targets", self.targets)
-        if list(taught) != list(self.targets):
+        if not self.artefact and list(taught) != list(self.targets):
             problems.append(
                 f"tokenizer.encoder.targets is {taught}, but the encoder is taught {self.targets}, the "
                 "targets; leave it out"
@@ -170,6 +176,11 @@ class EvaluateConfig:
                 BuildConfig(**settings)
             except ValueError as error:
                 problems.append(f"{name}: {str(error).removesuffix('.')}")
+        if training := as_mapping(self.training):
+            from biollm.finetuning import FinetuneTraining  # TRL takes seconds to import
+
+            if unknown := sorted(set(training) - (_names(FinetuneTraining) - {"seed", "output_dir"})):
+                problems.append(f"training {unknown} unknown, 'biollm finetune --help' lists what is allowed")
         return problems
 
     @property

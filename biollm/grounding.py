@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm import tqdm
 
-from biollm.artefact import load_artefact, read_card
+from biollm.artefact import Artefact, load_artefact, read_card
 from biollm.grounded_claims import Asked, answer_table, claim_table
 from biollm.grounded_questions import Asker, TokenRanges, chosen_rows
 from biollm.grounding_report import grounding_report, write_grounding
@@ -25,9 +24,6 @@ from encoders.input_cache import store_inputs
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Facts, load_task
 from prompts.tasks.describe import DescribeTask
-
-if TYPE_CHECKING:
-    from biollm.artefact import Artefact
 
 __all__ = ["Answering", "GroundConfig", "ground", "make_asker", "measure_claims", "source_with_levels"]
 
@@ -59,9 +55,9 @@ class GroundConfig:
     jobs: int = field(default=1, metadata={"help": "processes that compute features"})
 
     def __post_init__(self) -> None:
-        wrong = [name for name in ("n_segments", "phrasings", "batch_size") if getattr(self, name) < 1]
-        if wrong:
-            raise ValueError(f"GroundConfig: {wrong} must be 1 or more.")
+        counts = ("n_segments", "phrasings", "max_new_tokens", "batch_size", "jobs")
+        if wrong := {name: value for name in counts if (value := getattr(self, name)) < 1}:
+            raise ValueError(f"GroundConfig: got {wrong}; allowed is 1 or more for each.")
 
 
 def ground(config: GroundConfig, progress: bool = True) -> Path:

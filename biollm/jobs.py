@@ -168,7 +168,7 @@ def _one_thread() -> Iterator[None]:
 def run_job(job: Job) -> None:
     """Run one job and write its table, atomically."""
     try:
-        table = job.work(*job.arguments)
+        _write(job.work(*job.arguments), job.target)
     except FAILURES as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise DiskFullError(
@@ -176,7 +176,13 @@ def run_job(job: Job) -> None:
                 "there."
             ) from error
         raise JobError(f"{job.name}: {type(error).__name__}: {error}") from error
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    partial = job.target.with_suffix(f".{os.getpid()}.partial")
-    table.to_parquet(partial)
-    os.replace(partial, job.target)
+
+
+def _write(table: pd.DataFrame, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    try:
+        table.to_parquet(partial)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

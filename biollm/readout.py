@@ -39,7 +39,6 @@ def label_probabilities(
     prompts: Sequence[str],
     answers: Sequence[str],
     batch_size: int = 64,
-    progress: bool = False,
 ) -> np.ndarray:
     """Probability of each answer, among these answers.
 
@@ -62,10 +61,10 @@ def label_probabilities(
     ]
     if all(len({tuple(ending[1:]) for ending in row}) == 1 for row in endings):
         first = np.array([[ending[0] for ending in row] for row in endings])
-        scores = _first_token_scores(model, tokenizer, starts, first, batch_size, progress)
+        scores = _first_token_scores(model, tokenizer, starts, first, batch_size)
     else:
         of_label = [list(column) for column in zip(*endings, strict=True)]
-        columns = [_ending_scores(model, tokenizer, starts, e, batch_size, progress) for e in of_label]
+        columns = [_ending_scores(model, tokenizer, starts, e, batch_size) for e in of_label]
         scores = np.stack(columns, axis=1)
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     return scores / scores.sum(axis=1, keepdims=True)
@@ -85,17 +84,17 @@ def _common_prefix(sequences: list[list[int]]) -> list[int]:
     return sequences[0][:length]
 
 
-def _first_token_scores(model, tokenizer, starts, first, batch_size, progress) -> np.ndarray:
+def _first_token_scores(model, tokenizer, starts, first, batch_size) -> np.ndarray:
     """Logits of some tokens right after each start, shape (n_starts, n_answers)."""
     import torch
 
     def score(logits: Any, ids: Any, rows: np.ndarray) -> Any:
         return logits[:, -1].gather(1, torch.as_tensor(first[rows], device=logits.device))
 
-    return _batched(model, tokenizer, starts, batch_size, progress, score, 1)
+    return _batched(model, tokenizer, starts, batch_size, score, 1)
 
 
-def _ending_scores(model, tokenizer, starts, endings, batch_size, progress) -> np.ndarray:
+def _ending_scores(model, tokenizer, starts, endings, batch_size) -> np.ndarray:
     """Log-likelihood of an ending after each start, shape (n_starts,)."""
     import torch
 
@@ -109,17 +108,17 @@ def _ending_scores(model, tokenizer, starts, endings, batch_size, progress) -> n
         return (logs * inside).sum(dim=1)
 
     sequences = [start + ending for start, ending in zip(starts, endings, strict=True)]
-    return _batched(model, tokenizer, sequences, batch_size, progress, score, width + 1)
+    return _batched(model, tokenizer, sequences, batch_size, score, width + 1)
 
 
-def _batched(model, tokenizer, sequences, batch_size, progress, score, n_logits) -> np.ndarray:
+def _batched(model, tokenizer, sequences, batch_size, score, n_logits) -> np.ndarray:
     """Score sequences in batches of like length, padded on the left; results in the given order."""
     import torch
 
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     results: list[Any] = [None] * len(sequences)
     starts = range(0, len(order), batch_size)
-    for start in tqdm(starts, desc="likelihoods", unit="batch", disable=not progress, leave=False):
+    for start in starts:
         rows = order[start : start + batch_size]
         batch = _pad_left(tokenizer, [sequences[i] for i in rows], model.device)
         with torch.no_grad():

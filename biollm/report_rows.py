@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from biollm.evaluation import MethodResult, build_report
+from biollm.evaluation.predictions import NUMBERS
 from data_builders.preparing import make_reader
 from data_builders.readers import READERS
 from data_builders.splits import Split
@@ -74,7 +75,7 @@ def _result(
 ) -> MethodResult:
     rows = predictions[predictions["method"] == method]
     jobs = rows.groupby(["fold", "seed"]).first()
-    answers = [f"p_{name}" for name in classes] + [n for n in RATED if n in rows]
+    answers = [f"p_{name}" for name in classes] + [n for n in NUMBERS if n in rows]
     absent = [name for name in answers if name in rows and rows[name].isna().all()]
     kept = rows.drop(columns=[*ABOUT, *absent], errors="ignore")
     beside = tuple(name for name in COMPARED.get(method, ()) if name in methods)
@@ -110,7 +111,6 @@ COMPARED = {
 """LLM rows get the paired difference to what reads the same source without an LLM."""
 
 ABOUT = ("method", "family", "note", "seconds", "parameters", "history")
-RATED = ("valence", "arousal", "transition")
 
 CEILING = "ceiling (oracle)"
 LLM, FLOATS = "LLM on ", "LLM on floats"
@@ -164,8 +164,10 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
         method = LLM + " and ".join(name.removeprefix(LLM) for name in prompts)
         yield _mean(frames, classes, about | {"method": method})
     if by_method.keys() >= set(CONTROL):
-        frames = [by_method[name] for name in CONTROL]
-        seconds = frames[0]["seconds"] + frames[1].loc[frames[0].index, "seconds"]
+        # One of the two may have been run with the first seed alone.
+        shared = by_method[CONTROL[0]].index.intersection(by_method[CONTROL[1]].index)
+        frames = [by_method[name].loc[shared] for name in CONTROL]
+        seconds = frames[0]["seconds"] + frames[1]["seconds"]
         about = {"family": "encoder", "note": MATCHED, "seconds": seconds}
         yield _mean(frames, classes, about | {"method": "encoder + extra trees"})
 
@@ -173,7 +175,7 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
 def _mean(frames: Sequence[pd.DataFrame], classes: tuple[str, ...], about: Mapping[str, Any]) -> pd.DataFrame:
     """The mean of some methods' probabilities and ratings, as a method of its own."""
     first = frames[0]
-    columns = [name for name in (*(f"p_{name}" for name in classes), *RATED) if name in first]
+    columns = [name for name in (*(f"p_{name}" for name in classes), *NUMBERS) if name in first]
     mean = sum(frame.loc[first.index, columns] for frame in frames) / len(frames)
     fields = {**about, "parameters": np.nan, "history": "[]"}
     if "prediction" in first:
@@ -188,7 +190,7 @@ def ceiling_rows(store: SegmentStore, predictions: pd.DataFrame) -> Iterator[pd.
         return
     reader: Any = make_reader(store.about["dataset"], store.about["root"], store.about["reader_options"])
     rows = predictions[predictions["method"] == predictions["method"].iloc[0]]
-    rows = rows.drop(columns=[name for name in RATED if name in rows])
+    rows = rows.drop(columns=[name for name in NUMBERS if name in rows])
     table = rows[["segment"]].merge(store.table, on="segment")
     posterior = reader.oracle(table)
     frame = rows.reset_index(drop=True).assign(

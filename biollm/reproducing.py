@@ -73,7 +73,7 @@ def reproduce(config: ReproduceConfig, progress: bool = True) -> Path:
     """
     experiment, out = EXPERIMENTS[config.experiment], Path(config.out)
     roots = _roots(config, experiment)
-    said = _data_line(config, experiment, roots)
+    said = _data_line(config, roots)
     print(said, flush=True)
     studies = {
         name: quick(study) if config.preset == "quick" else study
@@ -119,7 +119,7 @@ def _roots(config: ReproduceConfig, experiment: Experiment) -> dict[str, str | N
     return {name: str(place) if place.is_dir() else None for name, place in places.items()}
 
 
-def _data_line(config: ReproduceConfig, experiment: Experiment, roots: Mapping[str, str | None]) -> str:
+def _data_line(config: ReproduceConfig, roots: Mapping[str, str | None]) -> str:
     """What the figures are figures of: the first line that is printed, and the first of the report."""
     shapes = [name for name, root in roots.items() if root is None]
     real = [f"{name}: {root}" for name, root in roots.items() if root]

@@ -22,7 +22,7 @@ from encoders.quantities import Described, described, quantity_values, with_trai
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
 
-__all__ = ["segment_table", "segments_card", "store_quantities", "tokenize"]
+__all__ = ["PARTS", "store_quantities", "tokenize"]
 
 PARTS = ("train", "validation")
 """Parts that an LLM is fitted on. The encoder is fitted on the first alone."""

@@ -86,7 +86,7 @@ def signal_inputs(
     ----------
     segments : Segments
     frame_seconds : float or dict of str to float
-        Length of a frame (a token) in s, for all streams or by stream, with ``default`` for the rest.
+        Length of a frame in s, for all streams or by stream, with ``default`` for the rest.
     features : ``"standard"`` or ``"full"``
         The set of hand-made features, as `extract_features` takes it.
     """

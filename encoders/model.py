@@ -169,17 +169,6 @@ class SignalModel(nn.Module):
             raise ValueError(f"the streams {missing} are missing; got {sorted(x)}.")
         return {name: encoder(x[name][:, self.channels[name]]) for name, encoder in self.encoders.items()}
 
-    def codes(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return each stream's codes, int64 of shape (batch, n_codes).
-
-        Raises
-        ------
-        ValueError
-            If the model has no quantizers.
-        """
-        self.require_quantizers()
-        return {name: self.quantizers[name](frames)[1] for name, frames in self.frames(x).items()}
-
     @torch.no_grad()
     def code_evidence(self, stream: str) -> torch.Tensor:
         """What the heads make of each code of a stream alone: shape (codebook_size, n_outputs).
@@ -239,7 +228,8 @@ def _made(
     if not callable(choice) and choice not in choices:
         raise ValueError(f"{what} is {choice!r}; allowed are {sorted(choices)} or a class.")
     make = choice if callable(choice) else choices[choice]
-    known = list(signature(make).parameters)[len(sizes) :]
-    if unknown := sorted(set(options) - set(known)):
+    taken = list(signature(make).parameters.values())[len(sizes) :]
+    known, any_name = [p.name for p in taken], any(p.kind is p.VAR_KEYWORD for p in taken)
+    if not any_name and (unknown := sorted(set(options) - set(known))):
         raise ValueError(f"{what}_options has {unknown}; the {what} {choice!r} takes {known or 'none'}.")
     return make(*sizes, **options)

@@ -207,7 +207,7 @@ class SignalEncoder:
 
         Returns
         -------
-        list of dict of str to ndarray, shape (len(rows), n_frames)
+        list of dict of str to ndarray, shape (len(rows), n_codes)
             The plain codes first, then one entry a copy.
         """
         from encoders.training import encode

@@ -36,7 +36,7 @@ class SignalTokenizerConfig:
 
     encoder: dict | None = field(default_factory=dict)  # of EncoderConfig; None for no codes
     normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
-    frame_seconds: float | dict = 2.0  # seconds a code token, for all streams or by stream
+    frame_seconds: float | dict = 2.0  # seconds a frame, for all streams or by stream
     features: str = "standard"  # set of hand-made features: standard or full
     ranked_by: list[str] | None = None  # labels that features are ranked by; None: what the encoder is taught
     token_dropout: float = 0.2  # share of the tokens that augmented copies leave out
@@ -56,7 +56,8 @@ class SignalTokenizer:
 
     There are three sources of text for the same segment:
 
-    - ``codes``: learned codebook entries, ``<|gsr|><|gsr_vq_0012|>…<|/gsr|>``, one token a frame;
+    - ``codes``: learned codebook entries, ``<|gsr|><|gsr_vq_0012|>…<|/gsr|>``, one or several tokens a
+      frame;
     - ``bins``: normalised hand-made features in quantile bins, ``<|gsr_scr_rate_07|>…``, one token a feature;
     - ``levels``: the quantities that are described in words (`encoders.quantities`), as measured, in fine
       quantile bins, ``<|gsr_level_abs_21|>…``.
@@ -219,9 +220,8 @@ class SignalTokenizer:
 
     def require(self, sources: Sequence[str]) -> None:
         """Raise ValueError if a source is unknown, or needs codes that this tokenizer does not have."""
-        for source in sources:
-            for part in source.split("+"):
-                self._source(part)
+        for part in single_sources(sources):
+            self._source(part)
 
     def _source(self, name: str) -> TokenSource:
         if name not in self.sources:

@@ -39,7 +39,7 @@ class StreamSpec:
     n_samples : int
         Of a segment.
     frame_stride : int
-        Samples a frame, that is a token.
+        Samples a frame.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StreamSpec:
 
     @property
     def n_frames(self) -> int:
-        """Frames, that is tokens, of a segment."""
+        """Frames of a segment."""
         return self.n_samples // self.frame_stride
 
 

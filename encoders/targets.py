@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data_builders.recording import LABELS
+
 __all__ = ["TARGETS", "target_sizes"]
 
-TARGETS = ("emotion", "valence", "arousal", "transition")
+TARGETS = LABELS
 
 
 def target_sizes(targets: Sequence[str], classes: Sequence[str]) -> dict[str, int]:

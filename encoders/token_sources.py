@@ -24,7 +24,6 @@ FEATURE_NOISE = 0.1
 class TokenSource(ABC):
     """One way to say a segment in tokens. Tokens stand in groups; a group's name is that of its brackets."""
 
-    name: ClassVar[str]
     measured: ClassVar[bool] = False
     """Whether its numbers are in units."""
 
@@ -54,7 +53,7 @@ class TokenSource(ABC):
 
 
 class Codes(TokenSource):
-    """Codebook entries, one token a frame.
+    """Codebook entries, one or several tokens a frame, as the quantizer has it.
 
     Parameters
     ----------
@@ -63,8 +62,6 @@ class Codes(TokenSource):
     dropout : float
         Share of the tokens that augmented copies leave out.
     """
-
-    name = "codes"
 
     def __init__(self, encoder: SignalEncoder, dropout: float) -> None:
         encoder.network_.require_quantizers()
@@ -145,8 +142,6 @@ class Bins(TokenSource):
         Share of the tokens that augmented copies leave out.
     """
 
-    name = "bins"
-
     def __init__(
         self, features: NormalisedFeatures, columns: Sequence[int], quantiles: QuantileBins, dropout: float
     ) -> None:
@@ -220,7 +215,7 @@ class Levels(TokenSource):
     quantiles : QuantileBins
     """
 
-    name, measured = "levels", True
+    measured = True
 
     def __init__(self, keys: Sequence[str], quantiles: QuantileBins) -> None:
         self.keys, self.quantiles = list(keys), quantiles

@@ -74,7 +74,7 @@ def _refusals(
         model = SignalEncoder(encoder, store.classes, seed).build(specs).eval()
         with torch.no_grad():
             model.frames({spec.name: torch.zeros(2, spec.n_channels, spec.n_samples) for spec in specs})
-    except (ValueError, TypeError) as error:  # a TypeError where there is no such option
+    except (ValueError, TypeError) as error:  # a TypeError where a value is of another kind
         return [f"encoder: {error}"]
     return []
 

@@ -239,7 +239,7 @@ def embeddings(model: SignalModel, x: Arrays) -> np.ndarray:
 
 
 def encode(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
-    """Return the codes of normalised streams `x`: by stream, int64 of shape (n_segments, n_frames).
+    """Return the codes of normalised streams `x`: by stream, int64 of shape (n_segments, n_codes).
 
     Raises
     ------

@@ -56,6 +56,21 @@ def test_names_and_groups_choose_variants_and_the_default_is_always_there():
     assert list(chosen_variants([], {"mine": {"signal_mode": "words"}})) == [DEFAULT, "mine"]
     with pytest.raises(ValueError, match=r"unknown variants \['letters'\], taken names \['words'\]"):
         chosen_variants(["letters"], {"words": {}})
+    assert list(chosen_variants(["mine"], {"mine": {"signal_mode": "words"}})) == [DEFAULT, "mine"]
+    for own in ({"rate: 5e-3": {}}, {"mine": 3}):
+        with pytest.raises(ValueError, match=r"names without ': ', each with settings"):
+            chosen_variants([], own)
+
+
+def test_settings_are_changed_by_keys_with_values(settings):
+    with pytest.raises(ValueError, match=r"'mine': changes \['tokenizer'\] to what is no mapping"):
+        AblateConfig(**settings, own={"mine": {"tokenizer": None}})
+
+
+@pytest.mark.parametrize("folds", [[1, 9], []])
+def test_folds_that_a_protocol_has_not_are_refused(settings, folds):
+    with pytest.raises(ValueError, match=r"folds is .*; allowed are those of the protocol, \[0, 1, 2, 3\]"):
+        ablate(AblateConfig(**{**settings, "folds": folds}), progress=False)
 
 
 def test_changes_of_what_is_no_setting_are_refused(settings):

@@ -11,11 +11,11 @@ from biollm.report_rows import gathered
 CLASSES = ("calm", "tense")
 
 
-def answers(method: str, tense: list[float]) -> pd.DataFrame:
+def answers(method: str, tense: list[float], seed: int = 0) -> pd.DataFrame:
     p = np.asarray(tense)
     return pd.DataFrame(
         {
-            "segment": [f"s{k}" for k in range(len(p))], "fold": 0, "seed": 0, "method": method,
+            "segment": [f"s{k}" for k in range(len(p))], "fold": 0, "seed": seed, "method": method,
             "family": "llm", "note": "", "seconds": 1.0, "parameters": np.nan, "history": "[]",
             "truth": "calm", "prediction": np.where(p > 0.5, "tense", "calm"), "p_calm": 1 - p, "p_tense": p,
         }
@@ -41,3 +41,14 @@ def test_two_prompts_are_read_as_the_mean_of_their_likelihoods(tmp_path, one, ot
     mean = rows[rows["method"] == average].set_index("segment")
     assert mean["p_tense"].to_dict() == pytest.approx({"s0": 0.2, "s1": 0.55, "s2": 0.65})
     assert mean["prediction"].to_dict() == {"s0": "calm", "s1": "tense", "s2": "tense"}
+
+
+def test_the_matched_control_has_the_seeds_that_both_of_its_parts_have(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    for seed in (0, 1):
+        answers("encoder of the tokens", [0.1, 0.9], seed).to_parquet(tmp_path / "jobs" / f"{seed}.parquet")
+    answers("extra trees", [0.3, 0.2]).to_parquet(tmp_path / "jobs" / "trees.parquet")
+    rows = gathered(tmp_path, CLASSES)
+    mean = rows[rows["method"] == "encoder + extra trees"]
+    assert mean["seed"].tolist() == [0, 0]
+    assert mean["p_tense"].tolist() == pytest.approx([0.2, 0.55])

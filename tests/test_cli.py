@@ -40,7 +40,13 @@ def test_flags_win_over_the_recipe(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("prepare: {windows: 3}", "windows"), ("prepear: {}", "prepear"), ("- 1", "sections")],
+    [
+        ("prepare: {windows: 3}", "windows"),
+        ("prepear: {}", "prepear"),
+        ("- 1", "sections"),
+        ("5", "got int"),
+        ("prepare: runs/x", "the section 'prepare' is 'runs/x'"),
+    ],
 )
 def test_a_wrong_recipe_is_one_message_and_status_2(tmp_path, capsys, content, said):
     recipe = tmp_path / "mine.yaml"

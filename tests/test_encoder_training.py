@@ -53,6 +53,10 @@ def tensors(x):
     return {name: torch.as_tensor(array) for name, array in x.items()}
 
 
+def one_of_my_own(n_channels, stride, dim, **options):
+    return ENCODERS["cnn"](n_channels, stride, dim, **options)
+
+
 @pytest.mark.parametrize("network", ENCODERS)
 def test_every_network_learns_a_separable_problem(network):
     x, y = toy()
@@ -76,7 +80,7 @@ def test_codes_carry_the_classes(quantizer):
     assert (probabilities_of(model, x_new).argmax(axis=1) == y_new).mean() > 0.9
     codes = encode(model, x_new)
     assert {name: array.shape for name, array in codes.items()} == {"ecg": (96, 4), "peripheral": (96, 4)}
-    one = model.codes(tensors({name: array[:1] for name, array in x_new.items()}))
+    one = model(tensors({name: array[:1] for name, array in x_new.items()})).codes
     assert all(np.array_equal(one[name].numpy()[0], codes[name][0]) for name in codes)
 
 
@@ -362,6 +366,7 @@ def test_wrong_arguments_are_named():
         TrainingConfig(schedule="plateau", decay_factor=1.0, decay_epochs=3)
     with pytest.raises(ValueError, match=r"quantizer_options has \['depth'\]; .*'scalar' takes \['levels'\]"):
         make_model(quantizer="scalar", quantizer_options={"depth": 5})
+    make_model(network=one_of_my_own, network_options={"depth": 2})
     with pytest.raises(ValueError, match=r"network_options has \['deepness'\]; the network 'cnn' takes"):
         make_model(network_options={"deepness": 5})
     with pytest.raises(ValueError, match=r"has \['depth'\] beside options by stream, \['default'\]"):

@@ -215,7 +215,17 @@ def test_a_leaking_split_fails_the_run(store, tmp_path, stage, config):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("change", "told"), [({"seeds": [0, 0]}, "each once"), ({"jobs": 0}, "1 or more")])
-def test_seeds_that_repeat_and_no_processes_are_refused(change, told):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seeds": [0, 0]}, "each once"),
+        ({"jobs": 0}, "1 or more"),
+        ({"n_phrasings": 0}, "n_phrasings is 0, allowed is 1 or more"),
+        ({"normalisation": "subjekt"}, r"normalisation \['subjekt'\] unknown"),
+        ({"tokenizer": {"encoder": {"dimm": 3}}}, r"tokenizer\.encoder \['dimm'\] unknown"),
+        ({"training": {"max_stepz": 5}}, r"training \['max_stepz'\] unknown"),
+    ],
+)
+def test_what_would_end_a_job_is_refused_before(change, told):
     with pytest.raises(ValueError, match=told):
         EvaluateConfig("nowhere", **change)

@@ -29,6 +29,18 @@ def writing(value: int) -> pd.DataFrame:
     return pd.DataFrame({"value": [value]})
 
 
+class Unwritable:
+    """A table that does not fit on the disk."""
+
+    def to_parquet(self, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def unwritable(value: int):
+    return Unwritable()
+
+
 def jobs_of(work, folder, n_jobs=3):
     return [Job(f"job {k}", folder / f"{k}.parquet", work, (k,), cost=k) for k in range(n_jobs)]
 
@@ -50,6 +62,12 @@ def test_a_full_disk_ends_the_run(tmp_path, processes):
         assert not list(tmp_path.iterdir())
     run_jobs(jobs[1:], 1, "test", progress=False)
     assert {path.name for path in tmp_path.iterdir()} == {"0.parquet", "1.parquet"}
+
+
+def test_a_table_that_does_not_fit_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DiskFullError, match=r"job 0: .*make room"):
+        run_jobs(jobs_of(unwritable, tmp_path, 1), 1, "test", progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_processes_have_one_thread_and_leave_this_one_alone(tmp_path, monkeypatch):

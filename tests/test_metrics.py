@@ -120,13 +120,13 @@ def test_problems_of_a_prediction_set_are_reported_together():
     predictions.loc[0, "truth"] = "joy"
     predictions.loc[1, "prediction"] = "anger"
     predictions.loc[3, "segment"] = predictions.loc[2, "segment"]
-    predictions.loc[4, "p_relax"] += 0.5
+    predictions.loc[4, "p_relax"] += 1.5
     with pytest.raises(PredictionError) as error:
         check_predictions(predictions, CLASSES, "extra trees")
     lines = str(error.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all(line.startswith("extra trees: ") for line in lines)
-    for word in ("'joy'", "'anger'", "'w2'", "do not sum to 1"):
+    for word in ("'joy'", "'anger'", "'w2'", "outside 0 to 1", "do not sum to 1"):
         assert word in str(error.value)
     with pytest.raises(PredictionError, match=r"\['fold', 'seed'\] are missing"):
         check_predictions(predictions.drop(columns=["fold", "seed"]), CLASSES)

@@ -334,6 +334,12 @@ def test_wrong_choices_are_refused(change, said):
         EvaluateConfig(**{"targets": TARGETS, **change})
 
 
+def test_an_artefact_of_two_ratings_is_scored_on_one():
+    """Its encoder keeps what it was taught; only a new one is taught the targets."""
+    both = {"tokenizer": {"encoder": {"targets": ["valence", "arousal"]}}, "artefact": "runs/some"}
+    assert EvaluateConfig(targets=["valence"], **both).targets == ["valence"]
+
+
 def test_ratings_that_a_store_lacks_are_refused(store, tmp_path):
     config = EvaluateConfig(str(store), str(tmp_path / "out"), targets=["valence"])
     with pytest.raises(ValueError, match=r"no different labels for \['valence'\].*\['emotion'\]"):

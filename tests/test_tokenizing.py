@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from biollm.segment_facts import segment_table, segments_card
 from biollm.spoiling import SPOILED, spoil
-from biollm.tokenizing import segment_table, segments_card, store_quantities, tokenize
+from biollm.tokenizing import store_quantities, tokenize
 from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.store import SegmentStore

@@ -16,6 +16,7 @@ from biollm.evaluation.table import (
     primary_of,
     table_cells,
 )
+from prompts.words import RATINGS
 
 __all__ = ["detail_tables", "main_table", "paired_table"]
 
@@ -80,7 +81,7 @@ def detail_tables(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Folds", _fold_table(report)
     if classes:
         yield "Classes", _class_table(rows, classes)
-    ratings = [name for name in ("valence", "arousal") if any(f"{name}_ccc" in row for row in rows)]
+    ratings = [name for name in RATINGS if any(f"{name}_ccc" in row for row in rows)]
     if ratings:
         yield "Ratings", _rating_table(rows, ratings)
     if any("transition_f1" in row for row in rows):

@@ -22,6 +22,7 @@ import pandas as pd
 from prompts.words import RATINGS
 
 __all__ = [
+    "NUMBERS",
     "RATINGS",
     "TRUTHS",
     "PredictionError",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 NUMBERS = (*RATINGS, "transition")
+"""Answers that are numbers."""
 TRUTHS = ("truth", *(f"{name}_truth" for name in NUMBERS))
 COLUMNS = ("segment", "subject", "fold", "seed")
 CLASS_COLUMNS = ("truth", "prediction")
@@ -137,7 +139,11 @@ def _probability_problems(predictions: pd.DataFrame, classes: Sequence[str]) -> 
     if missing:
         yield f"the columns {missing} are missing; give probabilities for all classes or for none."
         return
-    sums = predictions[columns].dropna().sum(axis=1)
+    known = predictions[columns].dropna()
+    outside = known[((known < 0) | (known > 1)).any(axis=1)]
+    if len(outside):
+        yield f"{len(outside)} rows have probabilities outside 0 to 1, the first {outside.iloc[0].to_dict()}."
+    sums = known.sum(axis=1)
     # Softmax in float16 over a dozen classes is off by less than this.
     wrong = sums.index[(sums - 1).abs() > 0.01]
     if len(wrong):
