@@ -57,8 +57,9 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     tasks = _tasks(config)
     if AFFECT in tasks:
         points = as_weights(config.rating_points)
+        fitted_on = ("train",) if points else PARTS
         parts = store.table["segment"].map(split.parts)
-        check_rated(config.store, store.table[parts.isin(PARTS[:1] if points else PARTS)], points)
+        check_rated(config.store, store.table[parts.isin(fitted_on)], points)
     inputs = {
         "config": asdict(config) | dict.fromkeys(("out", *RUNNING)),
         "store": store.key,

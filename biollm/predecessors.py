@@ -163,25 +163,33 @@ KAGGLE_GRU = Study(
 )  # fmt: skip
 
 
+def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
+    """On windows with the spectra of one data set."""
+    return {
+        "methods": ["majority", "extra trees", "GRU-XNet"],
+        "targets": ["emotion"], "frame_seconds": {"default": 2.0},
+        "encoder": {
+            "network_options": {"GRU-XNet": stft_options(data, rate)},
+            **_training(50, **GRU_XNET_TRAINING, **training),
+        },
+    }  # fmt: skip
+
+
+GRU_XNET_QUICK = {
+    "frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}},
+}  # fmt: skip
+
+
 def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, block: float) -> Study:
     """Windows of one data set of GRU-XNet; a quick run has few subjects and short blocks of them."""
     return Study(
         data, "simulated", ("shuffled5", "gkf5"),
         simulated_options={"shape": data},
-        settings={
-            "methods": ["majority", "extra trees", "GRU-XNet"],
-            "targets": ["emotion"], "frame_seconds": {"default": 2.0},
-            "encoder": {
-                "network_options": {"GRU-XNet": stft_options(data, rate)},
-                **_training(50, **GRU_XNET_TRAINING),
-            },
-        },
+        settings=_gru_xnet_settings(data, rate),
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": block},
             "prepare": {"window": 2.0, "step": 2.0},
-            "settings": {
-                "frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}},
-            },
+            "settings": GRU_XNET_QUICK,
             "n_folds": 1,
         },
     )  # fmt: skip
@@ -204,23 +212,13 @@ VALENCE: dict[str, dict[str, str | None]] = {
     },
 }  # fmt: skip
 GRU_XNET_UNIFIED = Study(
-    "", "", ("shuffled5", "gkf5"),
-    settings={
-        "methods": ["majority", "extra trees", "GRU-XNet"],
-        "targets": ["emotion"], "frame_seconds": {"default": 2.0},
-        "encoder": {
-            "network_options": {"GRU-XNet": stft_options("deap", 128.0)},
-            **_training(50, **GRU_XNET_TRAINING, balance="both"),
-        },
-    },
-    smaller={
-        "settings": {
-            "frame_seconds": {"default": 1.0}, "encoder": {"training": {"epochs": 8, "batch_size": 8}},
-        },
-        "n_folds": 1,
-    },
+    "",
+    "",
+    ("shuffled5", "gkf5"),
+    settings=_gru_xnet_settings("deap", 128.0, balance="both"),
+    smaller={"settings": GRU_XNET_QUICK, "n_folds": 1},
     joins=VALENCE,
-)  # fmt: skip
+)
 
 
 EXPERIMENTS: dict[str, Experiment] = {

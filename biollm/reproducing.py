@@ -91,13 +91,12 @@ def reproduce(config: ReproduceConfig, progress: bool = True) -> Path:
     for name, study in studies.items():
         if study.joins:
             parts = {part: str(stores[part]) for part in study.joins}
-            words = {part: dict(said) for part, said in study.joins.items()}
-            stores[name] = join(JoinConfig(parts, str(out / name / "store"), words=words), progress)
-            reader = ", ".join(dict.fromkeys(preparing[part].dataset for part in parts))
+            joining = JoinConfig(parts, str(out / name / "store"), words=dict(study.joins))
+            stores[name] = join(joining, progress)
         else:
-            stores[name], reader = prepare(preparing[name], progress), preparing[name].dataset
-        store = stores[name]
-        folders = {p: _run(study, p, store, out / name, config, progress) for p in study.protocols}
+            stores[name] = prepare(preparing[name], progress)
+        reader = ", ".join(dict.fromkeys(preparing[part].dataset for part in study.joins or [name]))
+        folders = {p: _run(study, p, stores[name], out / name, config, progress) for p in study.protocols}
         reports = {p: json.loads((folder / "report.json").read_text()) for p, folder in folders.items()}
         found.append(StudyReport(name, reader, study.metrics, reports))
     print(write_reproduction(out, config.experiment, experiment, said, found))

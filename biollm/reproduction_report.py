@@ -23,7 +23,7 @@ WORDS = {
     "transition_f1": "transition F1",
 }
 ABSENT = "-"
-SIMULATED = ("simulated", "simulated_features")
+SIMULATED = {"simulated", "simulated_features"}
 NEW = "new subjects"
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1f2328; max-width: 68rem;
@@ -57,8 +57,10 @@ class StudyReport:
     @property
     def heading(self) -> str:
         """The data set, and whether it is one."""
-        kind = "SIMULATED, in the data set's shape" if self.reader in SIMULATED else self.reader
-        if kind == self.reader and "simulated" in kind.split(", "):
+        readers, kind = set(self.reader.split(", ")), self.reader
+        if readers <= SIMULATED:
+            kind = "SIMULATED, in the data set's shape"
+        elif readers & SIMULATED:
             kind = f"SIMULATED in part: {kind}"
         sizes = [report["data"] for report in self.reports.values()]
         n_scored = ", ".join(f"{data['n_segments']} of {data['n_subjects']} subjects" for data in sizes)

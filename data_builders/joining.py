@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def join(config: JoinConfig, progress: bool = True) -> Path:
     problems += _word_problems(stores, words) + _origin_problems(stores, config.out)
     if problems:
         raise ValueError("these stores cannot be joined: " + "; ".join(problems) + ".")
-    specs = {name: _shared_spec([s.specs[name] for s in stores.values()]) for name in config.modalities}
+    shared = {modality: _shared(_specs(stores, modality)) for modality in config.modalities}
     window = min(store.about["window"] for store in stores.values())
     said = {name: words.get(name, {word: word for word in store.classes}) for name, store in stores.items()}
     about = {
@@ -115,7 +115,7 @@ def join(config: JoinConfig, progress: bool = True) -> Path:
     given = asdict(config) | {"out": None, "stores": {name: store.key for name, store in stores.items()}}
 
     def work(partial: Path) -> None:
-        write_shards(_shards(stores, said, specs, window, progress), partial, about)
+        write_shards(_shards(stores, said, shared, window, progress), partial, about)
 
     # What a joined store is read by is the same as for a prepared one, and so is its stamp.
     return run_stage("prepare", config.out, {"join": given, "about": about}, work)
@@ -127,13 +127,25 @@ def channel_key(name: str) -> str:
     return ALIASES.get(key, key)
 
 
-def _shared_channels(specs: Sequence[SignalSpec]) -> list[list[int]]:
-    """Positions in each of the channels that all have, in the order of the first."""
-    if all(len(spec.channel_names) == 1 for spec in specs):
-        return [[0]] * len(specs)
-    keys = [[channel_key(name) for name in spec.channel_names] for spec in specs]
-    shared = [key for key in keys[0] if all(key in others for others in keys)]
-    return [[own.index(key) for key in shared] for own in keys]
+def _specs(stores: Mapping[str, SegmentStore], modality: str) -> dict[str, SignalSpec]:
+    return {name: store.specs[modality] for name, store in stores.items()}
+
+
+def _shared(specs: Mapping[str, SignalSpec]) -> tuple[SignalSpec, dict[str, list[int]]]:
+    """The channels that all stores have at the lowest rate, and their positions in each store.
+
+    They are in the order and spelling of the first.
+    """
+    first, alone = next(iter(specs)), all(len(spec.channel_names) == 1 for spec in specs.values())
+    keys = {
+        name: [""] if alone else [channel_key(channel) for channel in spec.channel_names]
+        for name, spec in specs.items()
+    }
+    common = [key for key in keys[first] if all(key in own for own in keys.values())]
+    positions = {name: [own.index(key) for key in common] for name, own in keys.items()}
+    channels = tuple(specs[first].channel_names[position] for position in positions[first])
+    rate = min(spec.sampling_rate for spec in specs.values())
+    return SignalSpec(rate, channels, specs[first].unit), positions
 
 
 def _modality_problems(stores: Mapping[str, SegmentStore], modality: str) -> list[str]:
@@ -149,7 +161,7 @@ def _modality_problems(stores: Mapping[str, SegmentStore], modality: str) -> lis
 
 
 def _channel_problems(stores: Mapping[str, SegmentStore], modality: str, least: int) -> list[str]:
-    specs = {name: store.specs[modality] for name, store in stores.items()}
+    specs = _specs(stores, modality)
     problems = []
     for name, spec in specs.items():
         keys = pd.Series([channel_key(channel) for channel in spec.channel_names])
@@ -158,7 +170,7 @@ def _channel_problems(stores: Mapping[str, SegmentStore], modality: str, least: 
                 f"{name} has {sorted(set(keys[keys.duplicated()]))} twice, by these or older names"
             )
     least = min(least, *(len(spec.channel_names) for spec in specs.values()))
-    shared = _shared_spec(list(specs.values())).channel_names
+    shared = _shared(specs)[0].channel_names
     if len(shared) < least:
         own = {name: list(spec.channel_names) for name, spec in specs.items()}
         problems.append(
@@ -200,45 +212,36 @@ def _origin_problems(stores: Mapping[str, SegmentStore], out: str) -> list[str]:
     return problems
 
 
-def _shared_spec(specs: Sequence[SignalSpec]) -> SignalSpec:
-    """Shared channels at the lowest rate."""
-    channels = tuple(specs[0].channel_names[position] for position in _shared_channels(specs)[0])
-    return SignalSpec(min(spec.sampling_rate for spec in specs), channels, specs[0].unit)
-
-
 def _shards(
     stores: Mapping[str, SegmentStore],
     words: Words,
-    specs: Mapping[str, SignalSpec],
+    shared: Mapping[str, tuple[SignalSpec, Mapping[str, list[int]]]],
     window: float,
     progress: bool,
 ) -> Iterator[tuple[str, Segments]]:
     from tqdm.auto import tqdm
 
     n_segments = sum(len(store) for store in stores.values())
-    channels = {
-        m: dict(zip(stores, _shared_channels([s.specs[m] for s in stores.values()]), strict=True))
-        for m in specs
-    }
+    specs = {modality: spec for modality, (spec, _) in shared.items()}
     with tqdm(total=n_segments, desc="join", unit="segment", disable=not progress) as bar:
         for name, store in stores.items():
             for part, rows in store.recordings():
                 segments = store.segments(rows)
                 signals = {
-                    m: _brought_to(
-                        segments.signals[m][:, channels[m][name]],
+                    modality: _brought_to(
+                        segments.signals[modality][:, positions[name]],
+                        store.specs[modality].sampling_rate,
                         spec.sampling_rate,
-                        store.specs[m].sampling_rate,
                         window,
                     )
-                    for m, spec in specs.items()
+                    for modality, (spec, positions) in shared.items()
                 }
                 table = _renamed(segments.table, name, words[name]).assign(duration=window)
-                yield f"{name}/{part}", Segments(signals, table, dict(specs))
+                yield f"{name}/{part}", Segments(signals, table, specs)
                 bar.update(len(rows))
 
 
-def _brought_to(data: np.ndarray, rate: float, own_rate: float, window: float) -> np.ndarray:
+def _brought_to(data: np.ndarray, own_rate: float, rate: float, window: float) -> np.ndarray:
     """Resample and crop (n_segments, n_channels, n_samples)."""
     rows = data.reshape(-1, data.shape[-1])
     brought = resample(Signal(rows, own_rate, tuple(map(str, range(len(rows)))), ""), rate).data

@@ -175,15 +175,8 @@ class ScalarFSQ(Quantizer):
     """FSQ whose dimensions are written apart: a frame has a code for each, not one for their combination.
 
     Codes are few and each is seen often, and what a linear head reads is a sum over them, which is easily
-    learned from the codes alone. The codes of a dimension stand behind each other, in order.
-    Source: Mentzer et al. 2023, arXiv 2309.15505, for the rounding.
-
-    Parameters
-    ----------
-    dim : int
-        Size of the frames' vectors.
-    levels : sequence of int
-        Levels of each dimension, at least 3; the codebook's size is their sum.
+    learned from the codes alone. The codes of a dimension stand behind each other, in order. Parameters and
+    source are those of `FSQ`; the codebook's size is the sum of the levels.
     """
 
     first: torch.Tensor
