@@ -144,7 +144,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
-    costs, absent = _applicable(config, store)
+    costs, absent = applicable(config, store)
     kept = Path(f"{config.out}.jobs")
     jobs = list(_jobs(config, store, splits, costs, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}
@@ -175,7 +175,7 @@ def _summary(out: Path) -> str:
     return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
 
 
-def _applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
+def applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
     """Rows that can read the store, with the seconds of a fold; and why the others cannot."""
     streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
     if config.encoder_settings:

@@ -66,6 +66,15 @@ class StudyReport:
         n_scored = ", ".join(f"{data['n_segments']} of {data['n_subjects']} subjects" for data in sizes)
         return f"{self.name} ({kind}); segments scored: {n_scored}"
 
+    @property
+    def absent(self) -> list[str]:
+        """Methods of the experiment that cannot read these data, each with the reason."""
+        # An LLM's report has no such rows.
+        lines = [
+            line for report in self.reports.values() for line in report["data"].get("not_applicable", ())
+        ]
+        return list(dict.fromkeys(lines))
+
     def tables(self) -> Iterator[list[list[str]]]:
         """A table a metric that any method answers for: a header, then a row a method."""
         results = {name: {r["method"]: r for r in report["results"]} for name, report in self.reports.items()}
@@ -102,14 +111,20 @@ def write_reproduction(
     }
     write_whole(out / "report.json", json.dumps(about, indent=2, ensure_ascii=False))
     write_whole(out / "report.html", _page(name, experiment, said, studies))
-    tables = [f"{study.heading}\n\n{_text(table)}" for study in studies for table in study.tables()]
-    return "\n\n".join(["", *tables, f"Reported: {experiment.reported}", f"{out}/report.html has all of it."])
+    texts = [part for study in studies for part in _study_text(study)]
+    return "\n\n".join(["", *texts, f"Reported: {experiment.reported}", f"{out}/report.html has all of it."])
+
+
+def _study_text(study: StudyReport) -> list[str]:
+    tables = [f"{study.heading}\n\n{_text(table)}" for table in study.tables()]
+    return tables + [f"Not applicable: {line}" for line in study.absent]
 
 
 def _kept(study: StudyReport) -> dict[str, Any]:
     keys = ("method", "family", "note", *study.metrics)
     return {
         "reader": study.reader,
+        "not_applicable": study.absent,
         "protocols": {
             protocol: {
                 "mark": split_mark(report) or NEW,
@@ -152,6 +167,7 @@ def _page(name: str, experiment: Experiment, said: str, studies: Sequence[StudyR
     for study in studies:
         links = [f'<a href="{study.name}/{p}/report.html">{escape(p)}</a>' for p in study.reports]
         body += [f"<h2>{escape(study.heading)}</h2>", *map(_html, study.tables())]
+        body += [f"<p>Not applicable: {escape(line)}</p>" for line in study.absent]
         body.append(f"<p>With figures, classes and subjects: {', '.join(links)}.</p>")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

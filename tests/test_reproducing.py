@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
 
-from biollm.comparing import CompareConfig
+from biollm.comparing import CompareConfig, applicable
 from biollm.experiment import EvaluateConfig
 from biollm.predecessors import EXPERIMENTS, Experiment, Study, quick
 from biollm.reproducing import ReproduceConfig, reproduce
-from data_builders.preparing import make_reader
+from data_builders.preparing import PrepareConfig, make_reader, prepare
 from data_builders.readers import READERS, find_reader
 from data_builders.simulation import draw_feature_table
 from data_builders.splits import find_splitter
@@ -24,6 +25,8 @@ STUDIES = [
     for key, study in experiment.studies.items()
     for preset, chosen in (("full", study), ("quick", quick(study)))
 ]
+# An LLM reads any store, and joined stores are those of the other studies at the lowest rate.
+COMPARED = [case for case in STUDIES if not (case.values[0].llm or case.values[0].joins)]
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -40,6 +43,22 @@ def test_a_study_fits_the_stages_that_it_is_run_by(study: Study) -> None:
     assert study.dataset in READERS
     if make_reader(study.simulated, None, dict(study.simulated_options)).name == "simulated":
         assert "subject" in units
+
+
+@pytest.mark.parametrize("study", COMPARED)
+def test_all_rows_of_a_study_can_read_its_data(study: Study, tmp_path: Path) -> None:
+    """Two people and a few short trials are enough: it is rates, channels and frames that decide."""
+    options = dict(study.simulated_options)
+    if study.simulated == "simulated":
+        options |= {"n_subjects": 2, "n_trials": 4, "block_seconds": 20.0, "persistence": 0.0}
+    store = prepare(
+        PrepareConfig(
+            study.simulated, None, str(tmp_path / "store"), reader_options=options, **study.prepare
+        ),
+        progress=False,
+    )
+    config = CompareConfig(str(store), **study.settings)
+    assert applicable(config, SegmentStore(store))[1] == {}
 
 
 def test_joined_studies_have_a_word_for_every_emotion() -> None:
@@ -67,11 +86,11 @@ def test_a_quick_study_is_a_smaller_one(name: str) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    """The table's experiment on a fourth of its rows and one fold, by nearest neighbours alone."""
+    """The experiment on a fourth of the rows and one fold, by a row that can read it and one that cannot."""
     experiment = EXPERIMENTS["kaggle-gru"]
     study = replace(
         experiment.studies["table"],
-        settings={**experiment.studies["table"].settings, "methods": ["k-NN"]},
+        settings={**experiment.studies["table"].settings, "methods": ["k-NN", "MDM"]},
         simulated_options={"part": 4},
         n_folds=1,
     )
@@ -101,6 +120,10 @@ def test_simulated_data_are_named_first_and_the_leak_shows(
     page = (out / "report.html").read_text()
     assert "<title>kaggle-gru on SIMULATED data</title>" in page
     assert small.leak[:30] in page
+    absent = report["studies"]["table"]["not_applicable"]
+    assert [line.split(":")[0] for line in absent] == ["MDM"]
+    assert f"Not applicable: {absent[0]}" in printed
+    assert f"Not applicable: {escape(absent[0])}" in page
     for protocol in protocols:
         assert f'href="table/{protocol}/report.html"' in page
         assert (out / "table" / protocol / "report.html").is_file()
