@@ -97,7 +97,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
     left = sorted((job for job in jobs if not job.target.is_file()), key=lambda job: -job.cost)
     done, failed = len(finished), list[JobError]()
     bar = tqdm(
-        initial=sum(job.cost for job in finished), total=sum(job.cost for job in jobs), desc=what,
+        initial=sum(map(_milliseconds, finished)), total=sum(map(_milliseconds, jobs)), desc=what,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}", smoothing=0,
         disable=not progress,
     )  # fmt: skip
@@ -107,13 +107,18 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
             done += 1
             failed += [error] if error else []
             bar.set_postfix_str(f"{done}/{len(jobs)} jobs, {job.name}", refresh=False)
-            bar.update(job.cost)
+            bar.update(_milliseconds(job))
     if failed:
         lines = "".join(f"\n- {error}" for error in failed)
         raise JobError(
             f"{len(failed)} of {len(jobs)} jobs failed:{lines}\nThe results of the others are kept; the same "
             "command runs these alone."
         ) from failed[0]
+
+
+def _milliseconds(job: Job) -> int:
+    """Whole, for sums of fractions depend on their order and would pass the bar's end."""
+    return round(1000 * job.cost)
 
 
 def _here(jobs: list[Job]) -> Iterator[tuple[Job, JobError | None]]:

@@ -53,6 +53,14 @@ def test_one_that_fails_is_named_and_stops_no_other(tmp_path, processes):
     assert {path.name for path in tmp_path.iterdir()} == {"1.parquet", "2.parquet"}
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_bar_ends_at_its_end(tmp_path, capsys):
+    costs = (0.1, 0.1, 1.1)  # which are 1.3 in this order, and more from the longest on
+    jobs = [Job("job", tmp_path / f"{k}.parquet", writing, (0,), cost) for k, cost in enumerate(costs)]
+    run_jobs(jobs, 1, "test")
+    assert "test: 100%" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_full_disk_ends_the_run(tmp_path, processes):
     jobs = [Job(f"job {k}", tmp_path / f"{k}.parquet", writing, (k,), cost=k) for k in (2, 1, 0)]
