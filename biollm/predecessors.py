@@ -84,11 +84,13 @@ def _training(epochs: int, **others: Any) -> Settings:
     return {"training": {"epochs": epochs, "patience": 5, **others}}
 
 
-# Without augmentation, as there; at the encoders' usual rate this network stays at its first answer.
+# That project's, but for the batches (128 at a rate of 1e-3; here the network then stays at its first answer)
+# and the augmentation: it wrote two copies of each sample before the split. Here nothing is augmented.
 GRU_XNET_TRAINING = {
-    "optimizer": "adam", "learning_rate": 3e-4, "weight_decay": 1e-4, "patience": 10, "batch_size": 16,
-    "scaling": 0.0, "jitter": 0.0, "shift": 0.0, "channel_dropout": 0.0,
+    "optimizer": "adam", "learning_rate": 3e-4, "lowest_rate": 1e-6, "weight_decay": 1e-4, "patience": 10,
+    "min_delta": 1e-3, "batch_size": 16, "scaling": 0.0, "jitter": 0.0, "shift": 0.0, "channel_dropout": 0.0,
 }  # fmt: skip
+GRU_XNET_BAND = (0.5, 50.0)  # Hz
 
 
 AMIGOS_LSTM = Study(
@@ -175,8 +177,8 @@ def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
         "methods": ["majority", "extra trees", "GRU-XNet"],
         "targets": ["emotion"], "frame_seconds": {"default": 2.0},
         "encoder": {
-            "network_options": {"GRU-XNet": stft_options(data, rate)},
-            **_training(50, **GRU_XNET_TRAINING, **training),
+            "network_options": {"GRU-XNet": stft_options(data, rate, GRU_XNET_BAND)},
+            **_training(30, **GRU_XNET_TRAINING, **training),
         },
     }  # fmt: skip
 
@@ -257,8 +259,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "gru-xnet": Experiment(
         "GRU-XNet on DEAP, GAMEEMO and SEED-IV, on each and on all three as one",
-        "within-subject results on shuffled windows.",
-        "Windows of each trial are on both sides of the split, with the trial's label.",
+        "95.9 % on two classes, by one model on all three with samples shuffled, of which its authors say by "
+        "now that it establishes nothing about new people.",
+        "Samples and their augmented copies were shuffled before the split. Here are no copies, but windows "
+        "of each trial are on both sides, with the trial's label.",
         {
             "deap": _gru_xnet("deap", 128.0, 6, 8),
             "gameemo": _gru_xnet("gameemo", 128.0, 6, 8),
