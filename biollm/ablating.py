@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from biollm.ablation_table import ablation_figure, ablation_rows
-from biollm.ablation_variants import Variant, changed, chosen_variants
+from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
 from biollm.base_model import base_identity
 from biollm.context import Context, MethodOutput, checked_splits, prediction_table
 from biollm.evaluation.drawing import figure_png
@@ -81,16 +81,24 @@ class AblateConfig(EvaluateConfig):
                 f"AblateConfig: targets is {self.targets}, allowed is ['emotion']: variants are compared in "
                 "balanced accuracy. Ratings are read by 'biollm evaluate'."
             )
-        for name, variant in self.chosen.items():
+        for name, variant in chosen_variants(self.variants, self.own).items():
             try:
                 changed(self, variant)
             except ValueError as error:
                 raise ValueError(f"AblateConfig: the variant {name!r}: {error}") from error
+        if same := sorted({*self.variants, *self.own} & self._like_the_default()):
+            raise ValueError(f"AblateConfig: the variants {same} are the default here; leave them out.")
 
     @property
     def chosen(self) -> dict[str, Variant]:
-        """The variants to run, the default first."""
-        return chosen_variants(self.variants, as_mapping(self.own))
+        """The variants to run, the default first; of groups and of "all" those that change something."""
+        found, same = chosen_variants(self.variants, as_mapping(self.own)), self._like_the_default()
+        return {name: variant for name, variant in found.items() if name not in same}
+
+    def _like_the_default(self) -> set[str]:
+        """Variants that change nothing, since these settings are so already."""
+        found, plain = chosen_variants(self.variants, as_mapping(self.own)), changed(self, Variant(""))
+        return {n for n, variant in found.items() if n != DEFAULT and changed(self, variant) == plain}
 
 
 def ablate(config: AblateConfig, progress: bool = True) -> Path:

@@ -15,6 +15,8 @@ __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
 DEFAULT = "default"
 MERGED = ("tokenizer", "build", "training", "finetune")
 """Settings that are mappings: a variant changes single keys of them."""
+OF_THE_ENCODER = ("encoder", "frame_seconds", "features")
+"""Settings of the tokenizer that another encoder comes of."""
 SHARED = (
     "store", "out", "protocol", "split", "artefact", "targets", "seeds", "once", "groups", "part", "jobs"
 )  # fmt: skip
@@ -120,9 +122,13 @@ def chosen_variants(names: Sequence[str], own: Mapping[str, Mapping[str, Any]]) 
         )
     kept = {n: v for n, v in VARIANTS.items() if n == DEFAULT or {"all", n, v.group} & set(names)}
     return kept | {
-        name: Variant("own", changes, "encoder" in as_mapping(changes.get("tokenizer")))
-        for name, changes in own.items()
+        name: Variant("own", changes, _fits_another_encoder(changes)) for name, changes in own.items()
     }
+
+
+def _fits_another_encoder(changes: Mapping[str, Any]) -> bool:
+    tokenizer = as_mapping(changes.get("tokenizer"))
+    return "normalisation" in changes or not tokenizer.keys().isdisjoint(OF_THE_ENCODER)
 
 
 def changed(config: EvaluateConfig, variant: Variant) -> EvaluateConfig:

@@ -72,7 +72,8 @@ class RecordingChat:
         self, artefact: Artefact, recording: Recording, segments: Segments, n_phrasings: int = 2
     ) -> None:
         self.artefact, self.recording = artefact, recording
-        inputs = signal_inputs(segments, artefact.signal_tokenizer.config.frame_seconds)
+        settings = artefact.signal_tokenizer.config
+        inputs = signal_inputs(segments, settings.frame_seconds, settings.features)
         rows = np.flatnonzero(~segments.table["reference"].to_numpy(bool))
         self.windows = segments.table.iloc[rows].reset_index(drop=True)
         self.texts = {s: self._texts(inputs, rows, s) for s in artefact.card.sources}

@@ -135,7 +135,7 @@ COMMANDS = {
     "chat": Command(
         "ask a tuned model about a recording",
         "biollm.chat", "chat", ("ChatConfig",),
-        "biollm chat --artefact runs/quickstart/artefact --recording runs/quickstart/S01.npz",
+        "biollm chat --artefact runs/quickstart/artefact --recording runs/quickstart/S03.npz",
     ),
 }  # fmt: skip
 
@@ -247,7 +247,10 @@ def recipe_section(recipe: str, command: str) -> dict[str, Any]:
         raise ValueError(
             f"{path}: expected sections named after commands ({', '.join(COMMANDS)}), got {got}."
         )
-    section = sections.get(command) or {}
+    if command not in sections:
+        known = [key for key in sections if key in COMMANDS]
+        raise ValueError(f"{path}: has no section {command!r}, only {known}; add one, or leave --config out.")
+    section = sections[command] or {}
     if not isinstance(section, dict):
         raise ValueError(f"{path}: the section {command!r} is {section!r}; allowed are keys with values.")
     return section

@@ -81,7 +81,8 @@ class CompareConfig:
     encoder: dict | str | None = field(
         default=None,
         metadata={
-            "help": "dim, training, ... of EncoderConfig, for all networks that do not set them themselves"
+            "help": "dim, training, ... of EncoderConfig, for all networks that do not set them themselves; "
+            "of training the fields that are named here, for all"
         },
     )
     part: str = field(
@@ -185,6 +186,12 @@ def applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, fl
             raise ValueError(f"CompareConfig: encoder: {error}") from error
     probed = {name: METHODS[name].probe(config, store, streams) for name in chosen_methods(config.methods)}
     absent = {name: reason for name, (reason, _) in probed.items() if reason}
+    settings = config.encoder_settings
+    asked = as_mapping(settings.pop("network_options", None))
+    plain = replace(config, encoder=settings)
+    for name in asked:
+        if name in absent and not METHODS[name].probe(plain, store, streams)[0]:
+            raise ValueError(f"CompareConfig: encoder.network_options of {name}: {absent[name]}")
     if all(name in absent or METHODS[name].family == "controls" for name in probed):
         lines = "".join(f"\n- {name}: {reason}" for name, reason in absent.items())
         raise ValueError(f"{config.store}: none of the methods is applicable.{lines}")

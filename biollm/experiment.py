@@ -36,7 +36,7 @@ __all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
 
 SET_BY_JOBS = {
     "store", "signal_tokenizer", "out", "sources", "signal_mode", "seed", "model_name_or_path",
-    "dataset_path", "load_in_4bit", "adapter", *RUNNING,
+    "dataset_path", "load_in_4bit", "adapter", "max_length", *RUNNING,
 }  # fmt: skip
 """Fields of `BuildConfig` and `FinetuneConfig` that each job sets."""
 SET_BY_TARGETS = {"normalisation", "ranked_by"}
@@ -55,7 +55,11 @@ class EvaluateConfig:
     )
     split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
     artefact: str | None = field(
-        default=None, metadata={"help": "evaluate this artefact's LLM on its own split"}
+        default=None,
+        metadata={
+            "help": "evaluate this artefact's LLM, with --split its own; rows beside it have its tokens and "
+            "base, and want the build, training and finetune that it was made with"
+        },
     )
     targets: list[str] = field(
         default_factory=lambda: ["emotion"],
@@ -241,7 +245,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
 
 
 def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
-    """Encoders and controls beside an artefact have its settings, whatever else was asked for."""
+    """Rows beside an artefact have its tokens and base, whatever was asked for; how they are taught was."""
     card, tokenizer = read_card(str(config.artefact))
     card.check_taught("emotion" if config.targets == ["emotion"] else AFFECT, "evaluate")
     return replace(

@@ -117,11 +117,13 @@ AMIGOS_LSTM = Study(
 )  # fmt: skip
 
 EMG_FRAMES = {"emg": 0.5}
+EMG_SAMPLES = {"preprocessing": "none", "window": 3.0, "step": 3.0}
 # Expressions of 12 s, cut into samples of 3 s: where samples are shuffled, most have a neighbour in training.
 EXPRESSIONS = {"shape": "emg", "block_seconds": 12.0}
 EMG_ENCODERS = Study(
     "manifest", "simulated", ("shuffled5", "gkf5"),
     simulated_options={**EXPRESSIONS, "n_trials": 24},
+    prepare=EMG_SAMPLES,
     settings={
         "methods": ["majority", "SVM-RBF", "EMG-CNN", "TCN", "LSTM"],
         "targets": ["emotion"], "frame_seconds": EMG_FRAMES, "encoder": _training(30),
@@ -138,6 +140,7 @@ EMG_LLM = Study(
     simulated_options={
         **EXPRESSIONS, "n_trials": 12, "emotions": ("anger", "anxiety", "fear", "happiness"),
     },
+    prepare=EMG_SAMPLES,
     settings={
         "groups": ["llm", "floats"], "tokenizer": {"frame_seconds": EMG_FRAMES, "n_bins": 8},
         "build": {"n_conversations": 2400, "copies": 8}, "training": {"max_steps": 150},
@@ -192,10 +195,11 @@ GRU_XNET_QUICK = {
 }  # fmt: skip
 
 
-def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int) -> Study:
+def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, **reader: Any) -> Study:
     """Windows of one data set of GRU-XNet; a quick run has few subjects and short blocks of them."""
     return Study(
         data, "simulated", ("shuffled5", "gkf5"),
+        reader_options=reader,
         simulated_options={"shape": data},
         prepare={"preprocessing": {"eeg": {**NO_STEPS, "rate": rate}}},
         settings=_gru_xnet_settings(data, rate),
@@ -264,7 +268,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "Samples and their augmented copies were shuffled before the split. Here are no copies, but windows "
         "of each trial are on both sides, with the trial's label.",
         {
-            "deap": _gru_xnet("deap", 128.0, 6, 8),
+            "deap": _gru_xnet("deap", 128.0, 6, 8, modalities=["eeg"]),
             "gameemo": _gru_xnet("gameemo", 128.0, 6, 8),
             "seed_iv": _gru_xnet("seed_iv", 200.0, 5, 4),
             "unified": GRU_XNET_UNIFIED,

@@ -75,6 +75,8 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         self.reader_options = as_mapping(self.reader_options)
         PreprocessingConfig.from_options(self.preprocessing)
+        if isinstance(self.preprocessing, str) and self.preprocessing not in PreprocessingConfig.NAMES:
+            self.preprocessing = as_mapping(self.preprocessing)
         problems = []
         if self.window is not None and not self.window > 0:
             problems.append(f"window is {self.window}; allowed are seconds above 0")

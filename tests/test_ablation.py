@@ -67,6 +67,24 @@ def test_settings_are_changed_by_keys_with_values(settings):
         AblateConfig(**settings, own={"mine": {"tokenizer": None}})
 
 
+def test_variants_that_change_nothing_are_left_out_of_all_and_refused_by_name(settings):
+    settings = {**settings, "signal_mode": "words"}
+    chosen = AblateConfig(**settings, variants=["all"]).chosen
+    assert "words" not in chosen
+    assert {DEFAULT, "digits"} <= set(chosen)
+    with pytest.raises(ValueError, match=r"variants \['words'\] are the default here"):
+        AblateConfig(**settings, variants=["words"])
+    with pytest.raises(ValueError, match=r"variants \['mine'\] are the default here"):
+        AblateConfig(**settings, variants=["all"], own={"mine": {"signal_mode": "words"}})
+
+
+def test_what_fits_another_encoder_has_a_head_of_its_own():
+    own = {"slow": {"tokenizer": {"frame_seconds": 4}}, "causal": {"normalisation": "baseline"},
+           "coarse": {"tokenizer": {"n_bins": 4}}}  # fmt: skip
+    heads = {name: variant.own_head for name, variant in chosen_variants([], own).items()}
+    assert heads == {DEFAULT: True, "slow": True, "causal": True, "coarse": False}
+
+
 @pytest.mark.parametrize("folds", [[1, 9], []])
 def test_folds_that_a_protocol_has_not_are_refused(settings, folds):
     with pytest.raises(ValueError, match=r"folds is .*; allowed are those of the protocol, \[0, 1, 2, 3\]"):

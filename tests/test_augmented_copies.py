@@ -146,7 +146,9 @@ def test_bad_settings_of_augmentation_are_named_together():
     with pytest.raises(ValueError, match=r"level is 'bsic'.*generator is 'gan'.*ratio is 0.*\['wobble'\]"):
         AugmentationConfig(level="bsic", generator="gan", ratio=0, transforms='{"wobble": 1}')
     with pytest.raises(ValueError, match="width is 6"):
-        AugmentationConfig(generator_options={"width": 6})
+        AugmentationConfig(level="generative", generator_options={"width": 6})
+    with pytest.raises(ValueError, match="generative level alone has; set level"):
+        AugmentationConfig(generator="wgan")
     with pytest.raises(ValueError, match="generative level has none"):
         AugmentationConfig(level="generative", transforms={"jitter": None})
 

@@ -9,6 +9,7 @@ from biollm.artefact import load_artefact
 from biollm.chat import ChatConfig, RecordingChat, chat
 from biollm.cli import run
 from data_builders.preparing import read_for_chat
+from encoders.inputs import signal_inputs
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,19 @@ def test_windows_cover_the_recording_with_its_truth(session):
 def test_probabilities_are_of_each_window(session):
     assert session.probabilities.shape == (24, 2)
     np.testing.assert_allclose(session.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_features_are_those_of_the_signal_tokenizer(artefact_folder, two_states, monkeypatch):
+    artefact, seen = load_artefact(artefact_folder), []
+    artefact.signal_tokenizer.config.features = "full"
+
+    def inputs(segments, frame_seconds, features):
+        seen.append(features)
+        return signal_inputs(segments, frame_seconds)
+
+    monkeypatch.setattr("biollm.chat.signal_inputs", inputs)
+    RecordingChat(artefact, *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
+    assert seen == ["full"]
 
 
 def test_window_at_a_moment(session):

@@ -279,6 +279,16 @@ def test_what_no_network_takes_is_an_error_and_not_a_reason_to_leave_all_out(enc
         )
 
 
+def test_options_that_a_row_refuses_are_an_error_and_not_a_reason_to_leave_it_out(store, tmp_path):
+    wrong = {"network_options": {"TCN": {"steppes": 4}}}
+    with pytest.raises(
+        ValueError, match=r"encoder\.network_options of TCN: network_options has \['steppes'\]"
+    ):
+        compare(
+            CompareConfig(str(store), str(tmp_path / "out"), ["LDA", "TCN"], encoder=wrong), progress=False
+        )
+
+
 def test_options_of_a_network_are_given_by_its_row():
     wanted = {"network_options": {"GRU-XNet": {"n_fft": 256}}, "dropout": 0.1}
     config = CompareConfig("nowhere", "out", encoder=wanted)

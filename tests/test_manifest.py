@@ -212,6 +212,15 @@ def test_unknown_and_wrong_options_are_named_together() -> None:
         ManifestOptions(layout="wide", window=-1, units={"gsr": "mV"})
 
 
+def test_options_of_modalities_that_no_row_has_are_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    write_table(tmp_path, [row("a.npy")])
+    with pytest.raises(
+        ValueError, match=r"(?s)channels: names \['egg'\].*resample: names \['EEG'\].*\['eeg'\]"
+    ):
+        ManifestReader(tmp_path, channels={"egg": ["a"]}, resample={"EEG": 32})
+
+
 def test_a_known_set_of_classes_refuses_others(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", eeg())
     write_table(tmp_path, [row("a.npy", emotion="anger")])

@@ -169,6 +169,15 @@ def test_deap_reads_the_same_from_both_forms(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second["s02-07"].signals["gsr"].data, recording.signals["gsr"].data)
 
 
+def test_deap_modalities_are_chosen(tmp_path: Path) -> None:
+    deap.write(tmp_path)
+    recording = next(iter(DEAP(tmp_path, modalities=["gsr", "eeg"])))
+    assert {name: len(signal.data) for name, signal in recording.signals.items()} == {"gsr": 1, "eeg": 32}
+    for chosen in ([], ["egg"]):
+        with pytest.raises(ValueError, match=r"modalities are .*; allowed are some of \['eeg'"):
+            DEAP(tmp_path, modalities=chosen)
+
+
 def test_deap_prefers_dat_where_both_are(tmp_path: Path) -> None:
     for name in ("s01.dat", "s01.mat", "s02.mat", "s10.dat", "notes.dat"):
         (tmp_path / name).touch()

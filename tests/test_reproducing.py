@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
+from written import amigos, deap, gameemo, kaggle, seed_iv
 
 from biollm.comparing import CompareConfig, applicable
 from biollm.experiment import EvaluateConfig
@@ -25,6 +28,10 @@ STUDIES = [
     for key, study in experiment.studies.items()
     for preset, chosen in (("full", study), ("quick", quick(study)))
 ]
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "amigos": amigos.write, "deap": deap.write, "gameemo": gameemo.write, "kaggle": kaggle.write,
+    "seed_iv": seed_iv.write,
+}  # fmt: skip
 # An LLM reads any store, and joined stores are those of the other studies at the lowest rate.
 COMPARED = [case for case in STUDIES if not (case.values[0].llm or case.values[0].joins)]
 
@@ -59,6 +66,19 @@ def test_all_rows_of_a_study_can_read_its_data(study: Study, tmp_path: Path) -> 
     )
     config = CompareConfig(str(store), **study.settings)
     assert applicable(config, SegmentStore(store))[1] == {}
+
+
+@pytest.mark.filterwarnings("ignore:.*left out the videos")
+@pytest.mark.parametrize("study", [case for case in COMPARED if case.values[0].dataset in WRITERS])
+def test_all_rows_of_a_study_can_read_the_files_of_its_data_set(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    WRITERS[study.dataset](tmp_path / "data")
+    config = PrepareConfig(
+        study.dataset, str(tmp_path / "data"), str(tmp_path / "store"),
+        reader_options=dict(study.reader_options), **study.prepare,
+    )  # fmt: skip
+    store = prepare(config, progress=False)
+    assert applicable(CompareConfig(str(store), **study.settings), SegmentStore(store))[1] == {}
 
 
 def test_joined_studies_have_a_word_for_every_emotion() -> None:

@@ -395,8 +395,11 @@ def test_a_change_behind_a_link_is_seen_and_links_in_a_circle_end(folder, tmp_pa
 
 
 def test_infinite_values_and_steps_for_no_signal_are_refused(folder):
-    with pytest.raises(ValueError, match=r"names \['gssr'\], which mine/P0 has not; allowed are \['gsr'\]"):
-        run(folder, preprocessing={"gssr": {"low_pass": 1}})
+    for steps in ({"gssr": {"low_pass": 1}}, '{"gssr": {"low_pass": 1}}'):
+        with pytest.raises(
+            ValueError, match=r"names \['gssr'\], which mine/P0 has not; allowed are \['gsr'\]"
+        ):
+            run(folder, preprocessing=steps)
     recording = a_recording("P9")
     recording.signals["gsr"].data[0, 7] = np.inf
     save_recording(recording, folder / "P9.npz")

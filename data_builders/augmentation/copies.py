@@ -81,6 +81,8 @@ class AugmentationConfig:
             problems.append(f"transforms are {unknown}; allowed are {list(known)}")
         if self.transforms and self.level == "generative":
             problems.append("transforms are given, which the generative level has none of; leave them out")
+        if self.level != "generative" and (self.generator != "cvae" or self.generator_options):
+            problems.append("a generator is given, which the generative level alone has; set level")
         if problems:
             raise ValueError(f"{type(self).__name__}: {'; '.join(problems)}.")
         GenerativeConfig(**self.generator_options)

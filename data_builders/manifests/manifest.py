@@ -55,6 +55,5 @@ def read_manifest(root: str | Path, options: ManifestOptions) -> Manifest:
         return Manifest(table.path, (), tuple(table.problems), tuple(table.not_read))
     rows, problems = parse_rows(table, options)
     recordings, unclear = plan(rows, table.path)
-    return Manifest(
-        table.path, tuple(recordings), (*table.problems, *problems, *unclear), tuple(table.not_read)
-    )
+    problems = [*table.problems, *problems, *unclear] or options.of_no_row({row.modality for row in rows})
+    return Manifest(table.path, tuple(recordings), tuple(problems), tuple(table.not_read))

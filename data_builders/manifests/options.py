@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,9 +13,10 @@ __all__ = ["ManifestOptions"]
 
 Channels = Mapping[str, list[str] | Mapping[str, str]]
 REFUSED = "options of the reader 'manifest':\n- "
+BY_MODALITY = ("channels", "units", "sampling_rates", "resample")
 KINDS: dict[Any, tuple[str, ...]] = {
     str: ("manifest", "dataset", "modality", "layout"),
-    dict: ("channels", "units", "sampling_rates", "resample"),
+    dict: BY_MODALITY,
     (list, tuple): ("classes", "baseline", "event"),
     (int, float): ("window", "step"),
 }
@@ -109,6 +110,14 @@ class ManifestOptions:
         if self.step is not None:
             return self.step
         return 0.0 if self.event else self.window / 2
+
+    def of_no_row(self, modalities: Collection[str]) -> list[str]:
+        """What is said of modalities that no row has: a slip of the pen would go unseen."""
+        return [
+            f"{name}: names {unknown}, which no row has; allowed are {sorted(modalities)}."
+            for name in BY_MODALITY
+            if (unknown := sorted(set(getattr(self, name)) - set(modalities)))
+        ]
 
     def _problems(self) -> Iterator[str]:
         if self.layout not in LAYOUTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -52,11 +52,15 @@ class DEAP(Reader):
     root : str or Path
         Folder of ``s01.dat`` to ``s32.dat`` (data_preprocessed_python) or ``s01.mat`` to ``s32.mat``
         (data_preprocessed_matlab), which hold the same; where both are there, ``.dat`` is read.
+    modalities : sequence of str, optional
+        Which of them to read, all by default.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds neither.
+    ValueError
+        If a modality is unknown.
     """
 
     name: ClassVar[str] = "deap"
@@ -96,10 +100,14 @@ class DEAP(Reader):
     )
     classes = QUADRANTS
 
-    def __init__(self, root: str | Path | None) -> None:
+    def __init__(self, root: str | Path | None, modalities: Sequence[str] | None = None) -> None:
         content = "the preprocessed files s01.dat to s32.dat, or s01.mat to s32.mat"
         self.root = existing_folder(root, self.name, content)
         files_in(self.root, "s[0-9][0-9].[dm]at", self.name, content)
+        chosen = list(ROWS) if modalities is None else list(modalities)
+        if not chosen or set(chosen) - set(ROWS):
+            raise ValueError(f"reader 'deap': modalities are {chosen}; allowed are some of {list(ROWS)}.")
+        self.modalities = {name: DEAP.modalities[name] for name in chosen}
 
     def paths(self) -> list[Path]:
         """The subjects' files, by number."""
