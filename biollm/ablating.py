@@ -21,7 +21,7 @@ from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
-from biollm.provenance import source_hash
+from biollm.provenance import library_versions, source_hash
 from biollm.report_rows import ceiling_rows, write_report
 from data_builders.options import as_mapping
 from data_builders.splits import Split, inner_split
@@ -159,7 +159,7 @@ def _jobs(
     runs += [("llm", name, variant, 6) for name, variant in config.chosen.items()]
     for group, variant, chosen, cost in runs:
         settings = changed(config, chosen)
-        where = [store.key, source_hash(settings.languages)]
+        where = [store.key, source_hash(settings.languages), library_versions()]
         plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
         for seed in config.seeds[:1] if group in config.once else config.seeds:
             for split in splits:

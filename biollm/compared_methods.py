@@ -12,7 +12,7 @@ from biollm.classical_methods import COSTS, SEEDED, run_baseline, why_no_baselin
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
-from biollm.provenance import code_hash
+from data_builders.provenance import code_hash
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
 from encoders.streams import StreamSpec

@@ -18,10 +18,10 @@ from biollm.encoder_methods import ROWS, check_settings
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
-from biollm.provenance import code_hash
 from biollm.report_rows import write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping
+from data_builders.provenance import code_hash
 from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage

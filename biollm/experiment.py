@@ -10,14 +10,14 @@ import pandas as pd
 
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
-from biollm.building_config import RUNNING, BuildConfig
+from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.context import Context, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
-from biollm.provenance import source_hash
+from biollm.provenance import library_versions, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
 from biollm.report_rows import gathered, write_report
 from data_builders.normalisation import NORMALISATIONS
@@ -226,9 +226,12 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     config = _as_artefact(config) if config.artefact else config
     fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
     splits = checked_splits(store, config.split, config.protocol, fitted)
+    if not config.artefact and not all(split.subject_disjoint for split in splits):
+        _check_nothing_measured(config, splits[0].protocol)
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
     inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash(config.languages)}
+    inputs["libraries"] = library_versions()
     if config.artefact:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 
@@ -279,6 +282,19 @@ def signal_inputs_of(config: EvaluateConfig, store: SegmentStore, jobs: int = 1)
     return store_inputs(store, frame_seconds, jobs, features=features)
 
 
+def _check_nothing_measured(config: EvaluateConfig, protocol: str) -> None:
+    """Of known subjects, the features are normalised before all else, and have no units any more."""
+    stages = (config.build_settings, as_mapping(config.alignment))
+    tasks = {name for stage in stages for name in as_weights(stage.get("tasks"))} & set(SAYING)
+    levels = {"levels"} & set(single_sources(config.sources))
+    if tasks or levels:
+        raise ValueError(
+            f"EvaluateConfig: {sorted(tasks | levels)} say measured values; in {protocol!r} the subjects are "
+            "known and their features are normalised before. Leave these out, or take a protocol by subject, "
+            "see 'biollm split --help'."
+        )
+
+
 def run_group(
     group: str, fold: int, seed: int, config: EvaluateConfig, folder: Path, progress: bool
 ) -> pd.DataFrame:
@@ -288,7 +304,8 @@ def run_group(
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{fold}.json")
     inputs = signal_inputs_of(config, store)
-    if not split.subject_disjoint:
+    # A finished artefact's signal tokenizer has scales of its own, and applies them.
+    if not split.subject_disjoint and not (config.artefact and group == "llm"):
         inputs = normalised_before(inputs, split, config.normalisation)
         config = replace(config, normalisation="none")
     workplace = folder / "work" / f"{group}-fold{fold}-seed{seed}"

@@ -11,8 +11,8 @@ from typing import Any
 from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.llm_readouts import read_out
-from biollm.provenance import code_hash
 from data_builders.options import as_mapping
+from data_builders.provenance import code_hash
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from encoders.inputs import SignalInputs

@@ -1,30 +1,20 @@
-"""What results come from: hashes of the code and the wordings that made them, for keys of what is kept."""
+"""What results come from: hashes of code and wordings, versions of libraries, for keys of what is kept."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
+from importlib import metadata
 
+from data_builders.provenance import code_hash
 from data_builders.stage import content_hash, folder_hash
 from prompts import LANGUAGES, language_folder
 
-__all__ = ["code_hash", "source_hash"]
+__all__ = ["library_versions", "source_hash"]
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("prompts", "data_builders", "encoders", "biollm")
-
-
-@lru_cache
-def code_hash(*places: str) -> str:
-    """Hash of what modules and packages do: comments, docstrings and layout change nothing."""
-    files = {
-        path
-        for place in places
-        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
-    }
-    return content_hash([[str(path.relative_to(ROOT)), _statements(path)] for path in sorted(files)])
+LIBRARIES = (
+    "numpy", "scipy", "neurokit2", "scikit-learn", "torch", "transformers", "trl", "peft", "bitsandbytes"
+)  # fmt: skip
 
 
 def source_hash(languages: Iterable[str] = ()) -> str:
@@ -39,9 +29,6 @@ def source_hash(languages: Iterable[str] = ()) -> str:
     return content_hash([code_hash(*PACKAGES), *wordings])
 
 
-def _statements(path: Path) -> str:
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            del node.body[0]
-    return ast.dump(tree)
+def library_versions() -> list[str]:
+    """Of the libraries that an LLM's results, and those of what stands beside it, depend on."""
+    return [metadata.version(name) for name in LIBRARIES]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from data_builders.options import as_mapping
 from data_builders.preprocessing.resampling import resample
+from data_builders.provenance import code_behind
 from data_builders.recording import Signal
 from data_builders.segments import Segments, SignalSpec
 from data_builders.stage import run_stage
@@ -118,7 +119,9 @@ def join(config: JoinConfig, progress: bool = True) -> Path:
         write_shards(_shards(stores, said, shared, window, progress), partial, about)
 
     # What a joined store is read by is the same as for a prepared one, and so is its stamp.
-    return run_stage("prepare", config.out, {"join": given, "about": about}, work)
+    return run_stage(
+        "prepare", config.out, {"join": given, "about": about, "code": code_behind(__file__)}, work
+    )
 
 
 def channel_key(name: str) -> str:

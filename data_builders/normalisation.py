@@ -104,7 +104,9 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
         If a subject, recording or session has none to tell by.
     """
     reference = table["reference"].to_numpy(bool)
-    seen = reference if how == "baseline" else ~reference
+    # Augmented copies, which only training subjects have, tell nothing of a person's level and scale.
+    real = (table["source"] == "").to_numpy()
+    seen = reference if how == "baseline" else ~reference & real
     by = GROUPS[how]
     for whose, found in table.groupby(by, sort=False).indices.items():
         rows = np.asarray(found)

@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
 from data_builders.places import file_stats, local_copy, remove_folder, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
+from data_builders.provenance import code_behind
 from data_builders.recording import Recording, load_recording
 from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
@@ -127,7 +127,7 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "files": digest,
         "columns": TABLE_COLUMNS,
         "steps": asdict(PreprocessingConfig.from_options(config.preprocessing)),
-        "version": version("biollm"),
+        "code": code_behind(__file__),
     }
 
     def work(partial: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from data_builders.figure_text import save_plain
 from data_builders.options import as_mapping
 from data_builders.preparing import input_stats, make_reader
+from data_builders.provenance import code_behind
 from data_builders.quality_figure import quality_figure
 from data_builders.signal_quality import COLUMNS, FLAT_SECONDS, recording_quality, signal_quality
 from data_builders.stage import run_stage
@@ -85,6 +86,7 @@ def data_quality(config: QualityConfig, progress: bool = True) -> Path:
         "recordings": [str(path) for path in reader.paths()],
         "files": input_stats(reader, config.root),
         "columns": COLUMNS,
+        "code": code_behind(__file__),
     }
 
     def work(partial: Path) -> None:

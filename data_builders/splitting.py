@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data_builders.duplicates import DuplicateSearch
 from data_builders.leaks import check_leaks
+from data_builders.provenance import code_behind
 from data_builders.splits import PARTS, PROTOCOLS, Split, make_splits
 from data_builders.stage import run_stage
 from data_builders.store import SegmentStore
@@ -59,7 +60,7 @@ def split_store(config: SplitConfig, progress: bool = True) -> Path:
             if progress:
                 print(_summary(split))
 
-    inputs = {"config": asdict(config) | {"out": None}, "store": store.key}
+    inputs = {"config": asdict(config) | {"out": None}, "store": store.key, "code": code_behind(__file__)}
     return run_stage("split", config.out, inputs, work)
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from data_builders.leaks import check_leaks
 from data_builders.places import write_whole
+from data_builders.provenance import code_behind
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import close_stage, open_stage
 from data_builders.store import SegmentStore
@@ -131,7 +132,8 @@ class Trainer:
         settings = full_settings(self.config)
         chosen: dict[str, Any] = {name: settings[name] for name in ("tokenizer", "encoder", "seed")}
         chosen["training"] = {k: v for k, v in settings["training"].items() if k != "report_to"}
-        return {"config": chosen, "store": self._store.key, "split": self.split_.hash}
+        data = {"store": self._store.key, "split": self.split_.hash}
+        return {"config": chosen, **data, "code": code_behind(__file__)}
 
     def _train(self, partial: Path) -> None:
         inputs, table = self._inputs(), self._store.table

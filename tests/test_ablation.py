@@ -303,6 +303,15 @@ def test_a_job_is_another_one_where_its_wordings_have_changed(settings, tmp_path
     assert not targets() & before
 
 
+def test_a_job_is_another_one_with_other_libraries(settings, tmp_path, monkeypatch):
+    config = AblateConfig(**settings, variants=["words"])
+    store = SegmentStore(config.store)
+    split = inner_split(store.table, group_kfold(store.table, 4)[1])
+    before = {job.target for job in _jobs(config, store, [split], tmp_path, False)}
+    monkeypatch.setattr("biollm.ablating.library_versions", lambda: ["0"])
+    assert not {job.target for job in _jobs(config, store, [split], tmp_path, False)} & before
+
+
 def test_groups_that_are_run_once_are_run_with_the_first_seed(settings, tmp_path):
     config = AblateConfig(**settings | {"seeds": [3, 4]}, variants=["words"], groups=["classical", "floats"])
     store = SegmentStore(config.store)

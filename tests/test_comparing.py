@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock, Timeout
 
-from biollm import classical_methods, compared_methods, comparing, provenance, report_rows
+from biollm import classical_methods, compared_methods, comparing, report_rows
 from biollm.baselines import predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods
 from biollm.comparing import CompareConfig, compare
@@ -194,19 +194,6 @@ def test_what_draws_no_random_numbers_is_run_with_one_seed(run):
         "LDA 0 3", "LDA 1 3",
         *(f"random forest {fold} {seed}" for fold in (0, 1) for seed in (3, 4)),
     ]  # fmt: skip
-
-
-def test_the_hash_of_code_is_of_what_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    module = tmp_path / "module.py"
-
-    def hashed(text: str) -> str:
-        module.write_text(text)
-        return provenance.code_hash.__wrapped__("module.py")
-
-    plain = hashed("def f(x):\n    return x + 1\n")
-    assert hashed('"""Topic."""\n\ndef f(x):\n    """Say."""\n    return x + 1  # so\n') == plain
-    assert hashed("def f(x):\n    return x + 2\n") != plain
 
 
 def test_a_job_that_fails_is_named_and_stops_no_other(run, tmp_path, monkeypatch):

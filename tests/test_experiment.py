@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from biollm.controls import noise_for_signal, shuffle_labels
-from biollm.experiment import EvaluateConfig, evaluate
+from biollm.experiment import EvaluateConfig, evaluate, run_group, signal_inputs_of
 from biollm.methods import GROUPS
 from data_builders.leaks import LeakError
-from data_builders.splits import Split, subject_holdout
+from data_builders.splits import Split, make_splits, subject_holdout
 from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
@@ -132,6 +132,43 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     (place / "stage.json").write_text(json.dumps(stamp | {"key": "another"}))
     after = read_stamp(evaluate(EvaluateConfig(str(store), **options), progress=False), "evaluate")["key"]
     assert before != after
+
+
+def test_a_finished_artefact_normalises_by_itself_whoever_is_known(store, tmp_path, monkeypatch):
+    made = make_splits(SegmentStore(store).table, "shuffled3")[0]
+    made.save(tmp_path / "split-0.json")
+    seen = {}
+
+    def features(context):
+        seen[context.config.artefact] = context.inputs.features
+        yield from ()
+
+    monkeypatch.setitem(GROUPS, "llm", type(GROUPS["llm"])(features, cost=1))
+    for artefact in (None, "an artefact"):
+        config = EvaluateConfig(str(store), normalisation="subject")
+        config.artefact = artefact
+        with pytest.raises(ValueError, match="No objects to concatenate"):
+            run_group("llm", 0, 0, config, tmp_path, progress=False)
+    plain = signal_inputs_of(EvaluateConfig(str(store)), SegmentStore(store)).features
+    np.testing.assert_array_equal(seen["an artefact"], plain)
+    assert not np.allclose(seen[None], plain, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "change", [{"sources": ["codes+levels"]}, {"build": {"tasks": "emotion=1,describe=1"}}]
+)
+def test_nothing_is_said_to_be_measured_of_known_subjects(store, tmp_path, change):
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), "shuffled3", groups=["classical"], **change)
+    with pytest.raises(ValueError, match=r"(levels|describe)'\] say measured values; in 'leaky: shuffled"):
+        evaluate(config, progress=False)
+
+
+def test_other_libraries_make_another_evaluation(store, tmp_path, monkeypatch):
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), "gkf2", groups=["classical"])
+    keys = [read_stamp(evaluate(config, progress=False), "evaluate")["key"]]
+    monkeypatch.setattr("biollm.experiment.library_versions", lambda: ["0"])
+    keys.append(read_stamp(evaluate(config, progress=False), "evaluate")["key"])
+    assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize("stage", ["build", "alignment"])

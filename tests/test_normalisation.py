@@ -15,7 +15,7 @@ def table(subjects: str = "ABCD", session: str = "") -> pd.DataFrame:
     number = np.tile(np.arange(N), len(subjects))
     subject = np.repeat(list(subjects), N)
     return pd.DataFrame(
-        {"subject": subject, "recording": subject, "session": session, "reference": number < 6}
+        {"subject": subject, "recording": subject, "session": session, "reference": number < 6, "source": ""}
     )
 
 
@@ -47,6 +47,19 @@ def test_subject_gives_every_subject_zero_mean_and_unit_variance(shape):
         np.testing.assert_allclose(own.mean(axes(own)), 0, atol=1e-5)
         np.testing.assert_allclose(own.std(axes(own)), 1, atol=1e-5)
     assert not done[rows["subject"] == "A", 0].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("how", NORMALISATIONS)
+def test_augmented_copies_change_nothing_for_what_they_are_copies_of(how, shape):
+    values, rows = draw(shape), table()
+    alone = Normaliser(how).fit(values[: 2 * N], rows[: 2 * N]).transform(values, rows)
+    copies = rows[~rows["reference"]].assign(source="a segment")
+    loud, both = 10 * values[~rows["reference"]] + 3, pd.concat([rows, copies], ignore_index=True)
+    normaliser = Normaliser(how).fit(values[: 2 * N], rows[: 2 * N])
+    np.testing.assert_allclose(
+        normaliser.transform(np.concatenate([values, loud]), both)[: len(rows)], alone, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)

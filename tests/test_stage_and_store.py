@@ -394,6 +394,13 @@ def test_a_change_behind_a_link_is_seen_and_links_in_a_circle_end(folder, tmp_pa
     assert keys[0] == keys[1] != keys[2]
 
 
+def test_a_store_of_other_code_is_made_anew(folder, monkeypatch):
+    keys = [run(folder).key for _ in range(2)]
+    monkeypatch.setattr("data_builders.preparing.code_behind", lambda file: "other")
+    keys.append(run(folder).key)
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_infinite_values_and_steps_for_no_signal_are_refused(folder):
     for steps in ({"gssr": {"low_pass": 1}}, '{"gssr": {"low_pass": 1}}'):
         with pytest.raises(

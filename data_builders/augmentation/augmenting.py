@@ -14,6 +14,7 @@ from data_builders.augmentation.synthesis import ABOUT as SYNTHESIS
 from data_builders.augmentation.synthesis import Synthesis
 from data_builders.augmentation.validation import CHECKS, validate
 from data_builders.options import as_mapping
+from data_builders.provenance import code_behind
 from data_builders.segments import Segments, concatenate
 from data_builders.splits import Split
 from data_builders.stage import run_stage
@@ -55,7 +56,7 @@ def augment_store(config: AugmentConfig, progress: bool = True) -> Path:
     store, split = SegmentStore(config.store), Split.load(config.split)
     _check_store(store, config)
     chosen = {name: value for name, value in asdict(config).items() if name not in PLACES}
-    inputs = {"store": store.key, "split": split.hash, "augmentation": chosen}
+    inputs = {"store": store.key, "split": split.hash, "augmentation": chosen, "code": code_behind(__file__)}
 
     def work(partial: Path) -> None:
         synthesis = None

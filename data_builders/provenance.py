@@ -1,0 +1,64 @@
+"""Which code results come from, for keys of what is kept."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+
+from data_builders.stage import content_hash
+
+__all__ = ["code_behind", "code_hash"]
+
+ROOT = Path(__file__).parents[1]
+
+
+@lru_cache
+def code_hash(*places: str) -> str:
+    """Hash of what modules and packages do: comments, docstrings and layout change nothing."""
+    return _hash(
+        path
+        for place in places
+        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+    )
+
+
+@lru_cache
+def code_behind(file: str) -> str:
+    """Hash of what a module does and all of this project's modules that it imports, directly or not."""
+    found, left = set[Path](), [Path(file)]
+    while left:
+        path = left.pop()
+        if path not in found:
+            found.add(path)
+            left += _imported(path)
+    return _hash(found)
+
+
+def _hash(files: Iterable[Path]) -> str:
+    return content_hash([[str(path.relative_to(ROOT)), ast.dump(_tree(path))] for path in sorted(set(files))])
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    """Files of this project that a file imports, with those of the packages that they are in."""
+    for node in ast.walk(_tree(path)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name}" for name in names]  # a module of the package, or what it holds
+        for parts in (name.split(".") for name in names):
+            for depth in range(1, len(parts) + 1):
+                place = ROOT.joinpath(*parts[:depth])
+                yield from (
+                    file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()
+                )
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """What a file does, without docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            del node.body[0]
+    return tree
