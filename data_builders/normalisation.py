@@ -52,7 +52,8 @@ class Normaliser:
         ----------
         values : ndarray, shape (n_segments, n_features) or (n_segments, n_channels, n_samples)
         table : DataFrame, n_segments rows
-            With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them.
+            With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them, and
+        ``source`` where there are copies.
         """
         if self.how not in NORMALISATIONS:
             raise ValueError(f"normalisation is {self.how!r}; allowed are {list(NORMALISATIONS)}.")
@@ -95,7 +96,8 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
     Parameters
     ----------
     table : DataFrame
-        With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them.
+        With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them, and
+        ``source`` where there are copies.
     how : {"subject", "recording", "baseline"}
 
     Raises
@@ -105,7 +107,7 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
     """
     reference = table["reference"].to_numpy(bool)
     # Augmented copies, which only training subjects have, tell nothing of a person's level and scale.
-    real = (table["source"] == "").to_numpy()
+    real = np.asarray(table.get("source", "") == "")
     seen = reference if how == "baseline" else ~reference & real
     by = GROUPS[how]
     for whose, found in table.groupby(by, sort=False).indices.items():
