@@ -109,7 +109,7 @@ def test_one_flat_window_does_not_set_the_scale_of_its_subject():
     """Of 40 windows whose gains differ, the 39 others keep their spread; the flat one is at the mean."""
     segments = make_segments({"emg": 500.0}, n_segments=40, n_channels=1)
     segments.signals["emg"] *= np.exp(np.random.default_rng(1).normal(size=(40, 1, 1))).astype(np.float32)
-    segments.table = segments.table.assign(subject="S", reference=False, duration=10.0)
+    segments.table = segments.table.assign(subject="S", source="", reference=False, duration=10.0)
     whole = signal_inputs(segments, 2.0)
     segments.signals["emg"][7] = 0.02
     broken = signal_inputs(segments, 2.0)
