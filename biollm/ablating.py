@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
-from biollm.provenance import library_versions, source_hash
+from biollm.provenance import LIBRARIES, source_hash
 from biollm.report_rows import ceiling_rows, write_report
 from data_builders.options import as_mapping
+from data_builders.provenance import library_versions
 from data_builders.splits import Split, inner_split
 from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
@@ -81,24 +82,29 @@ class AblateConfig(EvaluateConfig):
                 f"AblateConfig: targets is {self.targets}, allowed is ['emotion']: variants are compared in "
                 "balanced accuracy. Ratings are read by 'biollm evaluate'."
             )
-        for name, variant in chosen_variants(self.variants, self.own).items():
-            try:
-                changed(self, variant)
-            except ValueError as error:
-                raise ValueError(f"AblateConfig: the variant {name!r}: {error}") from error
-        if same := sorted({*self.variants, *self.own} & self._like_the_default()):
-            raise ValueError(f"AblateConfig: the variants {same} are the default here; leave them out.")
+        variants_to_run(self)
 
-    @property
-    def chosen(self) -> dict[str, Variant]:
-        """The variants to run, the default first; of groups and of "all" those that change something."""
-        found, same = chosen_variants(self.variants, as_mapping(self.own)), self._like_the_default()
-        return {name: variant for name, variant in found.items() if name not in same}
 
-    def _like_the_default(self) -> set[str]:
-        """Variants that change nothing, since these settings are so already."""
-        found, plain = chosen_variants(self.variants, as_mapping(self.own)), changed(self, Variant(""))
-        return {n for n, variant in found.items() if n != DEFAULT and changed(self, variant) == plain}
+def variants_to_run(config: AblateConfig) -> dict[str, Variant]:
+    """The default and what differs from it; of groups and of "all", what changes nothing is left out.
+
+    Raises
+    ------
+    ValueError
+        If a variant is unknown, changes what it may not, or is named and changes nothing.
+    """
+    own, plain = as_mapping(config.own), changed(config, Variant(""))
+    variants = chosen_variants(config.variants, own)
+    same = []
+    for name, variant in variants.items():
+        try:
+            if changed(config, variant) == plain and name != DEFAULT:
+                same.append(name)
+        except ValueError as error:
+            raise ValueError(f"AblateConfig: the variant {name!r}: {error}") from error
+    if named := sorted({*config.variants, *own} & set(same)):
+        raise ValueError(f"AblateConfig: the variants {named} are the default here; leave them out.")
+    return {name: variant for name, variant in variants.items() if name not in same}
 
 
 def ablate(config: AblateConfig, progress: bool = True) -> Path:
@@ -125,7 +131,8 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     if config.part == "validation":
         splits = [inner_split(store.table, split) for split in splits]
     kept = Path(f"{config.out}.jobs")
-    jobs = list(_jobs(config, store, splits, kept, progress))
+    variants = variants_to_run(config)
+    jobs = list(_jobs(config, variants, store, splits, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "jobs": [job.target.name for job in jobs]}
 
@@ -138,7 +145,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         about = {"base_model": config.model_name_or_path}
         write_report(predictions, config, store, splits, partial, _order(predictions), about_split=about)
         known = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
-        rows = ablation_rows(known, config.chosen, store.classes)
+        rows = ablation_rows(known, variants, store.classes)
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
         (partial / "ablation.json").write_text(json.dumps(rows, indent=1))
 
@@ -152,14 +159,19 @@ def _order(predictions: pd.DataFrame) -> list[str]:
 
 
 def _jobs(
-    config: AblateConfig, store: SegmentStore, splits: Sequence[Split], kept: Path, progress: bool
+    config: AblateConfig,
+    variants: Mapping[str, Variant],
+    store: SegmentStore,
+    splits: Sequence[Split],
+    kept: Path,
+    progress: bool,
 ) -> Iterator[Job]:
     """Groups of baselines, then variants; each on one fold with one seed."""
     runs = [(name, "", Variant(""), GROUPS[name].cost) for name in config.groups]
-    runs += [("llm", name, variant, 6) for name, variant in config.chosen.items()]
+    runs += [("llm", name, variant, 6) for name, variant in variants.items()]
     for group, variant, chosen, cost in runs:
         settings = changed(config, chosen)
-        where = [store.key, source_hash(settings.languages), library_versions()]
+        where = [store.key, source_hash(settings.languages), library_versions(LIBRARIES)]
         plain, name = asdict(settings) | dict.fromkeys(("out", "jobs", "seeds", "groups")), variant or group
         for seed in config.seeds[:1] if group in config.once else config.seeds:
             for split in splits:

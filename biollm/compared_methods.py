@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from biollm.baselines import BASELINES
@@ -12,7 +11,7 @@ from biollm.classical_methods import COSTS, SEEDED, run_baseline, why_no_baselin
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
-from data_builders.provenance import code_hash
+from data_builders.provenance import code_hash, library_versions
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
 from encoders.streams import StreamSpec
@@ -166,5 +165,5 @@ def chosen_methods(names: Sequence[str]) -> list[str]:
 def method_key(name: str, config: CompareConfig) -> str:
     """Hash of what a row's results depend on beside the data: settings, code and libraries."""
     made = METHODS[name]
-    versions = [metadata.version(library) for library in LIBRARIES[made.made_by]]
-    return content_hash([name, made.settings(config), code_hash(*SHARED, *CODE[made.made_by]), versions])
+    code = code_hash(*SHARED, *CODE[made.made_by])
+    return content_hash([name, made.settings(config), code, library_versions(LIBRARIES[made.made_by])])

@@ -31,7 +31,7 @@ from encoders.inputs import SignalInputs, streams_of
 from encoders.signal_encoder import EncoderConfig
 from encoders.trainer_config import training_problems
 
-__all__ = ["CompareConfig", "compare"]
+__all__ = ["CompareConfig", "applicable_methods", "compare"]
 
 SET_ELSEWHERE = {"network", "quantizer", "quantizer_options", "targets", "normalisation"}
 """Fields of `EncoderConfig` that the rows and other options set."""
@@ -145,7 +145,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
-    costs, absent = applicable(config, store)
+    costs, absent = applicable_methods(config, store)
     kept = Path(f"{config.out}.jobs")
     jobs = list(_jobs(config, store, splits, costs, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}
@@ -176,8 +176,21 @@ def _summary(out: Path) -> str:
     return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
 
 
-def applicable(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
-    """Rows that can read the store, with the seconds of a fold; and why the others cannot."""
+def applicable_methods(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:
+    """Rows that can read a store, and those that cannot.
+
+    Returns
+    -------
+    costs : dict of str to float
+        Row -> seconds that a fold may take.
+    absent : dict of str to str
+        Row -> why it cannot.
+
+    Raises
+    ------
+    ValueError
+        If no row can, if a network refuses the options that are given for it, or if settings are not allowed.
+    """
     streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
     if config.encoder_settings:
         try:

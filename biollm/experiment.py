@@ -17,11 +17,12 @@ from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
-from biollm.provenance import library_versions, source_hash
+from biollm.provenance import LIBRARIES, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
 from biollm.report_rows import gathered, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, as_weights
+from data_builders.provenance import library_versions
 from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
 from data_builders.store import SegmentStore
@@ -231,7 +232,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "store": store.key, "splits": [split.hash for split in splits]}
     inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash(config.languages)}
-    inputs["libraries"] = library_versions()
+    inputs["libraries"] = library_versions(LIBRARIES)
     if config.artefact:
         inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
 

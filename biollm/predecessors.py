@@ -195,11 +195,11 @@ GRU_XNET_QUICK = {
 }  # fmt: skip
 
 
-def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, **reader: Any) -> Study:
+def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, **reader_options: Any) -> Study:
     """Windows of one data set of GRU-XNet; a quick run has few subjects and short blocks of them."""
     return Study(
         data, "simulated", ("shuffled5", "gkf5"),
-        reader_options=reader,
+        reader_options=reader_options,
         simulated_options={"shape": data},
         prepare={"preprocessing": {"eeg": {**NO_STEPS, "rate": rate}}},
         settings=_gru_xnet_settings(data, rate),

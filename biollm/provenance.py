@@ -1,20 +1,20 @@
-"""What results come from: hashes of code and wordings, versions of libraries, for keys of what is kept."""
+"""What an LLM's results come from: code, wordings and libraries, for keys of what is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import metadata
 
 from data_builders.provenance import code_hash
 from data_builders.stage import content_hash, folder_hash
 from prompts import LANGUAGES, language_folder
 
-__all__ = ["library_versions", "source_hash"]
+__all__ = ["LIBRARIES", "source_hash"]
 
 PACKAGES = ("prompts", "data_builders", "encoders", "biollm")
 LIBRARIES = (
     "numpy", "scipy", "neurokit2", "scikit-learn", "torch", "transformers", "trl", "peft", "bitsandbytes"
 )  # fmt: skip
+"""Those that an LLM's results, and those of what stands beside it, depend on."""
 
 
 def source_hash(languages: Iterable[str] = ()) -> str:
@@ -27,8 +27,3 @@ def source_hash(languages: Iterable[str] = ()) -> str:
     """
     wordings = [folder_hash(language_folder(name)) for name in (*LANGUAGES, *languages)]
     return content_hash([code_hash(*PACKAGES), *wordings])
-
-
-def library_versions() -> list[str]:
-    """Of the libraries that an LLM's results, and those of what stands beside it, depend on."""
-    return [metadata.version(name) for name in LIBRARIES]

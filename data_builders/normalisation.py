@@ -53,7 +53,7 @@ class Normaliser:
         values : ndarray, shape (n_segments, n_features) or (n_segments, n_channels, n_samples)
         table : DataFrame, n_segments rows
             With ``subject``, ``recording``, ``session`` and ``reference``, as far as `how` needs them, and
-        ``source`` where there are copies.
+            ``source`` where there are copies.
         """
         if self.how not in NORMALISATIONS:
             raise ValueError(f"normalisation is {self.how!r}; allowed are {list(NORMALISATIONS)}.")

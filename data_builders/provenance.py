@@ -1,20 +1,21 @@
-"""Which code results come from, for keys of what is kept."""
+"""Which code and libraries results come from, for keys of what is kept."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from data_builders.stage import content_hash
 
-__all__ = ["code_behind", "code_hash"]
+__all__ = ["code_behind", "code_hash", "library_versions"]
 
 ROOT = Path(__file__).parents[1]
 
 
-@lru_cache
+@cache
 def code_hash(*places: str) -> str:
     """Hash of what modules and packages do: comments, docstrings and layout change nothing."""
     return _hash(
@@ -24,7 +25,7 @@ def code_hash(*places: str) -> str:
     )
 
 
-@lru_cache
+@cache
 def code_behind(file: str) -> str:
     """Hash of what a module does and all of this project's modules that it imports, directly or not."""
     found, left = set[Path](), [Path(file)]
@@ -34,6 +35,11 @@ def code_behind(file: str) -> str:
             found.add(path)
             left += _imported(path)
     return _hash(found)
+
+
+def library_versions(names: Iterable[str]) -> list[str]:
+    """Installed versions of libraries."""
+    return [metadata.version(name) for name in names]
 
 
 def _hash(files: Iterable[Path]) -> str:

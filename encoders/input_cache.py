@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from data_builders.places import (
     working_folder,
     write_whole,
 )
+from data_builders.provenance import code_hash, library_versions
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
 from encoders.features import extract_features
@@ -39,8 +39,7 @@ __all__ = ["inputs_folder", "store_inputs"]
 CHUNK = 256
 """Segments that are read at a time; fixed, so that rounding is the same wherever the chunks are computed."""
 LIBRARIES = ("numpy", "scipy", "neurokit2")
-HERE = Path(__file__).parent
-CODE = content_hash([path.read_text() for path in (*sorted(HERE.glob("features/*.py")), HERE / "streams.py")])
+CODE = code_hash("encoders/features", "encoders/streams.py")
 """Hash of what computes the values, taken when it is loaded: a file that is edited later has not run yet."""
 
 
@@ -92,8 +91,7 @@ def inputs_folder(store: SegmentStore) -> Any:
     """
     location = as_place(store.location)
     location = location if is_remote(location) else location.resolve()
-    versions = [metadata.version(name) for name in LIBRARIES]
-    key = content_hash([store.key, store.about["content"], CODE, versions])
+    key = content_hash([store.key, store.about["content"], CODE, library_versions(LIBRARIES)])
     return location.with_name(f"{location.name}.inputs") / key
 
 

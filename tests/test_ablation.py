@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import TINY_TOKENIZER
 
-from biollm.ablating import AblateConfig, _jobs, ablate
+from biollm.ablating import AblateConfig, _jobs, ablate, variants_to_run
 from biollm.ablation_table import ablation_figure, ablation_rows, information_shares, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
@@ -69,7 +69,7 @@ def test_settings_are_changed_by_keys_with_values(settings):
 
 def test_variants_that_change_nothing_are_left_out_of_all_and_refused_by_name(settings):
     settings = {**settings, "signal_mode": "words"}
-    chosen = AblateConfig(**settings, variants=["all"]).chosen
+    chosen = variants_to_run(AblateConfig(**settings, variants=["all"]))
     assert "words" not in chosen
     assert {DEFAULT, "digits"} <= set(chosen)
     with pytest.raises(ValueError, match=r"variants \['words'\] are the default here"):
@@ -287,6 +287,10 @@ def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(setting
     ablate(fewer, progress=False)
 
 
+def jobs_of(config, store, split, folder):
+    return list(_jobs(config, variants_to_run(config), store, [split], folder, False))
+
+
 def test_a_job_is_another_one_where_its_wordings_have_changed(settings, tmp_path):
     language = shutil.copytree(language_folder("en"), tmp_path / "mine")
     config = AblateConfig(**settings | {"build": {**BUILD, "language": str(language)}}, variants=["words"])
@@ -294,7 +298,7 @@ def test_a_job_is_another_one_where_its_wordings_have_changed(settings, tmp_path
     split = inner_split(store.table, group_kfold(store.table, 4)[1])
 
     def targets():
-        return {job.target for job in _jobs(config, store, [split], tmp_path, False)}
+        return {job.target for job in jobs_of(config, store, split, tmp_path)}
 
     before = targets()
     assert targets() == before
@@ -307,16 +311,16 @@ def test_a_job_is_another_one_with_other_libraries(settings, tmp_path, monkeypat
     config = AblateConfig(**settings, variants=["words"])
     store = SegmentStore(config.store)
     split = inner_split(store.table, group_kfold(store.table, 4)[1])
-    before = {job.target for job in _jobs(config, store, [split], tmp_path, False)}
-    monkeypatch.setattr("biollm.ablating.library_versions", lambda: ["0"])
-    assert not {job.target for job in _jobs(config, store, [split], tmp_path, False)} & before
+    before = {job.target for job in jobs_of(config, store, split, tmp_path)}
+    monkeypatch.setattr("biollm.ablating.library_versions", lambda names: ["0"])
+    assert not {job.target for job in jobs_of(config, store, split, tmp_path)} & before
 
 
 def test_groups_that_are_run_once_are_run_with_the_first_seed(settings, tmp_path):
     config = AblateConfig(**settings | {"seeds": [3, 4]}, variants=["words"], groups=["classical", "floats"])
     store = SegmentStore(config.store)
     split = inner_split(store.table, group_kfold(store.table, 4)[1])
-    names = [job.name for job in _jobs(config, store, [split], tmp_path, False)]
+    names = [job.name for job in jobs_of(config, store, split, tmp_path)]
     assert [name for name in names if "floats" in name] == ["floats, fold 1, seed 3"]
     for name in ("classical", DEFAULT, "words"):
         assert [one for one in names if one.startswith(name)] == [f"{name}, fold 1, seed {k}" for k in (3, 4)]

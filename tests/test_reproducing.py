@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from written import amigos, deap, gameemo, kaggle, seed_iv
 
-from biollm.comparing import CompareConfig, applicable
+from biollm.comparing import CompareConfig, applicable_methods
 from biollm.experiment import EvaluateConfig
 from biollm.predecessors import EXPERIMENTS, Experiment, Study, quick
 from biollm.reproducing import ReproduceConfig, reproduce
@@ -65,7 +65,7 @@ def test_all_rows_of_a_study_can_read_its_data(study: Study, tmp_path: Path) -> 
         progress=False,
     )
     config = CompareConfig(str(store), **study.settings)
-    assert applicable(config, SegmentStore(store))[1] == {}
+    assert applicable_methods(config, SegmentStore(store))[1] == {}
 
 
 @pytest.mark.filterwarnings("ignore:.*left out the videos")
@@ -78,7 +78,7 @@ def test_all_rows_of_a_study_can_read_the_files_of_its_data_set(study: Study, tm
         reader_options=dict(study.reader_options), **study.prepare,
     )  # fmt: skip
     store = prepare(config, progress=False)
-    assert applicable(CompareConfig(str(store), **study.settings), SegmentStore(store))[1] == {}
+    assert applicable_methods(CompareConfig(str(store), **study.settings), SegmentStore(store))[1] == {}
 
 
 def test_joined_studies_have_a_word_for_every_emotion() -> None:

@@ -55,5 +55,5 @@ def read_manifest(root: str | Path, options: ManifestOptions) -> Manifest:
         return Manifest(table.path, (), tuple(table.problems), tuple(table.not_read))
     rows, problems = parse_rows(table, options)
     recordings, unclear = plan(rows, table.path)
-    problems = [*table.problems, *problems, *unclear] or options.of_no_row({row.modality for row in rows})
+    problems = [*table.problems, *problems, *unclear] or options.unmatched({row.modality for row in rows})
     return Manifest(table.path, tuple(recordings), tuple(problems), tuple(table.not_read))

@@ -111,7 +111,7 @@ class ManifestOptions:
             return self.step
         return 0.0 if self.event else self.window / 2
 
-    def of_no_row(self, modalities: Collection[str]) -> list[str]:
+    def unmatched(self, modalities: Collection[str]) -> list[str]:
         """What is said of modalities that no row has: a slip of the pen would go unseen."""
         return [
             f"{name}: names {unknown}, which no row has; allowed are {sorted(modalities)}."
