@@ -78,7 +78,8 @@ def _result(
     answers = [f"p_{name}" for name in classes] + [n for n in NUMBERS if n in rows]
     absent = [name for name in answers if name in rows and rows[name].isna().all()]
     kept = rows.drop(columns=[*ABOUT, *absent], errors="ignore")
-    beside = tuple(name for name in COMPARED.get(method, ()) if name in methods)
+    plain, suffix = method.removesuffix(ENSEMBLE), ENSEMBLE if method.endswith(ENSEMBLE) else ""
+    others = [other + suffix if other + suffix in methods else other for other in COMPARED.get(plain, ())]
     counted = jobs["parameters"].dropna()
     return MethodResult(
         method,
@@ -86,7 +87,7 @@ def _result(
         kept,
         float(jobs["seconds"].mean()),
         _note(jobs["note"]),
-        beside,
+        tuple(name for name in others if name in methods),
         parameters=int(counted.iloc[0]) if len(counted) else None,
         histories=[history for text in jobs["history"] if (history := json.loads(text))],
     )
@@ -115,6 +116,7 @@ ABOUT = ("method", "family", "note", "seconds", "parameters", "history")
 CEILING = "ceiling (oracle)"
 LLM, FLOATS = "LLM on ", "LLM on floats"
 CONTROL = ("encoder of the tokens", "extra trees")
+ENSEMBLE = ", ensemble"
 ORDER = (
     "majority",
     "ridge",
@@ -141,14 +143,16 @@ MATCHED = "matched control of 'codes and bins': the same sources averaged withou
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Predictions of all jobs of an evaluation, with the rows that average others."""
-    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
-    return pd.concat([*frames, *_averages(pd.concat(frames), classes)], ignore_index=True)
+    """Predictions of all jobs of an evaluation, with the rows that average others, and then seeds."""
+    jobs = pd.concat([pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))])
+    rows = pd.concat([jobs, *_averages(jobs, classes)])
+    return pd.concat([rows, *_ensembles(rows, classes)], ignore_index=True)
 
 
 def _in_order(found: set[str], order: Sequence[str]) -> list[str]:
     """The ceiling first, known rows in their order, then any others by name."""
     order = [CEILING, *(name for name in order if name != CEILING)]
+    order = [name for plain in order for name in (plain, plain + ENSEMBLE)]
     return [name for name in order if name in found] + sorted(found - set(order))
 
 
@@ -170,6 +174,17 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
         seconds = frames[0]["seconds"] + frames[1]["seconds"]
         about = {"family": "encoder", "note": MATCHED, "seconds": seconds}
         yield _mean(frames, classes, about | {"method": "encoder + extra trees"})
+
+
+def _ensembles(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+    """The mean of all seeds of a network or an LLM; of answers that are read from text there is none."""
+    trained = predictions[predictions["family"].isin(("encoder", "llm"))]
+    for method, rows in trained.groupby("method", sort=False):
+        seeds = [frame.set_index(["segment", "fold"]) for _, frame in rows.groupby("seed")]
+        if len(seeds) > 1 and "," not in str(method):
+            seconds = sum(frame["seconds"] for frame in seeds)
+            about = {"note": f"mean of {len(seeds)} seeds, each fitted by itself", "seconds": seconds}
+            yield _mean(seeds, classes, about | {"method": f"{method}{ENSEMBLE}"})
 
 
 def _mean(frames: Sequence[pd.DataFrame], classes: tuple[str, ...], about: Mapping[str, Any]) -> pd.DataFrame:

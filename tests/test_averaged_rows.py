@@ -52,3 +52,22 @@ def test_the_matched_control_has_the_seeds_that_both_of_its_parts_have(tmp_path)
     mean = rows[rows["method"] == "encoder + extra trees"]
     assert mean["seed"].tolist() == [0, 0]
     assert mean["p_tense"].tolist() == pytest.approx([0.2, 0.55])
+
+
+def test_seeds_of_networks_and_llms_answer_together_in_a_row_of_their_own(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    for seed, tense in enumerate(([0.1, 0.9, 0.6], [0.3, 0.2, 0.7])):
+        frames = [answers(name, tense, seed) for name in ("LLM on codes", "LLM on codes, generated", "CNN")]
+        forest = answers("extra trees", tense, seed).assign(family="classical")
+        # Other orders of segments must not matter.
+        table = pd.concat([*frames, forest])[:: 1 - 2 * seed]
+        table.to_parquet(tmp_path / "jobs" / f"{seed}.parquet")
+    rows = gathered(tmp_path, CLASSES)
+    both = rows[rows["method"].str.endswith("ensemble")]
+    assert set(both["method"]) == {"LLM on codes, ensemble", "CNN, ensemble"}
+    one = both[both["method"] == "LLM on codes, ensemble"].set_index("segment")
+    assert one["p_tense"].to_dict() == pytest.approx({"s0": 0.2, "s1": 0.55, "s2": 0.65})
+    assert one["prediction"].to_dict() == {"s0": "calm", "s1": "tense", "s2": "tense"}
+    assert set(one["seconds"]) == {2.0}
+    assert set(one["note"]) == {"mean of 2 seeds, each fitted by itself"}
+    assert set(one["seed"]) == {0}
