@@ -18,6 +18,8 @@ from encoders.inputs import SignalInputs, signal_inputs
 
 __all__ = ["ChatConfig", "RecordingChat", "chat"]
 
+MOST_TOKENS = 256
+"""Of an answer: a description of six quantities has some 200."""
 HELP = "Ask about the current window; 'at SECONDS' moves to another, 'overview' lists all, 'quit' leaves."
 
 
@@ -28,7 +30,10 @@ class ChatConfig:
     artefact: str = field(
         default="runs/quickstart/artefact", metadata={"help": "folder that 'biollm finetune' wrote"}
     )
-    recording: str | None = field(default=None, metadata={"help": "a file of the data set's reader, or .npz"})
+    recording: str | None = field(
+        default=None,
+        metadata={"help": "a file of the data set's reader, FILE#NAME where it holds several, or .npz"},
+    )
     root: str | None = field(
         default=None, metadata={"help": "folder of the data set, if the file does not lie directly in it"}
     )
@@ -89,7 +94,7 @@ class RecordingChat:
         source = max(self.by_source, key=lambda name: self.by_source[name][window, best])
         prompt = self.artefact.prompts([self.texts[source][window]], question=question)
         signal_tokens = self.artefact.card.signal_tokens
-        return generate(self.artefact.model, self.artefact.tokenizer, prompt, 48, signal_tokens)[0]
+        return generate(self.artefact.model, self.artefact.tokenizer, prompt, MOST_TOKENS, signal_tokens)[0]
 
     def window_at(self, seconds: float) -> int:
         """Number of the window that holds a moment, or the nearest one."""
@@ -140,7 +145,7 @@ def chat(config: ChatConfig) -> None:
     """Print an overview of the recording, answer the question or go on interactively."""
     if config.recording is None:
         raise ValueError("recording is missing; give --recording FILE.")
-    path = Path(config.recording)
+    path = Path(config.recording.partition("#")[0])
     if not path.parent.is_dir() or path.name not in {
         n for p in path.parent.iterdir() for n in (p.name, p.stem)
     }:

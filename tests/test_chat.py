@@ -93,3 +93,27 @@ def test_a_missing_recording_is_one_message_and_status_2(artefact_folder, tmp_pa
         run("chat", ["--artefact", str(artefact_folder), "--recording", missing, "--ask", "?"])
     assert stop.value.code == 2
     assert missing in capsys.readouterr().err
+
+
+def test_one_of_several_recordings_of_a_file_is_given_by_its_name(artefact_folder, two_states, monkeypatch):
+    """As of DEAP's files, which hold 40 each."""
+    read = []
+
+    def first(card, path, root):
+        read.append(path)
+        return read_for_chat(card, path.partition("#")[0], root)
+
+    monkeypatch.setattr("biollm.chat.read_for_chat", first)
+    path = f"{two_states / 'P1.npz'}#P1-05"
+    chat(ChatConfig(str(artefact_folder), path, ask="Which state?"))
+    assert read == [path]
+
+
+def test_long_answers_are_not_cut(session, monkeypatch):
+    """The longest description in docs/conversations.md has some 230 tokens."""
+    allowed = []
+    monkeypatch.setattr(
+        "biollm.chat.generate", lambda m, t, prompt, most, s: allowed.append(most) or ["said"]
+    )
+    session.ask("Describe this recording.", 0)
+    assert min(allowed) > 230

@@ -8,7 +8,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from written.tables import cell, check, healthy, named_and_nothing_written, write_table
+from written import signal_files
+from written.tables import (
+    NAMES,
+    RATE,
+    cell,
+    check,
+    eeg,
+    file,
+    healthy,
+    named_and_nothing_written,
+    write_table,
+)
 
 from data_builders.readers.manifest import ManifestReader
 
@@ -67,6 +78,10 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
     "two subjects on a file": (
         cell(4, "path", "s0.csv"),
         r"row 4, column 'subject': is 'S02', and row 2 of the same file has 'S01'",
+    ),
+    "a label among the channels": (
+        file(lambda path: signal_files.csv(path, eeg(1), RATE, (*NAMES[1:], "Label"))),
+        r"row 4.*s1\.csv: has \['Label'\] among its columns.*--reader_options '\{\"channels\": \{\"eeg\"",
     ),
     "a row twice": (
         lambda root, table: table.loc.__setitem__(len(table), table.loc[0]),

@@ -16,6 +16,11 @@ from data_builders.recording import Signal
 
 __all__ = ["Stream", "end_tolerance", "load", "look_into"]
 
+NO_SIGNALS = (
+    "annotation", "class", "emotion", "event", "events", "label", "labels", "marker", "markers", "session",
+    "state", "status", "stim", "stimulus", "subject", "target", "transition", "trial", "trigger", "triggers",
+)  # fmt: skip
+"""Names of columns, in small letters, that tell of signals and are none."""
 RATE_TOLERANCE = 0.01
 """By how much the table's rate may differ from the file's, relative: clocks drift, 250 and 256 Hz do not."""
 
@@ -89,7 +94,7 @@ def _pick(
             return [], [], [problem]
         positions = [k for k, channel in enumerate(file.channels) if channel.kind in ("", modality)]
         names = [held[k] or f"{modality}{k + 1}" for k in positions]
-        return positions, names, list(_name_problems(file, modality, names))
+        return positions, names, _name_problems(file, modality, names)
     if not nameless:
         problems = [
             f"channel {name!r} of the option channels is {held.count(name)} times among its channels {held}; "
@@ -112,6 +117,12 @@ def _name_problems(file: SignalFile, modality: str, names: list[str]) -> list[st
     if not names:
         held = [f"{channel.name} ({channel.kind})" for channel in file.channels]
         return [f"has no channel of the kind {modality}; it holds {held}. Pick some by the option channels."]
+    if labels := [name for name in names if name.casefold() in NO_SIGNALS]:
+        option = json.dumps({"channels": {modality: [name for name in names if name not in labels]}})
+        return [
+            f"has {labels} among its columns {names}; allowed are signals alone, since a model would read "
+            f"its labels there. Pick the channels by --reader_options '{option}'."
+        ]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         return [f"has several channels named {twice}; allowed is one each. Rename them in the file."]
