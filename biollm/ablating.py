@@ -15,8 +15,9 @@ import pandas as pd
 from biollm.ablation_table import ablation_figure, ablation_rows
 from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
 from biollm.base_model import base_identity
-from biollm.context import Context, MethodOutput, checked_splits, prediction_table
+from biollm.context import Context, MethodOutput, check_labelled, checked_splits, prediction_table
 from biollm.evaluation.drawing import figure_png
+from biollm.evaluation.report import plain
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
@@ -130,6 +131,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         )
     if config.part == "validation":
         splits = [inner_split(store.table, split) for split in splits]
+    check_labelled(store, splits, config.targets, "test")
     kept = Path(f"{config.out}.jobs")
     variants = variants_to_run(config)
     jobs = list(_jobs(config, variants, store, splits, kept, progress))
@@ -147,7 +149,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         known = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
         rows = ablation_rows(known, variants, store.classes)
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
-        (partial / "ablation.json").write_text(json.dumps(rows, indent=1))
+        (partial / "ablation.json").write_text(json.dumps(plain(rows), indent=1, allow_nan=False))
 
     kept.mkdir(parents=True, exist_ok=True)
     with FileLock(kept / "lock"):

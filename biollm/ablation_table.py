@@ -11,6 +11,7 @@ from biollm.ablation_variants import DEFAULT, Variant
 from biollm.evaluation import METRICS, bootstrap_ci, count_confusions, paired_difference
 from biollm.evaluation.drawing import COLOURS, INK, MUTED, bare, draw_level, figure_title, new_figure
 from biollm.evaluation.information import label_information
+from biollm.evaluation.table import format_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,8 +125,8 @@ def information_shares(rows: Rows) -> dict[str, float | None]:
 def _difference(row: Mapping[str, Any]) -> str:
     if row["difference"] is None:
         return ""
-    low, high = row["difference_ci95"]
-    return f"{row['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+    interval = format_interval(row["difference_ci95"], signed=True)
+    return f"{row['difference']:+.3f}" + (f" ({interval})" if interval else "")
 
 
 def ablation_figure(rows: Rows, title: str) -> Figure:

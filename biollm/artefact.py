@@ -148,7 +148,7 @@ def save_artefact(
     card.text_tokenizer_hash = _tokenizer_hash(tokenizer)
     card.signal_tokenizer_hash = folder_hash(folder / "signal_tokenizer")
     (folder / CARD).write_text(json.dumps(asdict(card), indent=1))
-    (folder / "README.md").write_text(_model_card(card))
+    (folder / "README.md").write_text(_model_card(card), encoding="utf-8")
 
 
 def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> Artefact:

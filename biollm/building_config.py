@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from biollm.rating_scales import AFFECT
 from data_builders.conversation_shards import FORMATS
 from data_builders.engines import ENGINES
-from data_builders.options import as_mapping, as_weights
+from data_builders.options import as_mapping, as_weights, unknown_names
 from data_builders.sharegpt import Roles
 from encoders.signal_tokenizer import SIGNAL_MODES
 from prompts import TASKS
@@ -93,12 +93,12 @@ class BuildConfig:
         self.tasks, self.label_words = as_weights(self.tasks), as_mapping(self.label_words)
         self.rating_points = as_weights(self.rating_points)
         problems = [
-            *_unknown("engine", [self.engine], ENGINES),
-            *_unknown("tasks", self.tasks, TASKS),
-            *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
-            *_unknown("file_format", [self.file_format], FORMATS),
+            *unknown_names("engine", [self.engine], ENGINES),
+            *unknown_names("tasks", self.tasks, TASKS),
+            *unknown_names("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *unknown_names("file_format", [self.file_format], FORMATS),
             *_not_positive(self.tasks),
-            *_unknown("rating_points", self.rating_points, RATINGS),
+            *unknown_names("rating_points", self.rating_points, RATINGS),
             *_no_scale(self.rating_points, self.tasks),
             *self._out_of_range(),
             *self._wrong_roles(),
@@ -138,11 +138,6 @@ class BuildConfig:
     @property
     def where(self) -> tuple[int, str, str | None]:
         return self.jobs, self.engine, self.ray_address
-
-
-def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
-    wrong = [name for name in given if name not in allowed]
-    return [f"{what} {wrong} unknown, allowed are {list(allowed)}"] if wrong else []
 
 
 def _no_scale(points: Mapping[str, float], tasks: Mapping[str, float]) -> list[str]:

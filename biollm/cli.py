@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +14,8 @@ from typing import Any
 __all__ = ["COMMANDS", "Command", "main", "read_recipe", "run"]
 
 RECIPES = Path(__file__).parent / "recipes"
+EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+"""A number that YAML 1.1, and so PyYAML, takes for text."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def run(name: str, arguments: list[str] | None = None) -> None:
     try:
         configs = _parse(name, command, arguments)
         getattr(import_module(command.module), command.function)(*configs)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("BIOLLM_TRACEBACK"):
             raise
         print(f"biollm {name}: {error}", file=sys.stderr)
@@ -235,9 +238,13 @@ def recipe_section(recipe: str, command: str) -> dict[str, Any]:
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Reads 5e-4 as a number, as YAML 1.2 and Python do."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("+-.0123456789"))
     path = recipe_path(recipe)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: is no YAML: {error}") from error
     sections = content if isinstance(content, dict) else {}

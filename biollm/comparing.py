@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from biollm.compared_methods import METHODS, chosen_methods, method_key
-from biollm.context import Context, check_targets, checked_splits, prediction_table
+from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.encoder_methods import ROWS, check_settings
 from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs, wrong_runs
@@ -145,6 +145,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
+    check_labelled(store, splits, config.targets or (), config.part)
     costs, absent = applicable_methods(config, store)
     kept = Path(f"{config.out}.jobs")
     jobs = list(_jobs(config, store, splits, costs, kept, progress))
@@ -171,7 +172,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
 
 
 def _summary(out: Path) -> str:
-    report = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     absent = [f"Not applicable: {line}" for line in report["data"]["not_applicable"]]
     return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
 

@@ -18,8 +18,9 @@ from data_builders.splits import Split, load_splits, make_splits
 from data_builders.store import SegmentStore
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
+from encoders.trainer_checks import labelled
 
-__all__ = ["Context", "MethodOutput", "check_targets", "checked_splits", "prediction_table"]
+__all__ = ["Context", "MethodOutput", "check_labelled", "check_targets", "checked_splits", "prediction_table"]
 
 
 @dataclass
@@ -126,8 +127,30 @@ def checked_splits(
     return splits
 
 
+def check_labelled(store: SegmentStore, splits: Sequence[Split], targets: Sequence[str], part: str) -> None:
+    """Refuse folds with nothing to learn from or nothing to score.
+
+    Raises
+    ------
+    ValueError
+        With all of them.
+    """
+    known = labelled(store.table[store.table["on_grid"].astype(bool)], targets, store.classes)
+    bare = [
+        f"fold {split.fold} has none in its {name} part"
+        for split in splits
+        for name in ("train", part)
+        if not split.mask(known, name).any()
+    ]
+    if bare:
+        raise ValueError(
+            f"{splits[0].protocol}: of the windows with a label for {list(targets)}, {'; '.join(bare)}. Give "
+            "the other folds with --split, as a folder of 'biollm split', or take another protocol."
+        )
+
+
 def prediction_table(output: MethodOutput, context: Context) -> pd.DataFrame:
-    """A method's answers as a prediction set (see `biollm.evaluation.metrics`), with what is known of it.
+    """A method's answers as a prediction set (see `biollm.evaluation.predictions`), with what is known of it.
 
     A rating that a method has no answer for is NaN; ``history`` is JSON text.
     """

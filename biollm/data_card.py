@@ -209,7 +209,8 @@ def _readme(
         ),
         "## Use",
         _usage(card, n_tokens),
-        "Answers come from labels and measurements, not from people who wrote them. Not a medical device.",
+        "Answers come from labels and measurements, evidence and probabilities from the encoder; no person "
+        "wrote them. Not a medical device.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, SAYING, BuildConfig
-from biollm.context import Context, check_targets, checked_splits, prediction_table
+from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
@@ -21,7 +20,7 @@ from biollm.provenance import LIBRARIES, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
 from biollm.report_rows import gathered, write_report
 from data_builders.normalisation import NORMALISATIONS
-from data_builders.options import as_mapping, as_weights
+from data_builders.options import as_mapping, as_weights, unknown_names
 from data_builders.provenance import library_versions
 from data_builders.splits import Split
 from data_builders.stage import read_stamp, run_stage
@@ -125,25 +124,25 @@ class EvaluateConfig:
             setattr(self, name, as_mapping(getattr(self, name)))
         problems = [
             *wrong_runs(self.seeds, self.jobs),
-            *_unknown("groups", [*self.groups, *self.once], GROUPS),
-            *_unknown("part", [self.part], ("validation", "test")),
-            *_unknown("normalisation", [self.normalisation], NORMALISATIONS),
-            *_unknown("signal_mode", [self.signal_mode], SIGNAL_MODES),
-            *_unknown("sources", single_sources(self.sources), SignalTokenizer.sources),
-            *_unknown("readouts", self.readouts, READOUTS),
-            *_unknown("finetune", as_mapping(self.finetune), _names(FinetuneConfig) - SET_BY_JOBS),
-            *_unknown(
+            *unknown_names("groups", [*self.groups, *self.once], GROUPS),
+            *unknown_names("part", [self.part], ("validation", "test")),
+            *unknown_names("normalisation", [self.normalisation], NORMALISATIONS),
+            *unknown_names("signal_mode", [self.signal_mode], SIGNAL_MODES),
+            *unknown_names("sources", single_sources(self.sources), SignalTokenizer.sources),
+            *unknown_names("readouts", self.readouts, READOUTS),
+            *unknown_names("finetune", as_mapping(self.finetune), _names(FinetuneConfig) - SET_BY_JOBS),
+            *unknown_names(
                 "alignment", as_mapping(self.alignment), (_names(BuildConfig) - SET_BY_JOBS) | {"max_steps"}
             ),
-            *_unknown(
+            *unknown_names(
                 "tokenizer", as_mapping(self.tokenizer), _names(SignalTokenizerConfig) - SET_BY_TARGETS
             ),
-            *_unknown(
+            *unknown_names(
                 "tokenizer.encoder",
                 as_mapping(as_mapping(self.tokenizer).get("encoder")),
                 _names(EncoderConfig) - {"normalisation"},
             ),
-            *_unknown("build", as_mapping(self.build), _names(BuildConfig) - SET_BY_JOBS),
+            *unknown_names("build", as_mapping(self.build), _names(BuildConfig) - SET_BY_JOBS),
         ]
         if self.n_phrasings < 1:
             problems.append(f"n_phrasings is {self.n_phrasings}, allowed is 1 or more")
@@ -215,11 +214,6 @@ def _names(config: type) -> set[str]:
     return {f.name for f in fields(config)}
 
 
-def _unknown(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
-    wrong = sorted(set(given) - set(allowed))
-    return [f"{what} {wrong} unknown, allowed are {sorted(allowed)}"] if wrong else []
-
-
 def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
@@ -227,6 +221,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     config = _as_artefact(config) if config.artefact else config
     fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
     splits = checked_splits(store, config.split, config.protocol, fitted)
+    check_labelled(store, splits, config.targets, config.part)
     if not config.artefact and not all(split.subject_disjoint for split in splits):
         _check_nothing_measured(config, splits[0].protocol)
     settings = asdict(config) | {"out": None, "jobs": None}
@@ -266,9 +261,11 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
 def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool) -> list[Job]:
     """One group of methods on one fold with one seed each."""
     jobs = []
+    # A finished artefact says the same under every seed.
+    once = [*config.once, "llm"] if config.artefact else config.once
     for seed in config.seeds:
         for group in config.groups:
-            for split in splits if group not in config.once or seed == config.seeds[0] else ():
+            for split in splits if group not in once or seed == config.seeds[0] else ():
                 name = f"{group}-fold{split.fold}-seed{seed}"
                 arguments = (group, split.fold, seed, config, folder, progress and config.jobs == 1)
                 target = folder / "jobs" / f"{name}.parquet"

@@ -45,7 +45,9 @@ class FinetuneTraining(SFTConfig):
     output_dir: str | None = field(
         default=None, metadata={"help": "not used: checkpoints are kept beside `out`"}
     )
-    max_steps: int = field(default=150, metadata={"help": "optimizer steps; over-fits from about 1,000"})
+    max_steps: int = field(
+        default=150, metadata={"help": "optimizer steps, -1 for num_train_epochs; over-fits from about 1,000"}
+    )
     per_device_train_batch_size: int = field(default=16, metadata={"help": "conversations a step and device"})
     learning_rate: float = field(default=2e-3, metadata={"help": "highest learning rate of AdamW"})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "schedule after the warm-up"})
@@ -67,6 +69,11 @@ class FinetuneTraining(SFTConfig):
         # bfloat16 is asked for by default; the trainer accepts it without a GPU only when told.
         self.use_cpu = self.use_cpu or not torch.cuda.is_available()
         super().__post_init__()
+        if self.max_steps > 0 and self.num_train_epochs != SFTConfig.num_train_epochs:
+            raise ValueError(
+                f"FinetuneTraining: num_train_epochs is {self.num_train_epochs}, which max_steps "
+                f"{self.max_steps} would override; give max_steps -1 with it."
+            )
 
 
 WITHOUT_EFFECT = {
@@ -231,7 +238,6 @@ def _train(
     import functools
 
     from transformers import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
 
     from biollm.answer_trainer import AnswerTrainer
 
@@ -247,8 +253,13 @@ def _train(
     for name, values in trained.items():
         # TRL has put them into bfloat16, where most steps of the optimizer round to nothing.
         model.get_parameter(name).data = values.float()
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The last whole one: the trainer writes its state last, so that one without it was cut off."""
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
 
 def _check_nothing_dropped(trainer: Any, n_rows: int) -> None:
@@ -266,4 +277,7 @@ def _finish(model: Any, tokenizer: Any, card: ArtefactCard, config: FinetuneConf
 
     signals = Path(config.dataset_path) / "signal_tokenizer"
     save_artefact(partial, model, tokenizer, signals, card)
+    logs = partial / "checkpoints" / "runs"
+    if logs.is_dir():  # of TensorBoard
+        shutil.move(logs, partial / "logs")
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)

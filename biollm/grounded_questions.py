@@ -21,7 +21,7 @@ from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Facts, Quantity
 from prompts.tasks.describe import LONGEST, DescribeTask
 
-__all__ = ["CONDITIONS", "RANDOM", "Asker", "TokenRanges", "chosen_rows"]
+__all__ = ["CONDITIONS", "RANDOM", "SIGNAL", "Asker", "TokenRanges", "chosen_rows"]
 
 SIGNAL, NUMBERS, RANDOM = "signal", "noise features", "random levels"
 CONDITIONS = {

@@ -70,6 +70,7 @@ def ground(config: GroundConfig, progress: bool = True) -> Path:
     """
     store, split = SegmentStore(config.store), Split.load(config.split)
     card, _ = read_card(config.artefact)
+    card.check_taught("describe", "ground")
     if config.source is not None and config.source not in card.sources:
         raise ValueError(f"source is {config.source!r}; the artefact reads {card.sources}.")
     check_leaks(store.table, split, fitted={config.artefact: card.split_hash})

@@ -11,8 +11,9 @@ from typing import Any
 from biollm.context import Context, MethodOutput
 from biollm.encoder_methods import encoder_answers
 from biollm.llm_readouts import read_out
+from biollm.provenance import LIBRARIES
 from data_builders.options import as_mapping
-from data_builders.provenance import code_hash
+from data_builders.provenance import code_hash, library_versions
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from encoders.inputs import SignalInputs
@@ -29,13 +30,10 @@ def fit_tokenizer(context: Context, inputs: SignalInputs, **changes: Any) -> Sig
     changes
         Fields of `SignalTokenizerConfig` that differ from the configuration's.
     """
-    done = context.workplace / "conversations" / "signal_tokenizer"
-    if done.is_dir():
-        return SignalTokenizer.from_pretrained(done)
     settings = SignalTokenizerConfig(**{**_taught(context), **changes})
-    if context.tokenizers is None or inputs is not context.inputs:
-        return _fitted(context, inputs, settings)
-    return _shared(context, settings, context.tokenizers)
+    # The inputs of a control are its own, and so is what is fitted on them.
+    shared = context.tokenizers if inputs is context.inputs else None
+    return _kept(context, inputs, settings, shared or context.workplace / "tokenizers")
 
 
 def _taught(context: Context) -> dict[str, Any]:
@@ -54,18 +52,19 @@ def _fitted(context: Context, inputs: SignalInputs, settings: SignalTokenizerCon
     return tokenizer.fit(train, validation, context.progress)
 
 
-def _shared(context: Context, settings: SignalTokenizerConfig, folder: Path) -> SignalTokenizer:
+def _kept(
+    context: Context, inputs: SignalInputs, settings: SignalTokenizerConfig, folder: Path
+) -> SignalTokenizer:
     """One fit for all jobs that want the same; of two at once the second waits for the first."""
     from filelock import FileLock
 
-    split = context.split
-    code = code_hash("data_builders", "encoders")
-    key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed, code])
+    split, made_by = context.split, [code_hash("data_builders", "encoders"), library_versions(LIBRARIES)]
+    key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed, made_by])
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{key}.lock"):
         if not (folder / key).is_dir():
             partial = folder / f"{key}.partial"
-            _fitted(context, context.inputs, settings).save_pretrained(partial)
+            _fitted(context, inputs, settings).save_pretrained(partial)
             partial.rename(folder / key)
     return SignalTokenizer.from_pretrained(folder / key)
 

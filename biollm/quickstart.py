@@ -29,6 +29,10 @@ class QuickstartConfig:
     out: str = field(default="runs/quickstart", metadata={"help": "folder to write to"})
     jobs: int = field(default=1, metadata={"help": "processes that evaluate; each takes about 1 GB"})
 
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise ValueError(f"QuickstartConfig: jobs is {self.jobs}; allowed is 1 or more.")
+
 
 def quickstart(config: QuickstartConfig) -> None:
     """Run every stage on the recipe ``quickstart``; what is there already is not made again."""
@@ -74,7 +78,7 @@ def _say(step: int, what: str) -> None:
 def _read(folder: Path) -> dict:
     import json
 
-    return json.loads((folder / "report.json").read_text())
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
 def _held_out_recording(preparing: PrepareConfig, split: Split, out: Path) -> Path:

@@ -86,7 +86,8 @@ def fit_scales(segments: TokenizedSegments, n_points: Mapping[str, int]) -> dict
     Raises
     ------
     ValueError
-        If the training segments have fewer than two different values of a rating.
+        If the training segments have fewer than two different values of a rating, or too many equal ones
+        for two points.
     """
     trained = (segments.column("part") == "train") & (segments.column("unusable") == "")
     scales = {}
@@ -99,6 +100,11 @@ def fit_scales(segments: TokenizedSegments, n_points: Mapping[str, int]) -> dict
                 f"values of {rating}; two or more are needed. Leave {rating} out, or take another store."
             )
         scales[rating] = fit_scale(ratings, n)
+        if len(scales[rating].centres) < 2:
+            raise ValueError(
+                f"rating_points: of {n} points of {rating} one is left, since most training ratings are "
+                f"{ratings.min():g}. Give more points, or leave {rating} out."
+            )
     return scales
 
 

@@ -54,6 +54,8 @@ def label_probabilities(
     -------
     ndarray, shape (n_prompts, n_answers)
     """
+    if len(answers) == 1:
+        return np.ones((len(prompts), 1))
     whole = [[_ids(tokenizer, prompt + answer) for answer in answers] for prompt in prompts]
     starts = [_common_prefix(sequences) for sequences in whole]
     endings = [

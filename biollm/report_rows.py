@@ -177,7 +177,7 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
 
 
 def _ensembles(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    """The mean of all seeds of a network or an LLM; of answers that are read from text there is none."""
+    """The mean of all seeds of a network or an LLM; of further read-outs, named behind a comma, none."""
     trained = predictions[predictions["family"].isin(("encoder", "llm"))]
     for method, rows in trained.groupby("method", sort=False):
         seeds = [frame.set_index(["segment", "fold"]) for _, frame in rows.groupby("seed")]

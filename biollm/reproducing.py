@@ -97,7 +97,8 @@ def reproduce(config: ReproduceConfig, progress: bool = True) -> Path:
             stores[name] = prepare(preparing[name], progress)
         reader = ", ".join(dict.fromkeys(preparing[part].dataset for part in study.joins or [name]))
         folders = {p: _run(study, p, stores[name], out / name, config, progress) for p in study.protocols}
-        reports = {p: json.loads((folder / "report.json").read_text()) for p, folder in folders.items()}
+        texts = {p: (folder / "report.json").read_text(encoding="utf-8") for p, folder in folders.items()}
+        reports = {p: json.loads(text) for p, text in texts.items()}
         found.append(StudyReport(name, reader, study.metrics, reports))
     print(write_reproduction(out, config.experiment, experiment, said, found))
     return out

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["as_mapping", "as_weights"]
+__all__ = ["as_mapping", "as_weights", "unknown_names"]
 
 
 def as_mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
@@ -47,3 +48,10 @@ def as_weights(value: dict[str, float] | str | None) -> dict[str, float]:
                 f"the weight of {name!r} is {weight!r}; give a number, as in {name}=0.5."
             ) from error
     return weights
+
+
+def unknown_names(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    """The problem of names that are not allowed; none if all are."""
+    known = sorted(allowed)
+    wrong = sorted(set(given) - set(known))
+    return [f"{what} {wrong} unknown, allowed are {known}"] if wrong else []

@@ -60,12 +60,12 @@ def as_place(location: str | Path) -> Any:
 def write_whole(path: Any, text: str) -> None:
     """Write a text file whole or not at all; object stores do so by themselves."""
     if is_remote(path):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return
     # Beside the folder: a kill in between leaves nothing in the folder that nobody knows.
     folder = path.parent.absolute()
     partial = folder.parent / f"{folder.name}.{os.getpid()}.{path.name}"
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
 
 

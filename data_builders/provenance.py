@@ -37,9 +37,9 @@ def code_behind(file: str) -> str:
     return _hash(found)
 
 
-def library_versions(names: Iterable[str]) -> list[str]:
+def library_versions(names: Iterable[str]) -> dict[str, str]:
     """Installed versions of libraries."""
-    return [metadata.version(name) for name in names]
+    return {name: metadata.version(name) for name in names}
 
 
 def _hash(files: Iterable[Path]) -> str:
@@ -63,7 +63,7 @@ def _imported(path: Path) -> Iterator[Path]:
 @cache
 def _tree(path: Path) -> ast.Module:
     """What a file does, without docstrings."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             del node.body[0]

@@ -118,14 +118,14 @@ def draw_conversation(ax: Axes, x: float, width: float) -> None:
     """A training conversation in ShareGPT's format."""
     stage(ax, x, width, "3  Conversation", "biollm build")
     left, inner = x + 14, width - 28
-    text(ax, left + 4, TOP + 28, "human", color=GREY, weight="bold")
+    text(ax, left + 4, TOP + 28, "user", color=GREY, weight="bold")
     text(ax, left + inner - 4, TOP + 28, "ShareGPT", color=GREY, ha="right")
     box(ax, left, TOP + 50, inner, 284, "white", RULE)
     text(ax, left + 10, TOP + 80, "Which emotion does")
     text(ax, left + 10, TOP + 80 + LINE, "this recording show?")
     for row, (modality, token) in enumerate(TOKENS.items()):
         text(ax, left + 10, TOP + 172 + row * 42, f"{token}…", color=COLOURS[modality], family="monospace")
-    text(ax, left + 4, TOP + 382, "gpt", color=GREY, weight="bold")
+    text(ax, left + 4, TOP + 382, "assistant", color=GREY, weight="bold")
     box(ax, left, TOP + 404, inner, 104, "#e8f1f8", "#9fc3de")
     text(ax, left + 10, TOP + 440, "The recording")
     text(ax, left + 10, TOP + 440 + LINE, "shows fear.")

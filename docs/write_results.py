@@ -23,7 +23,7 @@ RUNS = DOCS.parent / "runs"
 
 
 def report(name: str) -> dict:
-    return json.loads((RUNS / name / "report.json").read_text())
+    return json.loads((RUNS / name / "report.json").read_text(encoding="utf-8"))
 
 
 def paired(name: str) -> str:

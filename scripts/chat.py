@@ -1,4 +1,4 @@
-"""python scripts/chat.py --artefact runs/quickstart/artefact --recording runs/quickstart/S01.npz
+"""python scripts/chat.py --artefact runs/quickstart/artefact --recording runs/quickstart/S03.npz
 
 Ask a tuned model about a recording.
 """

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from biollm.cli import COMMANDS, RECIPES, read_recipe, run
+from biollm.cli import COMMANDS, RECIPES, read_recipe, recipe_section, run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -37,6 +37,25 @@ def test_flags_win_over_the_recipe(tmp_path, monkeypatch):
     recipe.write_text("prepare: {dataset: npz, window: 4.0, step: 2.0}\n")
     run("prepare", ["--config", str(recipe), "--window", "5"])
     assert (seen[0].dataset, seen[0].window, seen[0].step) == ("npz", 5.0, 2.0)
+
+
+def test_numbers_of_a_recipe_may_have_an_exponent(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    rates = ("5e-4", "-2E3", "1e+2", ".5e1", "5.0e-4")
+    recipe.write_text(f"compare: {{encoder: {{values: [{', '.join(rates)}], names: [5e, e-4, 1e-4x]}}}}\n")
+    read = recipe_section(str(recipe), "compare")["encoder"]
+    assert read == {"values": [float(rate) for rate in rates], "names": ["5e", "e-4", "1e-4x"]}
+
+
+def test_a_library_that_is_not_there_is_one_message(monkeypatch, capsys):
+    def lacking(config):
+        raise ModuleNotFoundError("Ray is not there; install it with: pip install 'biollm[ray]'")
+
+    monkeypatch.setattr("data_builders.preparing.prepare", lacking)
+    with pytest.raises(SystemExit) as stop:
+        run("prepare", [])
+    assert stop.value.code == 2
+    assert "pip install 'biollm[ray]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from biollm.context import check_labelled
 from biollm.controls import noise_for_signal, shuffle_labels
-from biollm.experiment import EvaluateConfig, evaluate, run_group, signal_inputs_of
+from biollm.experiment import EvaluateConfig, _jobs, evaluate, run_group, signal_inputs_of
 from biollm.methods import GROUPS
 from data_builders.leaks import LeakError
 from data_builders.splits import Split, make_splits, subject_holdout
@@ -132,6 +133,25 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     (place / "stage.json").write_text(json.dumps(stamp | {"key": "another"}))
     after = read_stamp(evaluate(EvaluateConfig(str(store), **options), progress=False), "evaluate")["key"]
     assert before != after
+
+
+def test_a_finished_artefact_is_read_once_whatever_the_seeds(store, tmp_path):
+    config = EvaluateConfig(str(store), seeds=[0, 1], groups=["classical", "llm"])
+    config.artefact = "an artefact"
+    splits = make_splits(SegmentStore(store).table, "gkf4")[:1]
+    names = [job.name for job in _jobs(config, splits, tmp_path, False)]
+    assert sorted(names) == ["classical-fold0-seed0", "classical-fold0-seed1", "llm-fold0-seed0"]
+
+
+def test_folds_without_labels_are_refused_before_anything_is_computed(store, monkeypatch):
+    held = SegmentStore(store)
+    splits = make_splits(held.table, "loso")
+    first, *others = splits
+    bare = held.table["subject"].isin(held.table["subject"][first.mask(held.table, "test")])
+    held.table = held.table.assign(emotion=held.table["emotion"].mask(bare))
+    with pytest.raises(ValueError, match=r"'emotion'\], fold 0 has none in its test part\. Give the other"):
+        check_labelled(held, splits, ["emotion"], "test")
+    check_labelled(held, others, ["emotion"], "test")
 
 
 def test_a_finished_artefact_normalises_by_itself_whoever_is_known(store, tmp_path, monkeypatch):

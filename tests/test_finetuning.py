@@ -104,11 +104,26 @@ def test_an_interrupted_run_resumes_to_the_same_weights(conversations, make_base
         with pytest.raises(KeyboardInterrupt):
             finetune(broken, FinetuneTraining(**options), progress=False)
     assert not (tmp_path / "broken").exists()
-    assert (tmp_path / "broken.partial" / "checkpoints" / "checkpoint-4").is_dir()
+    checkpoints = tmp_path / "broken.partial" / "checkpoints"
+    assert (checkpoints / "checkpoint-4").is_dir()
+    (checkpoints / "checkpoint-8").mkdir()  # killed while it was written
     finetune(broken, FinetuneTraining(**options), progress=False)
     one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "broken"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not (tmp_path / "broken" / "checkpoints").exists()
+
+
+def test_what_a_tracker_writes_stays(conversations, make_base, tmp_path):
+    pytest.importorskip("tensorboard")
+    tuning = FinetuneConfig(str(conversations), str(tmp_path / "out"), make_base())
+    out = finetune(tuning, FinetuneTraining(max_steps=1, report_to="tensorboard"), progress=False)
+    assert list((out / "logs").rglob("events.out.tfevents.*"))
+
+
+def test_epochs_that_the_steps_would_override_are_refused():
+    with pytest.raises(ValueError, match=r"num_train_epochs is 5, which max_steps 150 would override"):
+        FinetuneTraining(num_train_epochs=5)
+    assert FinetuneTraining(num_train_epochs=5, max_steps=-1).num_train_epochs == 5
 
 
 def test_a_row_that_does_not_fit_fails_before_training(conversations, make_base, tmp_path):

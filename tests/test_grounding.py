@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from conftest import two_state_recording
 
+from biollm.artefact import ArtefactError
 from biollm.building import BuildConfig, build
 from biollm.cli import run
 from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
@@ -271,6 +272,12 @@ def test_questions_in_other_wordings_are_asked_anew(artefact, made, tmp_path):
     with (language / "describe.yaml").open("a") as file:
         file.write("# another\n")
     assert read_stamp(ground(config, progress=False), "ground")["key"] != first
+
+
+def test_an_artefact_that_was_not_taught_to_describe_is_refused(artefact_folder, made, tmp_path):
+    config = GroundConfig(str(artefact_folder), str(made.store), str(made.split), str(tmp_path / "out"))
+    with pytest.raises(ArtefactError, match=r"taught \['emotion'\]; ground asks for 'describe'"):
+        ground(config, progress=False)
 
 
 def test_another_split_or_source_is_one_message_and_status_2(artefact, made, tmp_path, capsys):

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from biollm.cli import read_recipe
-from biollm.quickstart import RECIPE
+from biollm.quickstart import RECIPE, QuickstartConfig
+
+
+def test_no_processes_are_refused_at_once():
+    with pytest.raises(ValueError, match="jobs is 0"):
+        QuickstartConfig(jobs=0)
 
 
 def test_the_recipe_hands_each_stage_the_folder_before_it():

@@ -20,7 +20,7 @@ from biollm.context import Context
 from biollm.experiment import EvaluateConfig, evaluate
 from biollm.llm_readouts import _calibrate
 from biollm.rating_readout import RatingQuestion, fit_sharpness, rating_questions
-from biollm.rating_scales import RatingScale, fit_scale, on_scales, scales_card
+from biollm.rating_scales import RatingScale, fit_scale, fit_scales, on_scales, scales_card
 from biollm.segment_facts import segment_table, segments_card
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, subject_holdout
@@ -201,14 +201,22 @@ def segments(store, changed: str, shift: float) -> TokenizedSegments:
 
 
 def test_scales_are_fitted_on_the_train_part_alone(rated):
-    from biollm.rating_scales import fit_scales
-
     store, points = SegmentStore(rated), {"valence": 5, "arousal": 5}
     known = fit_scales(segments(store, "train", 0.0), points)
     assert fit_scales(segments(store, "test", 3.0), points) == known
     assert fit_scales(segments(store, "validation", 3.0), points) == known
     moved = fit_scales(segments(store, "train", 3.0), points)
     np.testing.assert_allclose(moved["valence"].centres, np.array(known["valence"].centres) + 3.0)
+
+
+def test_two_points_of_ratings_that_are_mostly_equal_are_refused(rated):
+    made = segments(SegmentStore(rated), "none", 0.0)
+    ratings = np.linspace(3, 4, len(made))
+    ratings[: len(made) // 2 + len(made) // 4] = 3.0
+    column = made.column
+    made.column = lambda name: ratings if name == "valence" else column(name)
+    with pytest.raises(ValueError, match=r"of 2 points of valence one is left.* are 3\. Give more"):
+        fit_scales(made, {"valence": 2})
 
 
 class Words:

@@ -56,6 +56,10 @@ def test_likelihoods_equal_those_by_hand_whatever_the_padding(base, answers):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
+def test_a_single_answer_is_certain(base):
+    assert label_probabilities(*base, ["Which state is it?"] * 2, [" calm"]).tolist() == [[1.0], [1.0]]
+
+
 def test_prompts_are_what_training_shows_before_an_answer(base):
     """A template may write more before an answer than its generation prompt has."""
     import copy

@@ -41,7 +41,7 @@ def bootstrap_ci(
     Parameters
     ----------
     predictions : DataFrame
-        A prediction set, see `biollm.evaluation.metrics`.
+        A prediction set, see `biollm.evaluation.predictions`.
     metric : str or callable
         A name of `metric_names`, such as ``accuracy``, ``ccc`` (the mean over the ratings), ``valence_mae``
         or ``transition_f1``, or a function of confusion counts (..., n_classes, n_classes + 1) -> (...).

@@ -21,7 +21,7 @@ def label_information(predictions: pd.DataFrame, classes: Sequence[str]) -> floa
     Parameters
     ----------
     predictions : DataFrame
-        A prediction set, see `biollm.evaluation.metrics`.
+        A prediction set, see `biollm.evaluation.predictions`.
     classes : sequence of str
     """
     of_seeds = count_confusions(predictions, classes).confusions.sum(axis=1)

@@ -9,7 +9,6 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,12 @@ from biollm.evaluation.predictions import classes_of
 from biollm.evaluation.results import MethodResult, check_results, primary_metric, reference_result
 from biollm.evaluation.rows import method_rows
 from biollm.evaluation.table import main_rows, split_mark
+from data_builders.provenance import library_versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["build_report", "write_report"]
+__all__ = ["build_report", "plain", "write_report"]
 
 PACKAGES = ("biollm", "torch", "transformers", "trl", "peft", "bitsandbytes", "scikit-learn", "numpy")
 
@@ -116,7 +116,7 @@ def build_report(
         "n_segments": answers["segment"].nunique(),
     }
     rows = method_rows(methods, classes, primary, n_boot, seed)
-    report = _plain(
+    report = plain(
         {"data": {**data, **about}, "split": dict(split), "results": rows, "versions": _versions()}
     )
     write_report(report, out_dir)
@@ -162,19 +162,17 @@ def _family_order(results: Mapping[str, MethodResult]) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    installed = {d.metadata["Name"]: d.version for d in metadata.distributions()}
-    known = {name: installed[name] for name in PACKAGES if name in installed}
-    return {"python": platform.python_version(), **known}
+    return {"python": platform.python_version(), **library_versions(PACKAGES)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON's own types only; NaN, which JSON lacks, becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

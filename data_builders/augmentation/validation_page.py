@@ -42,7 +42,7 @@ def write_page(
     _figure(folder / "spectra.png", names, _draw_spectra, curves)
     _figure(folder / "amplitudes.png", names, _draw_amplitudes, curves)
     _figure(folder / "roc.png", [report["details"]["classifier"]["auc"]], _draw_roc, curves)
-    (folder / "report.md").write_text(_page(report, meanings))
+    (folder / "report.md").write_text(_page(report, meanings), encoding="utf-8")
     return folder / "report.md"
 
 
