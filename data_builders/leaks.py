@@ -18,7 +18,7 @@ from data_builders.store import SegmentStore
 
 __all__ = ["LeakError", "StimulusWarning", "check_leaks"]
 
-TRIAL = ["subject", "session", "trial"]
+TRIAL = ["group", "session", "trial"]
 KEPT_APART = {
     "subject": {"subjects": ["subject"], "groups": ["group"], "trials": TRIAL},
     "stimulus": {"stimuli": ["dataset", "stimulus"]},
@@ -84,7 +84,7 @@ def check_leaks(
         raise LeakError(
             f"the split '{split.protocol}' (fold {split.fold}) leaks:\n- " + "\n- ".join(problems)
         )
-    if split.unit == "subject":
+    if not split.leaky:
         _warn_of_stimuli(table, part)
 
 

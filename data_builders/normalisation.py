@@ -116,7 +116,13 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
             raise ValueError(
                 f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[how]})."
             )
-        yield rows, rows[seen[rows]]
+        if how != "baseline":
+            yield rows, rows[seen[rows]]
+            continue
+        # A trial with a baseline of its own is relative to that: those of later trials lie in the future.
+        for part in table.iloc[rows].groupby("recording", sort=False).indices.values():
+            own = rows[part]
+            yield own, own[seen[own]] if seen[own].any() else rows[seen[rows]]
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -115,6 +115,9 @@ def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segmen
     specs = {n: SignalSpec(s.sampling_rate, s.channel_names, s.unit) for n, s in recording.signals.items()}
     rows = [_row(recording, window, length) for window in chosen]
     table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).astype(dict.fromkeys(LABELS[1:], float))
+    # Blocks of a trial may overlap, as AMIGOS's clips do: a window of two of them is a segment of each.
+    again = table.groupby("segment").cumcount()
+    table["segment"] = table["segment"].where(again == 0, table["segment"] + "/" + again.astype(str))
     return Segments(signals, table, specs)
 
 

@@ -236,7 +236,10 @@ class SignalTokenizer:
         """New tokens of several sources, each once, and their vectors, shape (n_tokens, 64)."""
         parts = single_sources(sources)
         tokens = [token for part in parts for token in self.tokens(part)]
-        return tokens, np.concatenate([self.token_vectors(part) for part in parts])
+        vectors = np.concatenate([self.token_vectors(part) for part in parts])
+        # A stream of given features has the same brackets as the bins.
+        first = [k for k, token in enumerate(tokens) if tokens.index(token) == k]
+        return [tokens[k] for k in first], vectors[first]
 
     def tokens(self, source: str) -> list[str]:
         """New tokens that a source needs, in a fixed order; none where words or digits are written."""

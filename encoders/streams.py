@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
+from data_builders.preprocessing import envelopes
 from data_builders.segments import Segments, SignalSpec
 
 __all__ = [
     "FAST_ABOVE",
-    "PREPARATIONS",
     "StreamSpec",
     "default_streams",
     "plain_channels",
@@ -81,32 +81,34 @@ def log_rectified(x: np.ndarray) -> np.ndarray:
     return np.log(np.abs(x) + np.where(rms > 0, 0.1 * rms, np.nan))
 
 
-def with_amplitude(x: np.ndarray) -> np.ndarray:
-    """Append the log-rectified copy of each channel: (n, n_channels, T) -> (n, 2 * n_channels, T)."""
-    return np.concatenate([x, log_rectified(x)], axis=-2)
-
-
-def prepare_emg(x: np.ndarray, sampling_rate: float) -> np.ndarray:
-    """High-pass at 20 Hz (a tenth of the rate if that is lower) with log-rectified copies."""
-    return with_amplitude(high_pass(x, sampling_rate, min(20.0, sampling_rate / 10)))
-
-
-def prepare_eeg(x: np.ndarray, sampling_rate: float) -> np.ndarray:
-    """High-pass at 0.5 Hz with log-rectified copies."""
-    return with_amplitude(high_pass(x, sampling_rate, 0.5))
-
-
-def prepare_ecg(x: np.ndarray, sampling_rate: float) -> np.ndarray:
-    """High-pass at 0.5 Hz."""
-    return high_pass(x, sampling_rate, 0.5)
-
-
-PREPARATIONS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "emg": prepare_emg,
-    "eeg": prepare_eeg,
-    "ecg": prepare_ecg,
-}
+HIGH_PASS = {"emg": 20.0, "eeg": 0.5, "ecg": 0.5}
+"""Modality -> Hz, or a tenth of the sampling rate where that is lower; the others are read as they are."""
 DERIVED = {"emg": "log_rectified", "eeg": "log_rectified"}
+"""Modality -> suffix of a copy of each of its channels."""
+
+
+def prepared(x: np.ndarray, sampling_rate: float, modality: str, channel_names: Sequence[str]) -> np.ndarray:
+    """High-pass the channels of a modality, and append their log-rectified copies where it has some.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_segments, n_channels, n_samples)
+    sampling_rate : float, in Hz
+    modality : str
+    channel_names : sequence of str
+        Envelopes among them, which lie below the high-pass, are left as they are.
+
+    Returns
+    -------
+    ndarray, shape (n_segments, n_channels or 2 * n_channels, n_samples)
+    """
+    if modality not in HIGH_PASS:
+        return x
+    x = x.astype(np.float64)
+    passed = high_pass(x, sampling_rate, min(HIGH_PASS[modality], sampling_rate / 10))
+    slow = envelopes(channel_names)
+    passed[:, slow] = x[:, slow]
+    return np.concatenate([passed, log_rectified(passed)], axis=-2) if modality in DERIVED else passed
 
 
 def plain_channels(stream: StreamSpec) -> list[int]:
@@ -230,11 +232,9 @@ def _fill(out: np.ndarray, segments: Segments, modality: str, stream: StreamSpec
     """Prepare one modality, some segments at a time, into `out` (n_segments, n_channels, n_samples)."""
     signal, rate = segments.signals[modality], segments.specs[modality].sampling_rate
     _check_finite(signal, modality, segments)
-    prepare = PREPARATIONS.get(modality)
+    names = segments.specs[modality].channel_names
     for start in range(0, len(signal), CHUNK):
-        x = signal[start : start + CHUNK]
-        if prepare is not None:
-            x = prepare(x.astype(np.float64), rate)
+        x = prepared(signal[start : start + CHUNK], rate, modality, names)
         out[start : start + CHUNK] = interpolate(x, rate, stream.sampling_rate, stream.n_samples)
 
 

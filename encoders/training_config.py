@@ -114,11 +114,11 @@ WHOLE = ("epochs", "batch_size", "batch_parts", "decay_epochs", "patience")
 NOT_NEGATIVE = ("weight_decay", "min_delta", "scaling", "jitter", "lowest_rate")
 SHARES = ("warmup", "label_smoothing", "shift", "channel_dropout")
 BETWEEN = ("decay_factor",)
-# Those that need no channel names or labels: what mixes segments or swaps electrodes goes into a store.
+# Those that suit all streams and need no channel names or labels: the others go into a store.
 ON_THE_FLY = {"time_masking": time_masking} | {
     name: transform
     for name, transform in INTERMEDIATE.items()
-    if name not in ("mixup", "cutmix", "swap_hemispheres", "rotate_ring")
+    if name not in ("mixup", "cutmix", "swap_hemispheres", "rotate_ring", "phase_randomisation")
 }
 MONITORS = {"balanced_accuracy": 1, "ccc": 1, "loss": -1}  # and the sign under which more is better
 CHOICES: dict[str, Collection[str]] = {

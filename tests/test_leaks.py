@@ -238,6 +238,17 @@ def test_a_leaky_split_may_not_be_fitted_on_its_test_part_either():
         check_leaks(make_table(), split, fitted={"bins": tested})
 
 
+@pytest.mark.parametrize("protocol", ["trial4", "leave-session"])
+def test_known_subjects_are_warned_of_stimuli_that_tell_the_label_too(protocol):
+    table = pd.concat([make_table(6, 4).assign(session=s) for s in "ab"], ignore_index=True)
+    for name in ("segment", "recording"):
+        table[name] += table["session"]
+    number = table["trial"].str[1:].astype(int)
+    table = table.assign(stimulus="film " + number.astype(str), emotion="label " + (number % 2).astype(str))
+    with pytest.warns(StimulusWarning):
+        check_leaks(table, make_splits(table, protocol)[0])
+
+
 @pytest.mark.parametrize(
     ("n_labels", "follows", "warned"), [(2, True, True), (2, False, False), (4, True, False)]
 )

@@ -127,6 +127,22 @@ def test_each_session_is_centred_on_its_own_first_two_minutes():
     np.testing.assert_array_equal(done[:N], fitted.transform(morning, table("E", "morning")))
 
 
+def test_each_trial_is_centred_on_its_own_baseline_and_without_one_on_its_session_s():
+    """As of DREAMER, whose films have a baseline each: the last one's lies in the future of the first."""
+    values, rows = draw((4 * N, 3)), table()
+    fitted = Normaliser("baseline").fit(values, rows)
+    films = [table("E").assign(recording=f"film {k}") for k in range(3)]
+    films[1]["reference"] = False
+    both, seen = pd.concat(films, ignore_index=True), draw((3 * N, 3), 1)
+    done = fitted.transform(seen, both)
+    np.testing.assert_array_equal(done[:N], fitted.transform(seen[:N], films[0]))
+    moved = seen.copy()
+    moved[2 * N :] += 100
+    again = fitted.transform(moved, both)
+    np.testing.assert_array_equal(again[:N], done[:N])
+    assert not np.allclose(again[N : 2 * N], done[N : 2 * N])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_none_knows_the_training_statistics_only(shape):
     values, rows = draw(shape), table()

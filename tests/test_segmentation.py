@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_builders.preprocessing import HIGHEST_RATES, resample, resample_recording
+from data_builders.preprocessing import HIGHEST_RATES, PreprocessingConfig, preprocess, resample
 from data_builders.recording import Block, Recording, Signal
 from data_builders.segmentation import (
     cut,
@@ -161,6 +161,16 @@ def tone(frequency: float, rate: float, seconds: float = 20.0, offset: float = 0
     return Signal(offset + np.sin(2 * np.pi * frequency * time)[None], rate, ("x",), "mV")
 
 
+def test_a_window_of_two_overlapping_blocks_is_a_segment_of_each():
+    """As of AMIGOS's clips of 20 s, the first and the last of which overlap their neighbours."""
+    signal = Signal(np.arange(400, dtype=np.float32)[None], 10.0, ("ramp",), "µS")
+    blocks = (Block(0.0, 20.0, {"valence": 0.1}, "film"), Block(15.0, 20.0, {"valence": 0.9}, "film"))
+    given = Recording({"gsr": signal}, "ramp", "P1", "", blocks, "film")
+    made = cut(given, windows(given, 5.0, 5.0), 5.0).table
+    assert made["segment"].is_unique
+    assert sorted(made.loc[made["start"] == 15.0, "valence"]) == [0.1, 0.9]
+
+
 @pytest.mark.parametrize(
     ("rate", "new_rate"), [(100.0, 8.0), (1000.0, 256.0), (2148.148148, 1000.0), (512.0, 128.0)]
 )
@@ -207,7 +217,7 @@ def test_every_modality_comes_down_to_its_highest_rate_and_lower_ones_stay():
         "heart_rate": tone(0.1, 1.0),
         "ecg": tone(1.0, 512.0),
     }
-    found = resample_recording(Recording(signals, "d", "s")).signals
+    found = preprocess(Recording(signals, "d", "s"), PreprocessingConfig.from_options("none")).signals
     assert {name: signal.sampling_rate for name, signal in found.items()} == {
         "gsr": HIGHEST_RATES["gsr"],
         "emg": 100.0,

@@ -84,6 +84,13 @@ def edf_claim(path: Path) -> None:
     path.write_bytes(content)
 
 
+def edf_with_gaps(path: Path) -> None:
+    signal_files.edf(path, eeg(1), RATE, NAMES)
+    content = bytearray(path.read_bytes())
+    content[192:197] = b"EDF+D"
+    path.write_bytes(content)
+
+
 def record(path: Path) -> None:
     signal_files.record(path, eeg(1), RATE, NAMES)
     data = path.with_suffix(".dat")
@@ -143,6 +150,7 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
     ),
     "a claim of 2 GB in npy": (file(claims, "s1b.npy"), r"tells 2,000,000,000 bytes, and the file holds 100"),
     "a claim of 2 GB in HDF5": (file(hdf5_claim, "s1.h5"), r"'signal' tells 2,000,000,000 bytes.*holds 0"),
+    "gaps in EDF": (file(edf_with_gaps, "s1.edf"), r"s1\.edf: .*it is EDF\+D: its records may have gaps"),
     "a claim in EDF": (file(edf_claim, "s1.edf"), r"s1\.edf: its header tells 7,680,000,256 bytes"),
     "a pickle in npy": (file(npy_of_objects, "s1b.npy"), r"s1b\.npy: holds Python objects.*can run code"),
     "a pickle in npz": (file(npz_of_objects, "s1.npz"), r"s1\.npz: holds Python objects.*can run code"),

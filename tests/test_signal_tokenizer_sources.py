@@ -45,6 +45,16 @@ def test_a_vocabulary_has_each_token_once_with_its_vector(fitted, sources):
     assert vectors.shape == (len(tokens), 64)
 
 
+def test_brackets_that_two_sources_share_come_once(fitted, monkeypatch):
+    """As of given features, Kaggle's, whose stream and whose bins are both called so."""
+    tokens = {"codes": ["<|features|>", "<|a|>"], "bins": ["<|features|>", "<|b|>"]}
+    monkeypatch.setattr(fitted, "tokens", tokens.__getitem__)
+    monkeypatch.setattr(fitted, "token_vectors", lambda part: np.full((2, 64), len(part)))
+    found, vectors = fitted.vocabulary(["codes+bins"])
+    assert found == ["<|features|>", "<|a|>", "<|b|>"]
+    assert vectors[:, 0].tolist() == [5, 5, 4]
+
+
 @pytest.mark.parametrize("mode", ["words", "digits"])
 def test_words_and_digits_need_no_vocabulary(fitted, mode):
     words = [f" w{k}" for k in range(99)]

@@ -324,6 +324,20 @@ def test_groups_that_may_not_be_separated_are_not():
     assert len(make_splits(table, "loso")) == 14
 
 
+@pytest.mark.parametrize("protocol", ["blocks5", "trial5"])
+def test_the_same_moment_of_copied_subjects_is_never_on_two_sides(protocol):
+    """As of GAMEEMO's pairs k and k + 14."""
+    table = make_table(28, 10)
+    number = table["subject"].str[1:].astype(int)
+    table["group"] = "pair " + (number % 14).astype(str)
+    for split in make_splits(table, protocol):
+        sides = [set(zip(*(table.loc[split.mask(table, part), c] for c in ("group", "start")), strict=True))
+                 for part in ("train", "test")]  # fmt: skip
+        assert sides[1]
+        assert not sides[0] & sides[1]
+        check_leaks(table, split)
+
+
 def test_a_holdout_of_seven_of_amigos_leaves_thirty():
     table = make_table(37, 1)
     split = make_splits(table, "holdout-7")[0]

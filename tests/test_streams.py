@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from encoders.features import extract_features
 from encoders.inputs import signal_inputs
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
 from encoders.streams import default_streams, stream_arrays
@@ -103,6 +106,21 @@ def test_nothing_is_left_of_a_flat_channel(modality, level):
     assert not array[0, 0].any()
     undefined = np.argwhere(np.isnan(array).any(axis=2)).tolist()
     assert undefined == ([] if modality == "ecg" else [[0, 2]])  # its log-rectified copy
+
+
+def test_the_envelope_of_an_emg_is_read_as_it_is_and_has_no_features_of_its_own():
+    """It lies below the high-pass, which left nothing of it."""
+    plain = make_segments({"emg": 500.0})
+    data, spec = plain.signals["emg"], plain.specs["emg"]
+    slow = 5 + np.sin(np.arange(5000) / 500 * 2 * np.pi * 0.5)[None, None] * np.ones_like(data)
+    names = (*spec.channel_names, *(f"{name}_envelope" for name in spec.channel_names))
+    with_them = Segments({"emg": np.concatenate([data, slow.astype(np.float32)], axis=1)}, plain.table,
+                         {"emg": replace(spec, channel_names=names)})  # fmt: skip
+    array = stream_arrays(with_them, default_streams(with_them.specs, 10.0, 1.0))["emg"]
+    np.testing.assert_allclose(array[:, 2:4], slow, rtol=1e-6)
+    alone = stream_arrays(plain, default_streams(plain.specs, 10.0, 1.0))["emg"]
+    np.testing.assert_array_equal(array[:, :2], alone[:, :2])
+    pd.testing.assert_frame_equal(extract_features(with_them), extract_features(plain))
 
 
 def test_one_flat_window_does_not_set_the_scale_of_its_subject():

@@ -15,29 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["BASIC", "channel_dropout", "jitter", "level_and_spread", "scaling", "shift", "time_masking"]
 
 
-def level_and_spread(x: torch.Tensor, normalised: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+def level_and_spread(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What noise, gains and gaps are measured by: mean and standard deviation of each channel.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_channels, n_samples)
-    normalised : bool
-        Whether `x` is normalised, so that 0 and 1 serve; else they are each segment's own, in its unit.
 
     Returns
     -------
-    mean, sd : Tensor, shape (batch, n_channels, 1), or (1, 1, 1) of normalised signals
+    mean, sd : Tensor, shape (batch, n_channels, 1)
         NaN is left out of both; a channel of nothing but NaN has NaN.
     """
-    if normalised:
-        return x.new_zeros(1, 1, 1), x.new_ones(1, 1, 1)
     mean = x.nanmean(dim=2, keepdim=True)
     return mean, (x - mean).square().nanmean(dim=2, keepdim=True).sqrt()
 
 
-def jitter(
-    x: torch.Tensor, generator: torch.Generator, strength: float = 0.1, normalised: bool = False
-) -> torch.Tensor:
+def jitter(x: torch.Tensor, generator: torch.Generator, strength: float = 0.1) -> torch.Tensor:
     """Add white noise.
 
     Parameters
@@ -46,8 +40,6 @@ def jitter(
     generator : torch.Generator
     strength : float
         Standard deviation of the noise, in standard deviations of the channel.
-    normalised : bool
-        See `level_and_spread`.
 
     Returns
     -------
@@ -58,13 +50,11 @@ def jitter(
     Um et al. (2017), Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using
     Convolutional Neural Networks, ICMI.
     """
-    _, sd = level_and_spread(x, normalised)
+    _, sd = level_and_spread(x)
     return x + strength * sd * x.new_empty(x.shape).normal_(generator=generator)
 
 
-def scaling(
-    x: torch.Tensor, generator: torch.Generator, strength: float = 0.1, normalised: bool = False
-) -> torch.Tensor:
+def scaling(x: torch.Tensor, generator: torch.Generator, strength: float = 0.1) -> torch.Tensor:
     """Stretch each channel about its mean by a log-normal gain, as another contact would.
 
     The mean stays, since a gain on the level of a skin temperature would make a fever of it.
@@ -75,8 +65,6 @@ def scaling(
     generator : torch.Generator
     strength : float
         Standard deviation of the gain's logarithm.
-    normalised : bool
-        See `level_and_spread`.
 
     Returns
     -------
@@ -86,7 +74,7 @@ def scaling(
     ----------
     Um et al. (2017), ICMI; see `jitter`.
     """
-    mean, _ = level_and_spread(x, normalised)
+    mean, _ = level_and_spread(x)
     gain = (strength * x.new_empty(*x.shape[:2], 1).normal_(generator=generator)).exp()
     return mean + (x - mean) * gain
 
@@ -124,9 +112,7 @@ def roll(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
     return x.gather(2, positions[:, None, :].expand_as(x))
 
 
-def channel_dropout(
-    x: torch.Tensor, generator: torch.Generator, strength: float = 0.1, normalised: bool = False
-) -> torch.Tensor:
+def channel_dropout(x: torch.Tensor, generator: torch.Generator, strength: float = 0.1) -> torch.Tensor:
     """Let channels go flat at their mean, as electrodes that come off do; one at least stays.
 
     Parameters
@@ -135,8 +121,6 @@ def channel_dropout(
     generator : torch.Generator
     strength : float
         Chance of each channel.
-    normalised : bool
-        See `level_and_spread`.
 
     Returns
     -------
@@ -147,15 +131,13 @@ def channel_dropout(
     Saeed, Grangier, Pietquin, Zeghidour (2021), Learning from Heterogeneous EEG Signals with
     Differentiable Channel Reordering, ICASSP.
     """
-    mean, _ = level_and_spread(x, normalised)
+    mean, _ = level_and_spread(x)
     chance = x.new_empty(*x.shape[:2], 1).uniform_(generator=generator)
     lost = (chance < strength) & (chance < chance.amax(dim=1, keepdim=True))
     return x.where(~lost | x.isnan(), mean)
 
 
-def time_masking(
-    x: torch.Tensor, generator: torch.Generator, strength: float = 0.1, normalised: bool = False
-) -> torch.Tensor:
+def time_masking(x: torch.Tensor, generator: torch.Generator, strength: float = 0.1) -> torch.Tensor:
     """Blank one stretch of each segment, all channels alike, at the channels' means.
 
     Parameters
@@ -164,8 +146,6 @@ def time_masking(
     generator : torch.Generator
     strength : float
         Length of the stretch, as a share of the segment.
-    normalised : bool
-        See `level_and_spread`.
 
     Returns
     -------
@@ -178,7 +158,7 @@ def time_masking(
     """
     import torch
 
-    mean, _ = level_and_spread(x, normalised)
+    mean, _ = level_and_spread(x)
     first = (1 - strength) * x.new_empty(len(x), 1, 1).uniform_(generator=generator)
     time = (torch.arange(x.shape[2], device=x.device) + 0.5) / x.shape[2]
     blank = (time >= first) & (time < first + strength)

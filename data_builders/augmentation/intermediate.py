@@ -84,9 +84,7 @@ def window_slicing(x: torch.Tensor, generator: torch.Generator, strength: float 
     return _at_times(x, first + (1 - strength) * _times(x))
 
 
-def magnitude_warping(
-    x: torch.Tensor, generator: torch.Generator, strength: float = 0.2, normalised: bool = False
-) -> torch.Tensor:
+def magnitude_warping(x: torch.Tensor, generator: torch.Generator, strength: float = 0.2) -> torch.Tensor:
     """Stretch each channel about its mean by a smooth random gain of its own.
 
     Parameters
@@ -95,8 +93,6 @@ def magnitude_warping(
     generator : torch.Generator
     strength : float
         Standard deviation of the gain's logarithm.
-    normalised : bool
-        See `basic.level_and_spread`.
 
     Returns
     -------
@@ -106,7 +102,7 @@ def magnitude_warping(
     ----------
     Um et al. (2017), ICMI; see `time_warping`.
     """
-    mean, _ = level_and_spread(x, normalised)
+    mean, _ = level_and_spread(x)
     parts = x.new_empty(*x.shape[:2], N_WAVES, 1).normal_(generator=generator)
     curve = (parts * (math.pi * _counts(x) * _times(x)).cos()).sum(dim=2) * math.sqrt(2 / N_WAVES)
     return mean + (x - mean) * (strength * curve).exp()

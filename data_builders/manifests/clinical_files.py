@@ -23,6 +23,9 @@ __all__ = ["open_brainvision", "open_edf", "open_fif", "open_wfdb"]
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations", "Status")
 """Channels of an EDF or BDF file that hold events and no signal."""
 
+DISCONTINUOUS = ("EDF+D", "BDF+D")
+"""How the reserved field of a header begins whose records do not follow each other in time."""
+
 VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "µV": 1e-6, "nV": 1e-9}
 SIEMENS = {"S": 1.0, "uS": 1e-6, "µS": 1e-6}
 EDF_SCALES = {"mV": 1e-3, "uV": 1e-6, "µV": 1e-6}
@@ -73,6 +76,11 @@ def _edf_header(path: Path) -> tuple[tuple[Channel, ...], list[str], int]:
     """Channels of an EDF or BDF header (Kemp et al., 1992), their names, and the bytes that it tells."""
     with path.open("rb") as file:
         fixed = file.read(256).decode("latin1")
+        if fixed[192:197] in DISCONTINUOUS:
+            raise ValueError(
+                f"it is {fixed[192:197]}: its records may have gaps between them, and all times behind a gap "
+                "would be wrong; export it as EDF+C, a file for each stretch without a gap"
+            )
         n_signals, n_records, seconds = int(fixed[252:256]), int(fixed[236:244]), float(fixed[244:252])
         text = file.read(256 * n_signals).decode("latin1")
     if len(text) < 256 * n_signals or n_signals < 1 or n_records < 1:

@@ -1,8 +1,9 @@
 """What happens to a recording before it is cut: filters and cleaning by modality, and resampling."""
 
 from data_builders.preprocessing.chain import cautions, preprocess
+from data_builders.preprocessing.components import envelopes
 from data_builders.preprocessing.config import ECG, EEG, EMG, GSR, PreprocessingConfig, Steps
-from data_builders.preprocessing.resampling import HIGHEST_RATES, bridged, resample, resample_recording
+from data_builders.preprocessing.resampling import HIGHEST_RATES, bridged, resample
 
 __all__ = [
     "ECG",
@@ -14,7 +15,7 @@ __all__ = [
     "Steps",
     "bridged",
     "cautions",
+    "envelopes",
     "preprocess",
     "resample",
-    "resample_recording",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from data_builders.preprocessing.filters import apply_filter, design_filter
 from data_builders.recording import Signal
 
-__all__ = ["slow_part", "with_envelope", "with_tonic_and_phasic"]
+__all__ = ["envelopes", "slow_part", "with_envelope", "with_tonic_and_phasic"]
 
 ORDER = 2
 
@@ -19,6 +20,12 @@ def with_envelope(signal: Signal, low_pass: float, causal: bool = False) -> Sign
     envelope = slow_part(np.abs(signal.data), signal.sampling_rate, low_pass, causal)
     # The filter rings below 0 after a burst, and an amplitude cannot be negative.
     return _with_channels(signal, {"envelope": np.maximum(envelope, 0)})
+
+
+def envelopes(channel_names: Sequence[str]) -> list[int]:
+    """Positions of the channels that `with_envelope` has made."""
+    made = {f"{name}_envelope" for name in channel_names}
+    return [k for k, name in enumerate(channel_names) if name in made]
 
 
 def with_tonic_and_phasic(signal: Signal, split: float, causal: bool = False) -> Signal:

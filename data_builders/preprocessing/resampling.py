@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from data_builders.recording import Recording, Signal
+from data_builders.recording import Signal
 
-__all__ = ["HIGHEST_RATES", "bridged", "resample", "resample_recording"]
+__all__ = ["HIGHEST_RATES", "bridged", "resample"]
 
 HIGHEST_RATES = {"gsr": 8.0, "temperature": 8.0, "eeg": 128.0, "ecg": 256.0, "emg": 1000.0}
 """Hz by modality: above these, the modality's own bands (design of the features) gain nothing."""
@@ -74,12 +73,3 @@ def bridged(data: np.ndarray, gaps: np.ndarray, causal: bool = False) -> np.ndar
         else:
             channel[gap] = np.interp(samples[gap], samples[~gap], channel[~gap])
     return data
-
-
-def resample_recording(recording: Recording, highest: Mapping[str, float] = HIGHEST_RATES) -> Recording:
-    """Bring every modality down to the highest rate that it is stored at; lower rates stay."""
-    signals = {
-        name: resample(signal, min(signal.sampling_rate, highest.get(name, signal.sampling_rate)))
-        for name, signal in recording.signals.items()
-    }
-    return replace(recording, signals=signals)

@@ -118,7 +118,7 @@ class TrialKFold(_WithinSubjects):
 
     n_folds: int = 5
     unit: ClassVar[str] = "trial"
-    keys: ClassVar[list[str]] = ["dataset", "subject", "session", "trial"]
+    keys: ClassVar[list[str]] = ["dataset", "group", "session", "trial"]
 
     @property
     def protocol(self) -> str:
@@ -168,11 +168,11 @@ class BlockKFold(Splitter):
         recordings = {name: k for k, name in enumerate(sorted(table["recording"].unique(), key=natural))}
         moments = pd.DataFrame({"recording": table["recording"].map(recordings), "start": table["start"]})
         units = np.empty(len(table), dtype=object)
-        for group, found in table.groupby("group", sort=False).indices.items():
+        for subject, found in table.groupby("subject", sort=False).indices.items():
             rows = np.asarray(found)
             place = moments.iloc[rows].groupby(["recording", "start"]).ngroup().to_numpy()
             block = place * self.n_folds // (place.max() + 1)
-            units[rows] = [f"{group}\x1f{k}" for k in block]
+            units[rows] = [f"{subject}\x1f{k}" for k in block]
         return units
 
     def folds(self, table: pd.DataFrame) -> Folds:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from data_builders.preprocessing import envelopes
 from data_builders.segments import Segments, SignalSpec
 from encoders.features.cardiac import ecg_features, full_ecg_features, full_pulse_features, pulse_features
 from encoders.features.channels import Features
@@ -89,6 +91,9 @@ def extract_features(segments: Segments, features: str = "standard") -> pd.DataF
     columns: Features = {}
     for modality in (name for name in FEATURES if name in segments.signals):
         spec, data = segments.specs[modality], segments.signals[modality]
+        if made := envelopes(spec.channel_names):  # the amplitude of the others, which they tell themselves
+            data = np.delete(data, made, axis=1)
+            spec = replace(spec, channel_names=tuple(np.delete(spec.channel_names, made)))
         values = _in_chunks(extractors[modality], data, spec)
         if modality == "gsr" and spec.unit not in CONDUCTANCE:
             # Responses are found by their size in µS; of other units only levels and trends are comparable.
