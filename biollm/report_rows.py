@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["ORDER", "ceiling_rows", "gathered", "write_report"]
+__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -59,7 +59,8 @@ def write_report(
         # A segment with an emotion beyond the classes is scored by its ratings alone.
         known = predictions["truth"].isin(store.classes)
         predictions = predictions.assign(truth=predictions["truth"].where(known, None))
-    predictions = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
+    further = [*ensembles(predictions, store.classes), *ceiling_rows(store, predictions)]
+    predictions = pd.concat([predictions, *further], ignore_index=True)
     names = _in_order(set(predictions["method"]), order or ORDER)
     results = {name: _result(name, predictions, set(names), store.classes) for name in names}
     data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
@@ -143,10 +144,9 @@ MATCHED = "matched control of 'codes and bins': the same sources averaged withou
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Predictions of all jobs of an evaluation, with the rows that average others, and then seeds."""
-    jobs = pd.concat([pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))])
-    rows = pd.concat([jobs, *_averages(jobs, classes)])
-    return pd.concat([rows, *_ensembles(rows, classes)], ignore_index=True)
+    """Predictions of all jobs of an evaluation, with the rows that average others."""
+    frames = [pd.read_parquet(path) for path in sorted((folder / "jobs").glob("*.parquet"))]
+    return pd.concat([*frames, *_averages(pd.concat(frames), classes)], ignore_index=True)
 
 
 def _in_order(found: set[str], order: Sequence[str]) -> list[str]:
@@ -176,7 +176,7 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
         yield _mean(frames, classes, about | {"method": "encoder + extra trees"})
 
 
-def _ensembles(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+def ensembles(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
     """The mean of all seeds of a network or an LLM; of further read-outs, named behind a comma, none."""
     trained = predictions[predictions["family"].isin(("encoder", "llm"))]
     for method, rows in trained.groupby("method", sort=False):

@@ -13,7 +13,7 @@ __all__ = ["NORMALISATIONS", "TRANSDUCTIVE", "Normaliser", "windows_seen"]
 NORMALISATIONS = {
     "subject": "z-score over all windows of the subject (transductive: uses unlabelled test data)",
     "recording": "z-score over all windows of the recording (transductive: uses unlabelled test data)",
-    "baseline": "centred on the first two minutes or the trial's baseline, scaled by training statistics (causal)",
+    "baseline": "centred on the first two minutes or a trial's own, scaled by training statistics (causal)",
     "none": "training statistics only",
 }
 TRANSDUCTIVE = ("subject", "recording")

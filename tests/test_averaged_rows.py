@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biollm.report_rows import gathered
+from biollm.report_rows import ensembles, gathered
 
 CLASSES = ("calm", "tense")
 
@@ -54,16 +54,14 @@ def test_the_matched_control_has_the_seeds_that_both_of_its_parts_have(tmp_path)
     assert mean["p_tense"].tolist() == pytest.approx([0.2, 0.55])
 
 
-def test_seeds_of_networks_and_llms_answer_together_in_a_row_of_their_own(tmp_path):
-    (tmp_path / "jobs").mkdir()
+def test_seeds_of_networks_and_llms_answer_together_in_a_row_of_their_own():
+    tables = []
     for seed, tense in enumerate(([0.1, 0.9, 0.6], [0.3, 0.2, 0.7])):
         frames = [answers(name, tense, seed) for name in ("LLM on codes", "LLM on codes, generated", "CNN")]
         forest = answers("extra trees", tense, seed).assign(family="classical")
         # Other orders of segments must not matter.
-        table = pd.concat([*frames, forest])[:: 1 - 2 * seed]
-        table.to_parquet(tmp_path / "jobs" / f"{seed}.parquet")
-    rows = gathered(tmp_path, CLASSES)
-    both = rows[rows["method"].str.endswith("ensemble")]
+        tables.append(pd.concat([*frames, forest])[:: 1 - 2 * seed])
+    both = pd.concat(ensembles(pd.concat(tables), CLASSES))
     assert set(both["method"]) == {"LLM on codes, ensemble", "CNN, ensemble"}
     one = both[both["method"] == "LLM on codes, ensemble"].set_index("segment")
     assert one["p_tense"].to_dict() == pytest.approx({"s0": 0.2, "s1": 0.55, "s2": 0.65})
