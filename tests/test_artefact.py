@@ -37,9 +37,12 @@ def test_a_moved_artefact_answers_the_same(artefact_folder, copy, store):
     assert np.ptp(here[:, 0]) > 0.02
 
 
-def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, store):
-    for name in ("artefact.json", "README.md"):
-        assert str(store) not in (artefact_folder / name).read_text()
+def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, conversations, store, make_base):
+    making = [str(folder) for folder in (store, conversations.parent, artefact_folder.parent)]
+    card, page = ((artefact_folder / name).read_text() for name in ("artefact.json", "README.md"))
+    assert json.loads(card)["model_name_or_path"] == make_base()
+    assert f"\nbase_model: {make_base()}\n" in page
+    assert not [folder for folder in making if folder in card + page]
 
 
 def test_a_wrong_base_is_refused_with_both_values(copy, make_base):

@@ -266,3 +266,16 @@ def test_copies_that_lose_their_labels_are_refused_at_every_level(store, split_f
     with pytest.raises(ValueError, match=r"basic copies failed their validation:\n- transfer is -"):
         run(store, split_file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("ratio", "n_transforms"), [(1, 1), (3, 2)])
+def test_copies_are_as_many_and_as_changed_as_they_are_told_to_be(ratio, n_transforms):
+    """Of two transforms one mixes: every copy where both are taken, half of them where one is."""
+    segments = some_segments(60)
+    config = AugmentationConfig(
+        transforms={"jitter": 0.1, "mixup": None}, ratio=ratio, n_transforms=n_transforms
+    )
+    made = augment(segments, config, all_train(segments))
+    assert len(made) == ratio * len(segments)
+    mixed = made.table["source"].str.contains("+", regex=False).mean()
+    assert mixed == 1 if n_transforms == 2 else 0.25 < mixed < 0.75

@@ -128,7 +128,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(built, mixed, tmp_path, monkeyp
         assert (again / "train" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_other_settings_are_another_build(built, mixed):
+def test_how_it_is_run_is_no_other_build(built, mixed):
     before = (built / "card.json").stat().st_mtime_ns
     build(replace(mixed, jobs=2), progress=False)
     assert (built / "card.json").stat().st_mtime_ns == before

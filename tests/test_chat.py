@@ -77,6 +77,11 @@ def test_one_question_from_the_command(artefact_folder, two_states, capsys):
     assert capsys.readouterr().out.startswith("[0:10-0:20] ")
 
 
+def test_the_middle_is_asked_about_by_default(artefact_folder, two_states, capsys):
+    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz"), ask="Which state is it?"))
+    assert capsys.readouterr().out.startswith("[2:00-2:10] ")
+
+
 def test_it_goes_on_interactively(artefact_folder, two_states, monkeypatch, capsys):
     said = iter(["at 100", "Which state is it?", "at noon", "overview", "quit"])
     monkeypatch.setattr("builtins.input", lambda prompt: next(said))

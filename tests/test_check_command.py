@@ -378,3 +378,10 @@ def test_no_rows_and_no_file_are_told(tmp_path):
     assert "no rows: 1" in problems(write(tmp_path / "a.jsonl"))
     with pytest.raises(FileNotFoundError):
         check(tmp_path / "b.jsonl")
+
+
+def test_colour_can_be_had_where_the_output_is_no_terminal(tmp_path, capsys):
+    path = write(tmp_path / "a.jsonl", make_row(0))
+    for colour in (False, True):
+        check(path, colour=colour)
+        assert ("\x1b[" in capsys.readouterr().out) is colour

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from biollm.cli import COMMANDS, RECIPES, read_recipe, recipe_section, run
+from biollm.cli import COMMANDS, RECIPES, main, read_recipe, recipe_section, run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -110,3 +110,34 @@ def test_threads_that_wait_are_put_to_sleep_before_torch_is_loaded(own, kept):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == ["False", kept]
+
+
+def test_commands_of_one_and_of_two_words_are_found(monkeypatch):
+    seen = []
+    monkeypatch.setattr("biollm.cli.run", lambda *given: seen.append(given))
+    for name in COMMANDS:
+        monkeypatch.setattr(sys, "argv", ["biollm", *name.split(), "--out", "x"])
+        main()
+    assert seen == [(name, ["--out", "x"]) for name in COMMANDS]
+
+
+@pytest.mark.parametrize("words", [["prepear"], ["data"], ["data", "lst", "--out", "x"], []])
+def test_what_is_no_command_is_status_2_and_shows_those_there_are(words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["biollm", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    shown = capsys.readouterr()
+    assert f"{' '.join(words[:2])!r} is no command" in shown.err or not words
+    assert [name for name in COMMANDS if name not in shown.out + shown.err] == []
+
+
+def test_a_stopped_command_is_status_130_and_says_that_it_goes_on(monkeypatch, capsys):
+    def stopped(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_builders.preparing.prepare", stopped)
+    with pytest.raises(SystemExit) as stop:
+        run("prepare", [])
+    assert stop.value.code == 130
+    assert "biollm prepare: stopped; the same command goes on" in capsys.readouterr().err

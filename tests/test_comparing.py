@@ -134,6 +134,7 @@ def test_what_reads_the_signal_reads_it_and_what_gets_noise_does_not(compared):
     for name in ("LDA", "SVM-RBF", "extra trees", "gradient boosting", "CNN", "BiGRU"):
         assert found[name] > 0.9
     noise = [value for name, value in found.items() if name.endswith("noise for signal")]
+    assert len(noise) == 2
     # 48 windows: three standard errors of answers that are independent of each other.
     assert np.allclose(noise, 0.5, atol=3 * 0.5 / 48**0.5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -52,6 +53,8 @@ def commands(page: Path) -> list[list[str]]:
 
 
 COMMAND_LINES = [(page.name, words) for page in PAGES for words in commands(page)]
+COMMAND_LINES += [("cli.py", shlex.split(command.example)[1:]) for command in COMMANDS.values()]
+SCRIPTS = [path for path in sorted((ROOT / "scripts").glob("*.py")) if path.stem != "pretrain_nano"]
 EXAMPLES = [(page.name, text) for page in PAGES for text in blocks(page, "python")]
 
 
@@ -88,3 +91,12 @@ def test_the_names_of_encoders_do_not_wait_for_torch():
     code = "import sys, encoders; print('torch' in sys.modules, encoders.Trainer.__name__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "Trainer"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+def test_a_script_runs_the_command_of_its_name(script, monkeypatch):
+    seen = []
+    monkeypatch.setattr("biollm.cli.run", seen.append)
+    runpy.run_path(str(script), run_name="__main__")
+    assert seen == [script.stem.replace("_", "-")]
+    assert seen[0] in COMMANDS

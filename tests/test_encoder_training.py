@@ -10,7 +10,7 @@ import torch
 
 from encoders import training, training_run
 from encoders.augmenting import augment
-from encoders.losses import balanced_shares, class_weights, concordance, training_loss
+from encoders.losses import balanced_shares, class_weights, concordance, training_loss, validation_scores
 from encoders.model import SignalModel
 from encoders.networks import ENCODERS
 from encoders.rates import rate_schedule
@@ -588,3 +588,48 @@ def test_metrics_reach_the_trackers(tmp_path):
     (events,) = tmp_path.rglob("events.*")
     log = EventAccumulator(str(events)).Reload()
     assert [event.step for event in log.Scalars("balanced_accuracy")] == [1, 2]
+
+
+def losses(targets: dict[str, int], y: dict[str, np.ndarray], **settings) -> list[float]:
+    """Training and validation loss of an untrained model."""
+    torch.manual_seed(0)
+    model = SignalModel(STREAMS, targets, dim=8, dropout=0.0).eval()
+    with torch.no_grad():
+        output = model(tensors(toy(32)[0]))
+    truth = {name: torch.as_tensor(y[name], dtype=torch.float32) for name in targets}
+    config = TrainingConfig(**settings)
+    held = validation_scores(output.outputs, truth, {}, config)["loss"]
+    return [float(training_loss(output, truth, {}, config)), held]
+
+
+def test_a_target_weighs_in_both_losses_as_it_is_told_to():
+    y = many_targets(32, 0).y
+    without, once, twice = (
+        losses({"emotion": 3, "valence": 1}, y, loss_weights={"valence": weight}) for weight in (0, 1, 2)
+    )
+    assert min(np.subtract(once, without)) > 0.1
+    np.testing.assert_allclose(np.subtract(twice, once), np.subtract(once, without), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("target", "size"), [("emotion", 3), ("transition", 1)])
+def test_labels_that_are_smoothed_away_tell_nothing_in_training_alone(target, size):
+    for smoothing, alike in ((0.0, [False, False]), (1.0, [True, False])):
+        one, other = (
+            losses({target: size}, {target: np.full(32, label)}, label_smoothing=smoothing)
+            for label in (0, 1)
+        )
+        assert np.isclose(one, other, rtol=1e-5).tolist() == alike
+
+
+def test_weight_decay_is_on_matrices_alone():
+    """After one step of AdamW it has taken off the rate times the decay of what the weights were."""
+    x, y = toy(32)
+    after = []
+    for decay in (0.0, 0.5):
+        model = make_model(dim=8)
+        config = TrainingConfig(epochs=1, schedule="constant", learning_rate=0.1, weight_decay=decay)
+        fit(model, (x, y), (x, y), config)
+        after.append(dict(model.named_parameters()))
+    for name, first in make_model(dim=8).named_parameters():
+        taken = 0.1 * 0.5 * first if first.ndim > 1 else torch.zeros_like(first)
+        torch.testing.assert_close(after[0][name] - after[1][name], taken, atol=1e-6, rtol=1e-4)

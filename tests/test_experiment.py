@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biollm.context import check_labelled
+from biollm.baselines import predict_baseline
+from biollm.classical_methods import run_baseline
+from biollm.context import Context, check_labelled
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, _jobs, evaluate, run_group, signal_inputs_of
+from biollm.llm_methods import _tuned
 from biollm.methods import GROUPS
 from data_builders.leaks import LeakError
 from data_builders.splits import Split, make_splits, subject_holdout
@@ -289,3 +292,27 @@ def test_a_leaking_split_fails_the_run(store, tmp_path, stage, config):
 def test_what_would_end_a_job_is_refused_before(change, told):
     with pytest.raises(ValueError, match=told):
         EvaluateConfig("nowhere", **change)
+
+
+@pytest.mark.parametrize(("part", "fitted"), [("test", {"train", "validation"}), ("validation", {"train"})])
+def test_nothing_is_fitted_on_the_part_that_is_scored(store, tmp_path, monkeypatch, part, fitted):
+    """Neither a baseline nor an LLM."""
+    opened, seen = SegmentStore(store), []
+    split = subject_holdout(opened.table)
+    config = EvaluateConfig(str(store), part=part)
+    context = Context(signal_inputs(opened.segments()), split, opened, config, 0, tmp_path, False)
+
+    def predict(model, *given, **options):
+        seen.extend(set(inputs.table["segment"].map(split.parts)) for inputs in given[:2])
+        return predict_baseline(model, *given, **options)
+
+    def write(place, inputs, tokenizer, split, *rest):
+        seen.append(set(split.parts.values()) - {"test"})  # whose rows no conversation has
+
+    monkeypatch.setattr("biollm.classical_methods.predict_baseline", predict)
+    monkeypatch.setattr("biollm.building.write_conversations", write)
+    monkeypatch.setattr("biollm.finetuning.finetune", lambda *_: None)
+    run_baseline(context, "majority")
+    _tuned(context, None, None, ["bins"], tmp_path, {}, {}, None)
+    assert seen == [fitted, {part}, fitted]
+    assert set(context.inputs.table["segment"].iloc[context.scored].map(split.parts)) == {part}

@@ -223,3 +223,13 @@ def test_a_stage_cannot_give_the_adapter_another_shape(artefact_folder, conversa
         ValueError, match=r"made with \{'lora_r': 16, 'train_tokens': True\}, and \{'lora_r': 4"
     ):
         finetune(config, FinetuneTraining(max_steps=1), progress=False)
+
+
+def test_lora_is_of_the_rank_scale_and_dropout_that_are_asked_for(make_base):
+    config = FinetuneConfig(lora_r=4, lora_alpha=6, lora_dropout=0.25)
+    wrapped = with_lora(load_base_model(make_base(), False), config, [])
+    layers = [module for module in wrapped.modules() if hasattr(module, "lora_A")]
+    assert layers
+    for layer in layers:
+        made = layer.r["default"], layer.scaling["default"], layer.lora_dropout["default"].p
+        assert made == (4, 6 / 4, 0.25)

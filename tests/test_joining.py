@@ -187,7 +187,8 @@ def test_stores_with_ratings_alone_are_joined(tmp_path):
     assert found.table["valence"].notna().all()
 
 
-def test_a_store_is_written_to_a_url(stores):
+def test_a_store_is_written_to_a_url(stores, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIOLLM_CACHE", str(tmp_path / "cache"))
     out = "memory://joining/joined"
     assert len(SegmentStore(join(JoinConfig(stores, out), progress=False))) == 12
 
@@ -230,3 +231,25 @@ def test_one_model_is_trained_on_what_was_joined(tmp_path):
     results = Trainer(config, progress=False).fit().test()
     assert set(results["by_dataset"]) == {"headset", "cap"}
     assert all(0 <= found["emotion"]["accuracy"] <= 1 for found in results["by_dataset"].values())
+
+
+def test_all_modalities_that_are_asked_for_are_joined(tmp_path):
+    given = {}
+    for number, (name, rate) in enumerate({"one": 128.0, "other": 200.0}.items()):
+        part = segments_of(["left", "right"], rate, 4.0, ["happy"])
+        part.signals["gsr"] = np.full((6, 1, 32), number, np.float32)
+        part.specs = part.specs | {"gsr": SignalSpec(8.0, ("EDA",), "µS")}
+        given[name] = stored(tmp_path / name, part)
+    for modalities in (["gsr"], ["eeg", "gsr"]):
+        found = SegmentStore(join(JoinConfig(given, str(tmp_path / "joined"), modalities), progress=False))
+        assert list(found.specs) == modalities
+        assert found.segments().signals["gsr"][:, 0, 0].tolist() == [0] * 6 + [1] * 6
+
+
+def test_other_settings_or_stores_are_another_store(stores, tmp_path):
+    longer = stored(tmp_path / "longer", segments_of(OLDER, 200.0, 6.0, ["happy", "neutral"], n=8))
+    keys = [
+        SegmentStore(join(JoinConfig(stores | {"cap": cap}, str(tmp_path / "out"), **change), False)).key
+        for cap, change in ((stores["cap"], {}), (stores["cap"], {"min_channels": 5}), (longer, {}))
+    ]
+    assert len(set(keys)) == 3

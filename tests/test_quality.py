@@ -286,3 +286,11 @@ def test_a_file_that_cannot_be_read_ends_it_or_is_listed(tmp_path):
     skipped = pd.read_csv(out / "skipped.csv")
     assert skipped["file"].str.endswith("c.npz").tolist() == [True]
     assert skipped["error"].str.contains("c.npz").all()
+
+
+def test_limits_of_the_command_are_those_of_the_table(folder, tmp_path):
+    """Recordings of 20 s; every value of the held channel stands for 10 ms."""
+    config = QualityConfig("npz", str(folder), str(tmp_path / "out"), shortest=21.0, flat_seconds=0.01)
+    table = pd.read_csv(data_quality(config, progress=False) / "quality.csv")
+    assert table["too_short"].all()
+    assert (table["n_flat"] > 0).tolist() == [False, True, False] * 3

@@ -406,3 +406,13 @@ def test_an_encoder_tells_the_states_of_new_subjects_apart(inputs, quantizer):
     guess = np.asarray(CLASSES)[probabilities.argmax(1)]
     # The states differ threefold in EMG amplitude and by 15 beats a minute.
     assert (guess == test.table["emotion"].iloc[rows]).mean() > 0.85
+
+
+def test_levels_are_as_many_and_as_fine_as_they_are_told_to_be(inputs):
+    full, few = fit(inputs, kind=None), fit(inputs, kind=None, n_described=1, n_levels=4)
+    assert len(full.levels_.keys) > 1
+    assert few.levels_.keys == full.levels_.keys[:1]
+    (key,) = few.levels_.keys
+    written = {token for text in few.encode(of(inputs, TRAIN), "levels") for token in TOKEN.findall(text)}
+    assert written == set(few.tokens("levels"))
+    assert {f"<|{key}_abs_{k:02d}|>" for k in range(4)} == {t for t in written if "_abs_" in t}

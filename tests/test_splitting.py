@@ -88,3 +88,11 @@ def test_evaluation_takes_the_folder_and_says_that_a_split_leaks(store, tmp_path
     assert report["split"]["subject_disjoint"] is False
     assert report["split"]["hashes"] == [split.hash for split in load_splits(splits)]
     assert "LEAKY SPLIT" in (out / "report.html").read_text()
+
+
+def test_the_validation_share_is_the_one_that_is_asked_for(store, tmp_path):
+    config = SplitConfig(str(store), str(tmp_path / "out"), "gkf4", n_validation=0.5)
+    table = SegmentStore(store).table
+    for split in load_splits(split_store(config, progress=False)):
+        # of eight subjects two are tested, and half of the six that are left
+        assert table["subject"][split.mask(table, "validation")].nunique() == 3
