@@ -17,7 +17,7 @@ from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
 from biollm.base_model import base_identity
 from biollm.context import Context, MethodOutput, check_labelled, checked_splits, prediction_table
 from biollm.evaluation.drawing import figure_png
-from biollm.evaluation.report import plain
+from biollm.evaluation.report import json_values
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
 from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
@@ -149,7 +149,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         known = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
         rows = ablation_rows(known, variants, store.classes)
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
-        (partial / "ablation.json").write_text(json.dumps(plain(rows), indent=1, allow_nan=False))
+        (partial / "ablation.json").write_text(json.dumps(json_values(rows), indent=1, allow_nan=False))
 
     kept.mkdir(parents=True, exist_ok=True)
     with FileLock(kept / "lock"):

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from biollm.base_model import (
 )
 from biollm.finetune_config import FinetuneConfig
 from biollm.readout import chat_prompts
+from data_builders.provenance import library_versions
 from data_builders.stage import content_hash, folder_hash
 from data_builders.store import JOINED
 from encoders.signal_tokenizer import SignalTokenizer
@@ -86,7 +86,7 @@ class ArtefactCard:
         tasks = list(dict.fromkeys([*(before.tasks if before else ()), *about["tasks"]]))
         return cls(config.model_name_or_path, config.load_in_4bit, text_tokenizer_hash="",
                    signal_tokenizer_hash="", tasks=tasks,
-                   versions={name: version(name) for name in LIBRARIES},
+                   versions=library_versions(LIBRARIES),
                    **{name: about[name] for name in names})  # fmt: skip
 
     @property

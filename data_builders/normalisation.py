@@ -91,7 +91,10 @@ class Normaliser:
 
 
 def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows that are normalised together, and those of them that tell their level and scale.
+    """Rows that are normalised together, and those that tell their level and scale.
+
+    With ``"baseline"`` these are the recording's own reference windows, or where it has none, all of its
+    session's.
 
     Parameters
     ----------
@@ -116,13 +119,12 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
             raise ValueError(
                 f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[how]})."
             )
-        if how != "baseline":
-            yield rows, rows[seen[rows]]
-            continue
-        # A trial with a baseline of its own is relative to that: those of later trials lie in the future.
-        for part in table.iloc[rows].groupby("recording", sort=False).indices.values():
-            own = rows[part]
-            yield own, own[seen[own]] if seen[own].any() else rows[seen[rows]]
+        parts = [rows]
+        if how == "baseline":  # of a later trial lies in the future of those before
+            by_trial = table.iloc[rows].groupby("recording", sort=False).indices
+            parts = [rows[part] for part in by_trial.values()]
+        for part in parts:
+            yield part, part[seen[part]] if seen[part].any() else rows[seen[rows]]
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

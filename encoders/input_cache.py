@@ -39,7 +39,7 @@ __all__ = ["inputs_folder", "store_inputs"]
 CHUNK = 256
 """Segments that are read at a time; fixed, so that rounding is the same wherever the chunks are computed."""
 LIBRARIES = ("numpy", "scipy", "neurokit2")
-CODE = code_hash("encoders/features", "encoders/streams.py")
+CODE = code_hash("encoders/features", "encoders/streams.py", "data_builders/preprocessing/components.py")
 """Hash of what computes the values, taken when it is loaded: a file that is edited later has not run yet."""
 
 

@@ -15,7 +15,7 @@ from biollm.ablating import AblateConfig, _jobs, ablate, variants_to_run
 from biollm.ablation_table import ablation_figure, ablation_rows, information_shares, render_ablation
 from biollm.ablation_variants import DEFAULT, VARIANTS, Variant, changed, chosen_variants
 from biollm.context import Context
-from biollm.evaluation.report import plain
+from biollm.evaluation.report import json_values
 from biollm.experiment import EvaluateConfig
 from data_builders import group_kfold
 from data_builders.splits import Split, inner_split
@@ -218,7 +218,7 @@ def test_an_interval_that_is_not_known_is_left_out():
     frames = [made(name, right, 0).assign(subject="P0") for name, right in
               ((f"{DEFAULT}: codes", 0.9), ("words: codes", 0.7))]  # fmt: skip
     rows = ablation_rows(pd.concat(frames), {n: VARIANTS[n] for n in (DEFAULT, "words")}, ("calm", "tense"))
-    text = json.dumps(plain(rows), allow_nan=False)
+    text = json.dumps(json_values(rows), allow_nan=False)
     assert "nan" not in render_ablation(json.loads(text))
 
 

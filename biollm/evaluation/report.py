@@ -28,7 +28,7 @@ from data_builders.provenance import library_versions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["build_report", "plain", "write_report"]
+__all__ = ["build_report", "json_values", "write_report"]
 
 PACKAGES = ("biollm", "torch", "transformers", "trl", "peft", "bitsandbytes", "scikit-learn", "numpy")
 
@@ -116,7 +116,7 @@ def build_report(
         "n_segments": answers["segment"].nunique(),
     }
     rows = method_rows(methods, classes, primary, n_boot, seed)
-    report = plain(
+    report = json_values(
         {"data": {**data, **about}, "split": dict(split), "results": rows, "versions": _versions()}
     )
     write_report(report, out_dir)
@@ -165,14 +165,14 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **library_versions(PACKAGES)}
 
 
-def plain(value: Any) -> Any:
+def json_values(value: Any) -> Any:
     """JSON's own types only; NaN, which JSON lacks, becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_values(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [plain(item) for item in value]
+        return [json_values(item) for item in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_values(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
