@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from data_builders.recording import Recording
 from data_builders.segments import Segments
 from encoders.inputs import SignalInputs, signal_inputs
 
-__all__ = ["ChatConfig", "RecordingChat", "chat"]
+__all__ = ["ChatConfig", "Reading", "RecordingChat", "chat"]
 
 MOST_TOKENS = 256
 """Of an answer: a description of six quantities has some 200."""
@@ -25,10 +26,11 @@ HELP = "Ask about the current window; 'at SECONDS' moves to another, 'overview' 
 
 @dataclass
 class ChatConfig:
-    """A recording and a tuned model -> answers with label probabilities."""
+    """A recording and a tuned model, or several -> answers with label probabilities."""
 
-    artefact: str = field(
-        default="runs/quickstart/artefact", metadata={"help": "folder that 'biollm finetune' wrote"}
+    artefact: list[str] = field(
+        default_factory=lambda: ["runs/quickstart/artefact"],
+        metadata={"help": "folder that 'biollm finetune' wrote; of several, the probabilities are averaged"},
     )
     recording: str | None = field(
         default=None,
@@ -51,50 +53,71 @@ class ChatConfig:
             raise ValueError(f"ChatConfig: n_phrasings is {self.n_phrasings}; allowed is 1 or more.")
 
 
+@dataclass
+class Reading:
+    """What an artefact makes of a recording from one of its token sources.
+
+    Attributes
+    ----------
+    artefact : Artefact
+    texts : list of str
+        The signal, a text a window.
+    probabilities : ndarray, shape (n_windows, n_classes)
+        Mean over phrasings.
+    """
+
+    artefact: Artefact
+    texts: list[str]
+    probabilities: np.ndarray
+
+
 class RecordingChat:
-    """A tuned model with one recording before it.
+    """Tuned models with one recording before them.
 
     Parameters
     ----------
-    artefact : Artefact
+    artefacts : sequence of Artefact
+        Of one store; one, or several seeds of it.
     recording : Recording
     segments : Segments
         Of the whole recording, from `read_for_chat`.
     n_phrasings : int
-        Phrasings that label probabilities are averaged over, beside all token sources.
+        Phrasings that label probabilities are averaged over, beside all artefacts and token sources.
 
     Attributes
     ----------
     windows : DataFrame
         ``start``, ``duration`` in s, and ``emotion`` where the recording says it.
-    by_source : dict of str to ndarray, shape (n_windows, n_classes)
-        Probabilities by token source, mean over phrasings.
+    classes : list of str
+    readings : list of Reading
+        One an artefact and token source.
     probabilities : ndarray, shape (n_windows, n_classes)
-        Mean over the sources.
+        Mean over the readings.
     """
 
     def __init__(
-        self, artefact: Artefact, recording: Recording, segments: Segments, n_phrasings: int = 2
+        self, artefacts: Sequence[Artefact], recording: Recording, segments: Segments, n_phrasings: int = 2
     ) -> None:
-        self.artefact, self.recording = artefact, recording
-        settings = artefact.signal_tokenizer.config
-        inputs = signal_inputs(segments, settings.frame_seconds, settings.features)
+        self.recording = recording
+        self.classes = artefacts[0].card.classes
         rows = np.flatnonzero(~segments.table["reference"].to_numpy(bool))
         self.windows = segments.table.iloc[rows].reset_index(drop=True)
-        self.texts = {s: self._texts(inputs, rows, s) for s in artefact.card.sources}
-        self.by_source = {
-            source: np.mean([self._probabilities(source, k) for k in range(n_phrasings)], axis=0)
-            for source in self.texts
-        }
-        self.probabilities = np.mean(list(self.by_source.values()), axis=0)
+        self.readings = [
+            reading
+            for artefact, inputs in zip(artefacts, _inputs(artefacts, segments), strict=True)
+            for reading in _readings(artefact, inputs, rows, n_phrasings)
+        ]
+        self.probabilities = np.mean([reading.probabilities for reading in self.readings], axis=0)
 
     def ask(self, question: str, window: int) -> str:
-        """The model's own words about one window, from the source that is surest of the joint reading."""
+        """A model's own words about one window, from the reading that is surest of the joint one."""
         best = self.probabilities[window].argmax()
-        source = max(self.by_source, key=lambda name: self.by_source[name][window, best])
-        prompt = self.artefact.prompts([self.texts[source][window]], question=question)
-        signal_tokens = self.artefact.card.signal_tokens
-        return generate(self.artefact.model, self.artefact.tokenizer, prompt, MOST_TOKENS, signal_tokens)[0]
+        surest = max(self.readings, key=lambda reading: reading.probabilities[window, best])
+        artefact = surest.artefact
+        prompt = artefact.prompts([surest.texts[window]], question=question)
+        return generate(artefact.model, artefact.tokenizer, prompt, MOST_TOKENS, artefact.card.signal_tokens)[
+            0
+        ]
 
     def window_at(self, seconds: float) -> int:
         """Number of the window that holds a moment, or the nearest one."""
@@ -104,7 +127,7 @@ class RecordingChat:
 
     def overview(self) -> str:
         """A line a window: time, most probable label, its probability, and the truth if known."""
-        labels = np.asarray(self.artefact.card.classes)[self.probabilities.argmax(axis=1)]
+        labels = np.asarray(self.classes)[self.probabilities.argmax(axis=1)]
         lines = [f"{'window':>13}  {'reads':<12} {'p':>4}  truth"]
         for k, row in self.windows.iterrows():
             truth = "-" if pd.isna(row["emotion"]) else row["emotion"]
@@ -118,23 +141,33 @@ class RecordingChat:
 
     def answer(self, question: str, window: int) -> str:
         """Words, label probabilities and the truth if known, for printing."""
-        ranked = sorted(
-            zip(self.probabilities[window], self.artefact.card.classes, strict=True), reverse=True
-        )
+        ranked = sorted(zip(self.probabilities[window], self.classes, strict=True), reverse=True)
         truth = self.windows.loc[window, "emotion"]
         known = "" if pd.isna(truth) else f"   (recorded as: {truth})"
         shares = "  ".join(f"{label} {p:.2f}" for p, label in ranked)
         return f"[{self.span(window)}] {self.ask(question, window)}\n  {shares}{known}"
 
-    def _texts(self, inputs: SignalInputs, rows: np.ndarray, source: str) -> list[str]:
-        return self.artefact.signal_tokenizer.encode_copies(inputs, rows, source)[0]
 
-    def _probabilities(self, source: str, phrasing: int) -> np.ndarray:
-        artefact = self.artefact
-        prompts = artefact.prompts(self.texts[source], phrasing)
-        return label_probabilities(
-            artefact.model, artefact.tokenizer, prompts, artefact.task.answers(artefact.card.written_classes)
-        )
+def _inputs(artefacts: Sequence[Artefact], segments: Segments) -> Iterator[SignalInputs]:
+    """What each artefact's signal tokenizer reads, made once where they read the same."""
+    made: dict[str, SignalInputs] = {}
+    for artefact in artefacts:
+        settings = artefact.signal_tokenizer.config
+        wanted = repr((settings.frame_seconds, settings.features))
+        if wanted not in made:
+            made[wanted] = signal_inputs(segments, settings.frame_seconds, settings.features)
+        yield made[wanted]
+
+
+def _readings(
+    artefact: Artefact, inputs: SignalInputs, rows: np.ndarray, n_phrasings: int
+) -> Iterator[Reading]:
+    answers = artefact.task.answers(artefact.card.written_classes)
+    for source in artefact.card.sources:
+        texts = artefact.signal_tokenizer.encode_copies(inputs, rows, source)[0]
+        asked = [artefact.prompts(texts, phrasing) for phrasing in range(n_phrasings)]
+        read = [label_probabilities(artefact.model, artefact.tokenizer, p, answers) for p in asked]
+        yield Reading(artefact, texts, np.mean(read, axis=0))
 
 
 def _clock(seconds: float) -> str:
@@ -150,10 +183,10 @@ def chat(config: ChatConfig) -> None:
         n for p in path.parent.iterdir() for n in (p.name, p.stem)
     }:
         raise FileNotFoundError(f"{path}: there is no such recording.")
-    read_card(config.artefact)[0].check_taught("emotion", "chat")
-    artefact = load_artefact(config.artefact, config.model_name_or_path)
-    recording, segments = read_for_chat(artefact.card.store, config.recording, config.root)
-    session = RecordingChat(artefact, recording, segments, config.n_phrasings)
+    store = _common_store(config.artefact)
+    recording, segments = read_for_chat(store, config.recording, config.root)
+    artefacts = [load_artefact(folder, config.model_name_or_path) for folder in config.artefact]
+    session = RecordingChat(artefacts, recording, segments, config.n_phrasings)
     window = session.window_at(recording.duration / 2 if config.at is None else config.at)
     if config.ask:
         print(session.answer(config.ask, window))
@@ -162,6 +195,19 @@ def chat(config: ChatConfig) -> None:
     print(session.overview())
     print(HELP)
     _converse(session, window)
+
+
+def _common_store(folders: Sequence[str]) -> dict:
+    """The card of the store that all artefacts were made from."""
+    cards = [read_card(folder)[0] for folder in folders]
+    for folder, card in zip(folders, cards, strict=True):
+        card.check_taught("emotion", "chat")
+        if card.store != cards[0].store or card.classes != cards[0].classes:
+            raise ValueError(
+                f"{folder}: was made from another store than {folders[0]}; models are asked together where "
+                "they are of one store, as the seeds of 'biollm evaluate' are."
+            )
+    return cards[0].store
 
 
 def _describe(recording: Recording) -> str:

@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 __all__ = ["COMMANDS", "Command", "main", "read_recipe", "run"]
 
@@ -195,8 +196,9 @@ def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]
     from trl import TrlParser
 
     module = import_module(command.module)
+    configs = [getattr(module, config) for config in command.configs]
     parser = TrlParser(
-        [getattr(module, config) for config in command.configs],
+        configs,
         prog=f"biollm {name}",
         description=command.help,
         epilog=f"example: {command.example}",
@@ -206,12 +208,27 @@ def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]
         "--config", help="recipe: a YAML file with a section a command, or the name of a shipped one"
     )
     recipe, arguments = _take_config(arguments)
-    unknown = parser.set_defaults_with_config(**recipe_section(recipe, name)) if recipe else []
+    section = recipe_section(recipe, name) if recipe else {}
+    for key, value in section.items():
+        if key in _lists(configs) and not isinstance(value, (list, NoneType)):
+            raise ValueError(f"{recipe}: {key} is {value!r}; allowed is a list, as {key}: [{value}].")
+    unknown = parser.set_defaults_with_config(**section)
     if unknown:
         raise ValueError(
             f"{recipe}: unknown keys in the section {name!r}: {unknown[::2]}; see 'biollm {name} --help'."
         )
-    return parser.parse_args_into_dataclasses(arguments)[: len(command.configs)]
+    return parser.parse_args_into_dataclasses(arguments)[: len(configs)]
+
+
+def _lists(configs: list[type]) -> set[str]:
+    """Fields that take a list and nothing else; argparse makes one of flags, YAML has to say it."""
+    return {
+        name
+        for config in configs
+        for name, kind in get_type_hints(config).items()
+        if {get_origin(part) or part for part in get_args(kind) if part is not NoneType} == {list}
+        or get_origin(kind) is list
+    }
 
 
 def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:

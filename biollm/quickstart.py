@@ -67,7 +67,7 @@ def quickstart(config: QuickstartConfig) -> None:
     recording = _held_out_recording(preparing, Split.load(split), out)
     question = "Which emotion does this recording show?"
     print(f"> {question}")
-    chat(ChatConfig(artefact=str(out / "artefact"), recording=str(recording), ask=question))
+    chat(ChatConfig(artefact=[str(out / "artefact")], recording=str(recording), ask=question))
     print(_next_steps(out, recording))
 
 

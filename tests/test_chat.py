@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from biollm.artefact import load_artefact
-from biollm.chat import ChatConfig, RecordingChat, chat
+from biollm.chat import ChatConfig, Reading, RecordingChat, chat
 from biollm.cli import run
+from biollm.readout import label_probabilities
 from data_builders.preparing import read_for_chat
 from encoders.inputs import signal_inputs
 
@@ -15,7 +19,7 @@ from encoders.inputs import signal_inputs
 @pytest.fixture(scope="module")
 def session(artefact_folder, two_states):
     artefact = load_artefact(artefact_folder)
-    return RecordingChat(artefact, *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
+    return RecordingChat([artefact], *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
 
 
 def test_windows_cover_the_recording_with_its_truth(session):
@@ -39,7 +43,7 @@ def test_features_are_those_of_the_signal_tokenizer(artefact_folder, two_states,
         return signal_inputs(segments, frame_seconds)
 
     monkeypatch.setattr("biollm.chat.signal_inputs", inputs)
-    RecordingChat(artefact, *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
+    RecordingChat([artefact], *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
     assert seen == ["full"]
 
 
@@ -51,41 +55,83 @@ def test_window_at_a_moment(session):
 
 def test_the_answer_shows_time_words_probabilities_and_truth(session):
     text = session.answer("Which state is it?", 5)
-    top = session.artefact.card.classes[int(session.probabilities[5].argmax())]
+    top = session.classes[int(session.probabilities[5].argmax())]
     assert text.startswith("[0:50-1:00] ")
     assert f"{top} {session.probabilities[5].max():.2f}" in text
     assert f"recorded as: {session.windows.loc[5, 'emotion']}" in text
 
 
-def test_words_come_from_the_source_that_is_surest_of_the_joint_reading(session, monkeypatch):
-    asked = []
+def test_words_come_from_the_reading_that_is_surest_of_the_joint_one(session, monkeypatch):
+    asked, artefact = [], session.readings[0].artefact
     monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2]) or ["words"])
     surest = {"codes": [[0.6, 0.4], [0.9, 0.1]], "bins": [[0.1, 0.9], [0.8, 0.2]]}
-    texts = {name: [f"{name} of {window}" for window in range(2)] for name in surest}
-    monkeypatch.setattr(session, "texts", texts)
-    monkeypatch.setattr(session, "by_source", {name: np.array(p) for name, p in surest.items()})
-    monkeypatch.setattr(session, "probabilities", np.mean(list(session.by_source.values()), axis=0))
+    readings = [
+        Reading(artefact, [f"{name} of {window}" for window in range(2)], np.array(p))
+        for name, p in surest.items()
+    ]
+    monkeypatch.setattr(session, "readings", readings)
+    monkeypatch.setattr(session, "probabilities", np.mean(list(surest.values()), axis=0))
     for window, source in enumerate(("bins", "codes")):
         session.ask("Which state is it?", window)
         other = "codes" if source == "bins" else "bins"
-        assert session.texts[source][window] in str(asked[-1])
-        assert session.texts[other][window] not in str(asked[-1])
+        assert f"{source} of {window}" in str(asked[-1])
+        assert f"{other} of {window}" not in str(asked[-1])
+
+
+def test_several_phrasings_are_averaged(session):
+    (reading,) = session.readings
+    artefact = reading.artefact
+    answers = artefact.task.answers(artefact.card.written_classes)
+    by_phrasing = [
+        label_probabilities(artefact.model, artefact.tokenizer, artefact.prompts(reading.texts, k), answers)
+        for k in range(2)
+    ]
+    assert not np.allclose(*by_phrasing, atol=1e-3)
+    np.testing.assert_allclose(session.probabilities, np.mean(by_phrasing, axis=0), atol=1e-6)
+
+
+def test_several_models_are_averaged(session, artefact_folder, two_states):
+    weaker = load_artefact(artefact_folder)
+    for name, weights in weaker.model.named_parameters():
+        if "lora_B" in name:
+            weights.data *= 0.5
+    recording = read_for_chat(weaker.card.store, str(two_states / "P0.npz"))
+    alone = RecordingChat([weaker], *recording).probabilities
+    both = RecordingChat([session.readings[0].artefact, weaker], *recording).probabilities
+    assert not np.allclose(alone, session.probabilities, atol=1e-2)
+    np.testing.assert_allclose(both, (alone + session.probabilities) / 2, atol=1e-6)
+
+
+def test_models_of_other_stores_are_not_asked_together(artefact_folder, two_states, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(artefact_folder, other)
+    card = json.loads((other / "artefact.json").read_text())
+    card["store"]["window"] = 20.0
+    (other / "artefact.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=f"{other}: was made from another store than {artefact_folder}"):
+        chat(ChatConfig([str(artefact_folder), str(other)], str(two_states / "P1.npz"), ask="?"))
+
+
+def test_several_models_from_the_command(artefact_folder, two_states, capsys):
+    twice = ["--artefact", str(artefact_folder), str(artefact_folder)]
+    run("chat", [*twice, "--recording", str(two_states / "P1.npz"), "--ask", "Which state is it?"])
+    assert capsys.readouterr().out.startswith("[2:00-2:10] ")
 
 
 def test_one_question_from_the_command(artefact_folder, two_states, capsys):
-    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz"), ask="Which state is it?", at=12.0))
+    chat(ChatConfig([str(artefact_folder)], str(two_states / "P1.npz"), ask="Which state is it?", at=12.0))
     assert capsys.readouterr().out.startswith("[0:10-0:20] ")
 
 
 def test_the_middle_is_asked_about_by_default(artefact_folder, two_states, capsys):
-    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz"), ask="Which state is it?"))
+    chat(ChatConfig([str(artefact_folder)], str(two_states / "P1.npz"), ask="Which state is it?"))
     assert capsys.readouterr().out.startswith("[2:00-2:10] ")
 
 
 def test_it_goes_on_interactively(artefact_folder, two_states, monkeypatch, capsys):
     said = iter(["at 100", "Which state is it?", "at noon", "overview", "quit"])
     monkeypatch.setattr("builtins.input", lambda prompt: next(said))
-    chat(ChatConfig(str(artefact_folder), str(two_states / "P1.npz")))
+    chat(ChatConfig([str(artefact_folder)], str(two_states / "P1.npz")))
     out = capsys.readouterr().out
     assert "[1:40-1:50] " in out
     assert "'at noon': give a number of seconds" in out
@@ -110,7 +156,7 @@ def test_one_of_several_recordings_of_a_file_is_given_by_its_name(artefact_folde
 
     monkeypatch.setattr("biollm.chat.read_for_chat", first)
     path = f"{two_states / 'P1.npz'}#P1-05"
-    chat(ChatConfig(str(artefact_folder), path, ask="Which state?"))
+    chat(ChatConfig([str(artefact_folder)], path, ask="Which state?"))
     assert read == [path]
 
 

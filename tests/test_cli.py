@@ -78,6 +78,16 @@ def test_a_wrong_recipe_is_one_message_and_status_2(tmp_path, capsys, content, s
     assert said in capsys.readouterr().err
 
 
+def test_a_recipe_has_to_say_that_one_value_is_a_list(tmp_path, capsys):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("chat: {artefact: runs/x}\nablate: {folds: null}")
+    with pytest.raises(SystemExit) as stop:
+        run("chat", ["--config", str(recipe)])
+    assert stop.value.code == 2
+    assert "artefact is 'runs/x'; allowed is a list, as artefact: [runs/x]" in capsys.readouterr().err
+    assert read_recipe(str(recipe), "ablate").folds is None
+
+
 def test_an_unknown_recipe_lists_those_there_are(capsys):
     with pytest.raises(SystemExit):
         run("prepare", ["--config", "nowhere"])

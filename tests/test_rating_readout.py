@@ -146,7 +146,7 @@ def test_an_artefact_that_was_taught_ratings_is_evaluated_on_them(rated, make_ba
     recording = tmp_path / "S1.npz"
     recording.touch()
     for ask in (
-        lambda: chat(ChatConfig(str(tuned), str(recording))),
+        lambda: chat(ChatConfig([str(tuned)], str(recording))),
         lambda: evaluate(replace(config, targets=["emotion"]), progress=False),
     ):
         with pytest.raises(ArtefactError, match=r"taught \['affect'\]; .* asks for 'emotion'.*--tasks"):
