@@ -20,7 +20,7 @@ from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.report_rows import write_report
 from data_builders.normalisation import NORMALISATIONS
-from data_builders.options import as_mapping
+from data_builders.options import as_mapping, unknown_names
 from data_builders.provenance import code_hash
 from data_builders.recording import LABELS
 from data_builders.splits import Split
@@ -97,24 +97,17 @@ class CompareConfig:
 
     def __post_init__(self) -> None:
         self.encoder, self.frame_seconds = as_mapping(self.encoder), as_mapping(self.frame_seconds)
-        problems = [
-            f"{name} {sorted(wrong)} unknown, allowed are {list(allowed)}"
-            for name, given, allowed in (
-                ("targets", self.targets or (), LABELS),
-                ("normalisation", [self.normalisation], NORMALISATIONS),
-                ("features", [self.features], ("standard", "full")),
-                ("preset", [self.preset], ("quick", "full")),
-                ("part", [self.part], ("validation", "test")),
-                (
-                    "encoder",
-                    self.encoder,
-                    [f.name for f in fields(EncoderConfig) if f.name not in SET_ELSEWHERE],
-                ),
-            )
-            if (wrong := set(given) - set(allowed))
-        ]
-        problems += wrong_runs(self.seeds, self.jobs)
         rows = as_mapping(self.encoder_settings.get("network_options"))
+        own = {f.name for f in fields(EncoderConfig)} - set(SET_ELSEWHERE)
+        problems = [
+            *unknown_names("targets", self.targets or (), LABELS),
+            *unknown_names("normalisation", [self.normalisation], NORMALISATIONS),
+            *unknown_names("features", [self.features], ("standard", "full")),
+            *unknown_names("preset", [self.preset], ("quick", "full")),
+            *unknown_names("part", [self.part], ("validation", "test")),
+            *unknown_names("encoder", self.encoder, own),
+            *wrong_runs(self.seeds, self.jobs),
+        ]
         if unknown := sorted(set(rows) - set(ROWS)):
             problems.append(
                 f"encoder.network_options of {unknown}, allowed are rows of networks {list(ROWS)}"
