@@ -223,11 +223,12 @@ def _tasks(config: BuildConfig) -> dict[str, Task]:
 
 
 def _limited(task: Task, forms: int | None) -> Task:
-    """A task with the first so many of its answer forms and system prompts."""
+    """A task, and those that it borrows from, with the first so many of answer forms and system prompts."""
     if forms is None:
         return task
     texts = {key: text[:forms] if key == "system" else text for key, text in task.texts.items()}
-    return replace(task, texts=texts).with_answer_forms(forms)
+    others = {name: _limited(other, forms) for name, other in task.others.items()}
+    return replace(task, texts=texts, others=others).with_answer_forms(forms)
 
 
 def _needs(tasks: Mapping[str, Task]) -> set[str]:

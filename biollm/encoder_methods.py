@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biollm.context import Context, MethodOutput
-from data_builders.options import as_mapping
+from data_builders.options import as_mapping, merged
 from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
@@ -74,7 +74,7 @@ def encoder_settings(row: str, changes: Mapping[str, Any], length: str) -> dict[
     return {
         **changes,
         **own,
-        "network_options": {**own.get("network_options", {}), **options},
+        "network_options": merged(own.get("network_options", {}), options),
         "training": of_length(training, length),
         "quantizer": None,
         "quantizer_options": {},

@@ -19,7 +19,7 @@ from encoders.inputs import SignalInputs
 from encoders.quantities import Described, quantity_values
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import Facts, Quantity
-from prompts.tasks.describe import LONGEST, DescribeTask
+from prompts.tasks.describe import DescribeTask, main_quantities
 
 __all__ = ["CONDITIONS", "RANDOM", "SIGNAL", "Asker", "TokenRanges", "chosen_rows"]
 
@@ -27,7 +27,7 @@ SIGNAL, NUMBERS, RANDOM = "signal", "noise features", "random levels"
 CONDITIONS = {
     SIGNAL: "the segment as it was recorded",
     "noise": "white noise of the subject's mean and spread in place of each channel, measured and encoded",
-    "flat": "each channel held at its first sample, measured and encoded",
+    "flat": "each channel held at its first known sample, measured and encoded",
     NUMBERS: "normal numbers in place of all streams and features, encoded",
     RANDOM: "the segment with each level token drawn from another training segment",
 }
@@ -231,8 +231,8 @@ class Asker:
 
         texts = self.describe.texts
         for phrasing in rng.sample(texts["questions"], self.phrasings):
-            yield asked("described", phrasing, [q.key for q in facts.quantities[:LONGEST]])
+            yield asked("described", phrasing, [q.key for q in main_quantities(facts.quantities)])
         for quantity in one_by_one:
-            word = self.describe.words.named(quantity.name)
+            word = texts["asked"].format(name=self.describe.words.named(quantity.name))
             for phrasing in rng.sample(texts["questions_of"], self.phrasings):
                 yield asked("asked", phrasing.format(quantities=word), [quantity.key])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from data_builders.options import merged
 from encoders.stft import stft_options
 
 __all__ = ["EXPERIMENTS", "Experiment", "Study", "quick"]
@@ -68,16 +69,7 @@ class Experiment:
 def quick(study: Study) -> Study:
     """A study that takes minutes: fewer simulated subjects, folds, epochs and models."""
     known = {f.name: getattr(study, f.name) for f in fields(study)}
-    return replace(study, **_changed({name: known[name] for name in study.smaller}, study.smaller))
-
-
-def _changed(old: Settings, new: Settings) -> dict[str, Any]:
-    """`new` over `old`, mappings inside of them alike."""
-    return {**old} | {
-        key: _changed(old[key], value) if isinstance(value, Mapping) and isinstance(old.get(key), Mapping)
-        else value
-        for key, value in new.items()
-    }  # fmt: skip
+    return replace(study, **merged({name: known[name] for name in study.smaller}, study.smaller))
 
 
 def _training(epochs: int, **others: Any) -> Settings:
@@ -102,6 +94,7 @@ AMIGOS_LSTM = Study(
             f"Multimodal LSTM, {size}" for size in ("maximum", "loso", "moderate", "lightweight")
         )],
         "targets": ["valence", "arousal", "transition"],
+        "frame_seconds": {"default": 0.5},  # 64 steps a second: EEG up to 32 Hz
         "encoder": _training(30),
     },
     metrics=("mae", "ccc", "transition_f1"),
@@ -257,8 +250,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "kaggle-gru": Experiment(
         "GRU on the precomputed features of the EEG Brainwave Dataset",
         "public notebooks with a shuffled split of the rows.",
-        "Rows are overlapping windows of two people, shuffled before the split. There are no subject ids: "
-        "contiguous blocks of rows keep neighbours apart, and no protocol shows new people.",
+        "Rows are overlapping windows of two people, shuffled before the split. There are no subject ids, "
+        "and the rows of the public table are not in order of time: contiguous blocks of them have "
+        "neighbours on both sides too, and no protocol on that table is honest. In the simulated one rows "
+        "are in order, and blocks keep neighbours apart.",
         {"table": KAGGLE_GRU},
     ),
     "gru-xnet": Experiment(

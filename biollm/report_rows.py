@@ -177,11 +177,11 @@ def _averages(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[p
 
 
 def ensembles(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[pd.DataFrame]:
-    """The mean of all seeds of a network or an LLM; of further read-outs, named behind a comma, none."""
+    """The mean of all seeds of a network or an LLM; of an LLM's further read-outs, behind a comma, none."""
     trained = predictions[predictions["family"].isin(("encoder", "llm"))]
     for method, rows in trained.groupby("method", sort=False):
         seeds = [frame.set_index(["segment", "fold"]) for _, frame in rows.groupby("seed")]
-        if len(seeds) > 1 and "," not in str(method):
+        if len(seeds) > 1 and ("," not in str(method) or (rows["family"] == "encoder").all()):
             seconds = sum(frame["seconds"] for frame in seeds)
             about = {"note": f"mean of {len(seeds)} seeds, each fitted by itself", "seconds": seconds}
             yield _mean(seeds, classes, about | {"method": f"{method}{ENSEMBLE}"})

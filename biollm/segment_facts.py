@@ -167,15 +167,15 @@ class _Making:
 
     def _reading(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, Any]:
         """What the encoder reads, how sure it is, and from what."""
+        encoder = self.tokenizer.encoder_
+        if encoder is None or "emotion" not in encoder.config.targets:
+            return {}
         if "clues" in self.needs and self.segments is not None:
-            found = evidence(self.tokenizer.encoder, inputs, rows, self.segments.specs)
+            found = evidence(encoder, inputs, rows, self.segments.specs)
             clues = [
                 _json([(name, round(w, 4), f) for name, w, f in found.clues(k)]) for k in range(len(rows))
             ]
             return self._confidence(found.probabilities) | {"clues": clues}
-        encoder = self.tokenizer.encoder_
-        if encoder is None or "emotion" not in encoder.config.targets:
-            return {}
         return self._confidence(encoder.predict_proba(inputs, rows))
 
     def _confidence(self, probabilities: np.ndarray) -> dict[str, Any]:

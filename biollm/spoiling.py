@@ -31,8 +31,8 @@ def spoil(
     """Append spoiled copies of some segments to the inputs, every second one of each kind.
 
     Noise is white, with the mean and the standard deviation of the subject's channel, so that its size does
-    not give it away; a flat channel stays at the segment's first sample. Streams and features are measured
-    on the spoiled signals. The copies are marked so that no subject is normalised by them.
+    not give it away; a flat channel stays at the segment's first known sample. Streams and features are
+    measured on the spoiled signals. The copies are marked so that no subject is normalised by them.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def _spoiled(
     data: np.ndarray, table: pd.DataFrame, rows: np.ndarray, kinds: Sequence[str], rng: np.random.Generator
 ) -> np.ndarray:
     """The signals of one modality, shape (n_rows, n_channels, n_samples)."""
-    out = np.repeat(data[rows, :, :1], data.shape[-1], axis=-1)
+    known = np.isfinite(data[rows]).argmax(axis=-1)[..., None]
+    out = np.repeat(np.take_along_axis(data[rows], known, axis=-1), data.shape[-1], axis=-1)
     whose = table["subject"].to_numpy()
     for k, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
         if kind == "noise":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["as_mapping", "as_weights", "unknown_names"]
+__all__ = ["as_mapping", "as_weights", "merged", "unknown_names"]
 
 
 def as_mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
@@ -48,6 +48,15 @@ def as_weights(value: dict[str, float] | str | None) -> dict[str, float]:
                 f"the weight of {name!r} is {weight!r}; give a number, as in {name}=0.5."
             ) from error
     return weights
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`new` over `old`, mappings inside of them alike."""
+    return {**old} | {
+        key: merged(old[key], value) if isinstance(value, Mapping) and isinstance(old.get(key), Mapping)
+        else value
+        for key, value in new.items()
+    }  # fmt: skip
 
 
 def unknown_names(what: str, given: Iterable[str], allowed: Iterable[str]) -> list[str]:

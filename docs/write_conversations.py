@@ -1,8 +1,8 @@
 """python docs/write_conversations.py runs/noneeg-talk runs/simulated-talk
 
 Writes docs/conversations.md: the text of docs/conversations.in.md and, behind it, the first ten conversations
-of each task in the folders, which `biollm build` wrote (the page says how), with their ground truth. Every
-answer is read back and held against the truth; the first wrong one ends the script.
+of each task in each of the folders, which `biollm build` wrote (the page says how), with their ground truth.
+Every answer is read back and held against the truth; the first wrong one ends the script.
 """
 
 from __future__ import annotations
@@ -92,11 +92,13 @@ def main() -> None:
     tasks = {name: load_task(name) for name in TASKS}
     for folder in map(Path, sys.argv[1:]):
         segments = TokenizedSegments(folder / "segments")
+        shown = dict.fromkeys(TASKS, 0)
         for row in conversations(folder):
-            if len(found[row["task"]]) < SHOWN:
+            if shown[row["task"]] < SHOWN:
                 task = tasks[row["task"]]
                 check(row, facts_of(row, segments, task), task)
                 found[row["task"]].append(written(row))
+                shown[row["task"]] += 1
     few = {name: len(texts) for name, texts in found.items() if len(texts) < SHOWN}
     if few:
         raise SystemExit(f"{sys.argv[1:]} hold too few conversations of {few}; {SHOWN} of each are shown")

@@ -28,8 +28,8 @@ def code_statistics(quantizer: Quantizer, frames: torch.Tensor, labels: np.ndarr
     dict of str to float
         ``usage``, share of the codes that occur; ``perplexity``, two to the entropy of the codes, which is
         the codebook's size where all occur alike; ``reconstruction_error``, of the quantized frames as a
-        share of the frames' variance; ``mutual_information`` between a single code and its segment's
-        label in bits, and ``label_entropy``, the most that it could be.
+        share of the frames' variance; and, where there are labels, ``mutual_information`` between a single
+        code and its segment's label in bits, and ``label_entropy``, the most that it could be.
     """
     quantized, codes, _ = quantizer(frames)
     spread = (frames - frames.mean(dim=(0, 1))).pow(2).sum()
@@ -65,12 +65,16 @@ def bin_statistics(values: np.ndarray, bins: np.ndarray, n_bins: int, labels: np
 def _statistics(codes: np.ndarray, n_codes: int, error: float, labels: np.ndarray) -> dict[str, float]:
     """What is said of codes (n_segments, n) out of `n_codes`."""
     counts = np.bincount(codes.ravel(), minlength=n_codes)
-    known = pd.notna(labels)
-    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), codes.shape[1])
-    return {
+    found = {
         "usage": float((counts > 0).mean()),
         "perplexity": float(2 ** _entropy(counts)),
         "reconstruction_error": error,
+    }
+    known = pd.notna(labels)
+    if not known.any():
+        return found
+    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), codes.shape[1])
+    return found | {
         "mutual_information": mutual_information(codes[known].ravel(), repeated),
         "label_entropy": _entropy(np.unique(repeated, return_counts=True)[1]),
     }

@@ -95,13 +95,20 @@ def hideable(streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]) -> 
     """What can be hidden, by its name in words: a channel with its derived copies and its own features.
 
     EEG of more than 6 channels is hidden by region, as its features describe it. Features of a whole
-    modality, such as those of the acceleration's magnitude, are a group of their own.
+    modality, such as those of the acceleration's magnitude, are hidden with all of its channels.
     """
     groups: dict[str, Hidden] = {}
     for stream in streams:
         named = _of_features(stream) if stream.name == MEASURED else _of_channels(stream, specs)
         for position, name in enumerate(named):
             groups.setdefault(name, {}).setdefault(stream.name, []).append(position)
+    for modality, spec in specs.items():
+        whole = groups.get(channel_in_words(modality))
+        parts = [groups[name] for name in dict.fromkeys(_words(spec, modality)) if name in groups]
+        if whole is not None and whole not in parts:
+            for part in parts:
+                for name, positions in part.items():
+                    whole[name] = sorted({*whole.get(name, []), *positions})
     return groups
 
 

@@ -160,8 +160,7 @@ class Trainer:
         dict
             What ``results.json`` holds: ``targets`` as `encoders.run_results.score_answers` gives them, the
             same ``by_dataset`` where there are several, counts of segments, subjects and parameters, the
-            split's hash and protocol and, with emotions, statistics of the ``bins`` and of the ``codes`` of
-            a quantizer.
+            split's hash and protocol, and statistics of the ``bins`` and of the ``codes`` of a quantizer.
 
         Raises
         ------
@@ -203,11 +202,11 @@ class Trainer:
                 name: score_answers(table.iloc[own], {t: a[own] for t, a in answers.items()}, classes)
                 for name, own in parts.items()
             }
-        if scores.get("emotion", {}).get("n"):
-            known = rows[table["emotion"].isin(classes)]
-            if encoder.network_.quantizers:
-                content["codes"] = encoder.codebook_report(test, known)
-            content["bins"] = tokenizer.bins_.report(test, known)
+        with_emotion = table["emotion"].isin(classes).to_numpy()
+        known = rows[with_emotion] if with_emotion.any() else rows
+        if encoder.network_.quantizers:
+            content["codes"] = encoder.codebook_report(test, known)
+        content["bins"] = tokenizer.bins_.report(test, known)
         write_whole(path, json.dumps(content, indent=1, allow_nan=False))
 
     def _about(self, table: pd.DataFrame, encoder: SignalEncoder) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from data_builders.normalisation import NORMALISATIONS
-from data_builders.options import as_mapping
+from data_builders.options import as_mapping, merged
 from encoders.signal_encoder import READS, EncoderConfig
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.targets import TARGETS
@@ -98,7 +98,7 @@ def _encoder(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> dict[str, 
     named = {"network": system["network"]} if config.network else {}
     if config.targets:
         named["targets"] = config.targets
-    options = {**system.get("network_options", {}), **given.get("network_options", {})}
+    options = merged(system.get("network_options", {}), given.get("network_options", {}))
     settings = {**system, **given, **named, "network_options": options}
     settings["training"] = {**of_length(system.get("training", {}), config.preset), **training}
     return {name: value for name, value in settings.items() if value != {}}

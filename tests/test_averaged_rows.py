@@ -59,10 +59,13 @@ def test_seeds_of_networks_and_llms_answer_together_in_a_row_of_their_own():
     for seed, tense in enumerate(([0.1, 0.9, 0.6], [0.3, 0.2, 0.7])):
         frames = [answers(name, tense, seed) for name in ("LLM on codes", "LLM on codes, generated", "CNN")]
         forest = answers("extra trees", tense, seed).assign(family="classical")
+        frames.append(answers("GRU-XNet, dynamic", tense, seed).assign(family="encoder"))
         # Other orders of segments must not matter.
         tables.append(pd.concat([*frames, forest])[:: 1 - 2 * seed])
     both = pd.concat(ensembles(pd.concat(tables), CLASSES))
-    assert set(both["method"]) == {"LLM on codes, ensemble", "CNN, ensemble"}
+    assert set(both["method"]) == {
+        "LLM on codes, ensemble", "CNN, ensemble", "GRU-XNet, dynamic, ensemble"
+    }  # fmt: skip
     one = both[both["method"] == "LLM on codes, ensemble"].set_index("segment")
     assert one["p_tense"].to_dict() == pytest.approx({"s0": 0.2, "s1": 0.55, "s2": 0.65})
     assert one["prediction"].to_dict() == {"s0": "calm", "s1": "tense", "s2": "tense"}

@@ -265,6 +265,19 @@ def test_answer_forms_and_system_prompts_can_be_fewer(mixed, tmp_path):
     assert heads == [len(texts["system"]), 1]
 
 
+def test_refusals_have_no_system_prompts_beside_those_that_are_answered(mixed, tmp_path):
+    """A model that could tell a refusal from its system prompt would not look at the signal."""
+    config = replace(mixed, tasks={"emotion": 1, "refuse": 0.5}, n_conversations=200, answer_forms=1)
+    rows = list(
+        read_sharegpt(build(replace(config, out=str(tmp_path / "few")), progress=False) / "train", BUILT)
+    )
+    own = set(load_task("refuse").texts["system"])
+    heads = {task: {r["conversations"][0]["value"] for r in rows if r["task"] == task} - own
+             for task in ("emotion", "refuse")}  # fmt: skip
+    assert len(heads["emotion"]) == 1
+    assert heads["refuse"] <= heads["emotion"]
+
+
 @pytest.mark.parametrize("mode", ["words", "digits"])
 def test_modes_without_new_tokens_need_none(mixed, tmp_path, mode):
     folder = build(

@@ -288,6 +288,17 @@ def test_options_of_a_network_are_given_by_its_row():
     assert made["TCN"]["dropout"] == 0.1
 
 
+def test_options_by_stream_leave_what_the_row_has_of_them():
+    wanted = {"network_options": {"Multimodal LSTM, lightweight": {"eeg": {"steps": 16}}}}
+    config = CompareConfig("nowhere", "out", encoder=wanted)
+    made, plain = (
+        encoder_settings("Multimodal LSTM, lightweight", settings, "full")["network_options"]
+        for settings in (config.encoder_settings, {})
+    )
+    assert made["eeg"] == {**plain["eeg"], "steps": 16}
+    assert {**made, "eeg": plain["eeg"]} == plain
+
+
 def test_targets_without_labels_are_refused_with_those_that_have_some(tmp_path, store):
     with pytest.raises(ValueError, match=r"no different labels for \['arousal'\].*are \['emotion'\]"):
         compare(CompareConfig(str(store), str(tmp_path / "out"), targets=["arousal"]), progress=False)

@@ -121,6 +121,17 @@ def test_a_channel_is_hidden_with_its_copies_and_its_features(inputs):
     assert hidden == every
 
 
+def test_a_modality_is_hidden_with_all_of_its_channels(inputs):
+    """What belongs to no single axis, as the magnitude's features, names the whole signal."""
+    both = with_feature_stream(inputs)
+    whole = hideable(both.stream_specs, SPECS)["acceleration"]
+    streams = {spec.name: spec for spec in both.stream_specs}
+    for name, positions in whole.items():
+        names = streams[name].channel_names
+        assert positions == [k for k, n in enumerate(names) if n[:2] in {"ax", "ay", "az", "ac"}]
+    assert len(whole) == 2
+
+
 def test_many_eeg_channels_are_hidden_by_region():
     names = ("AF3", "F7", "F3", "F4", "T7", "O1", "O2", "X1")
     specs = {"eeg": SignalSpec(128.0, names, "µV")}

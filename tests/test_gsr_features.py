@@ -11,6 +11,15 @@ from encoders.features.gsr import MOST_NOISE, full_gsr_features, gsr_features
 ONSETS = np.arange(5.0, 50, 9)
 
 
+def test_phasic_area_of_a_pulse_is_its_height_times_its_length():
+    """0.5 µS for 2 s in a minute; a median of 8 s does not see it."""
+    data = np.full((1, 1, 480), 5.0)
+    data[..., 200:216] += 0.5
+    values = full_gsr_features(data, 8.0, ["EDA"])
+    assert values["phasic_area"][0] == pytest.approx(1.0)
+    assert values["tonic_level"][0] == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize("sampling_rate", [4.0, 8.0, 100.0])
 @pytest.mark.parametrize("amplitude", [0.05, 0.3])
 def test_gsr_counts_and_measures_known_responses(sampling_rate, amplitude):

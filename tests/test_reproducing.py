@@ -193,7 +193,9 @@ def test_given_data_are_read_and_nothing_is_called_simulated(
     out = reproduce(config, progress=False)
     assert capsys.readouterr().out.splitlines()[0] == f"kaggle-gru: table: {tmp_path / 'data'}."
     assert json.loads((out / "report.json").read_text())["studies"]["table"]["reader"] == "kaggle"
-    assert "SIMULATED" not in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "SIMULATED" not in page
+    assert "not in order of time" in page
 
 
 def test_bad_requests_are_refused_with_what_is_allowed(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_four_targets_without_a_quantizer(rated, tmp_path):
         build(replace(bins, sources=["codes"], out=str(tmp_path / "no")), progress=False)
 
 
-def test_a_test_part_without_emotions_has_no_statistics_of_codes(rated, tmp_path, monkeypatch):
+def test_codes_of_a_test_part_without_emotions_say_nothing_of_labels(rated, tmp_path, monkeypatch):
     config = TrainEncoderConfig(
         str(rated), str(tmp_path / "run"), network="cnn", targets=["emotion", "valence"],
         encoder=TINY["encoder"], training={"epochs": 1},
@@ -210,7 +210,10 @@ def test_a_test_part_without_emotions_has_no_statistics_of_codes(rated, tmp_path
     results = trainer.test()
     assert results["targets"]["emotion"] == {"n": 0}
     assert results["targets"]["valence"]["n"] > 0
-    assert "codes" not in results
+    for found in (results["codes"], results["bins"]):
+        assert {frozenset(one) for one in found.values()} == {
+            frozenset({"usage", "perplexity", "reconstruction_error"})
+        }
 
 
 def test_what_a_kill_left_of_checkpoints_goes(run, store):

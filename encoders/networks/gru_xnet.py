@@ -123,6 +123,7 @@ class GRUXNet(nn.Module):
       number, in any order, with the same weights; the network does not know where an electrode sits.
     - It concatenates all 128 x frequencies of all electrodes: 32 million weights in one layer at 62
       electrodes. Here a layer that the electrodes share first takes each to `width` numbers.
+    - It reads the spectrum's magnitude; here it is the logarithm of the power.
     - It interpolates spectrograms to 129 x 126. Here a frame has eight columns, which the three poolings make
       one, and at most `n_bins` frequencies from `first_bin` on are kept. Where `frame_stride` is no multiple
       of eight, the nearest number of columns that divides it is taken, poolings halve what can be halved, and

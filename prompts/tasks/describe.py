@@ -12,7 +12,7 @@ from prompts.tasks.task import MIN_ANSWERS, MIN_QUESTIONS, Task, Truth, base_rul
 from prompts.wording import Forms, Rule, Text, Texts
 from prompts.words import Words, sentence
 
-__all__ = ["ASKED", "DescribeTask", "quantity_names", "quantity_units"]
+__all__ = ["ASKED", "DescribeTask", "main_quantities", "quantity_names", "quantity_units"]
 
 LONGEST = 6
 """An answer to an open question gives so many quantities; more would not be read."""
@@ -75,7 +75,7 @@ class DescribeTask(Task):
         return found or None
 
     def reply(self, segments: Sequence[Facts], rng: random.Random) -> str:
-        return self.reply_of(_main(segments[0].quantities), rng)
+        return self.reply_of(main_quantities(segments[0].quantities), rng)
 
     def reply_of(self, quantities: Sequence[Quantity], rng: random.Random) -> str:
         """The answer that gives these quantities."""
@@ -93,7 +93,7 @@ class DescribeTask(Task):
         return "" if segments[0].quantities else "no quantity was measured"
 
 
-def _main(quantities: Sequence[Quantity]) -> list[Quantity]:
+def main_quantities(quantities: Sequence[Quantity]) -> list[Quantity]:
     """The main quantities, in their order: to leave out what is not normal would say that all is."""
     rest = sorted(quantities[FIRST:], key=lambda quantity: quantity.level in (None, "normal"))
     main = [*quantities[:FIRST], *rest[: LONGEST - FIRST]]

@@ -46,8 +46,11 @@ class TransitionTask(Task):
 
     def parse(self, answer: str, segments: Sequence[Facts]) -> Truth | None:
         classes = {name: name for facts in segments for name in facts.classes}
-        named = [label for _, _, label in find_words(answer, classes)]
-        signs = {key for _, _, key in find_words(answer, self._signs())}
+        found, rest = find_words(answer, classes), answer
+        for start, end, _ in found:
+            rest = rest[:start] + " " * (end - start) + rest[end:]
+        named = [label for _, _, label in found]
+        signs = {key for _, _, key in find_words(rest, self._signs())}
         if len(set(named)) > 1:
             return {"transition": True, "from": named[0], "to": named[-1]} if "same" not in signs else None
         if not signs:
