@@ -27,7 +27,7 @@ from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders.signal_tokenizer import SignalTokenizer
 from encoders.trainer import TrainEncoderConfig, train_encoder
-from prompts import Facts, language_folder, load_task
+from prompts import Facts, Quantity, language_folder, load_task
 
 SOURCE = "bins+levels"
 N_SEGMENTS = 12
@@ -122,6 +122,27 @@ def test_all_kinds_of_signal_are_asked_about(truthful):
     assert sum(one.question == "described" for one in real) == 2 * N_SEGMENTS
     assert all(one.expected for one in real)
     assert not any(one.expected for one in truthful.asked if one.condition != SIGNAL)
+
+
+def test_single_quantities_are_asked_for_as_it_is_taught(truthful, asking):
+    describe, rng = asking.asker.describe, random.Random(0)
+    taught = {describe.question_of([q.name], rng) for q in asking.quantities for _ in range(200)}
+    single = [one for one in truthful.asked if one.question == "asked"]
+    assert single
+    assert all(any(question in one.text for question in taught) for one in single)
+
+
+def test_open_answers_are_held_against_the_quantities_that_are_taught(asking):
+    """The first three, then those out of their range; the last of eight is."""
+    many = tuple(
+        Quantity(f"k{k}", f"quantity {k}", 20.0 if k == 7 else 5.0, "percent", 1.0, 9.0, 0) for k in range(8)
+    )
+    facts, describe = Facts(signal="signal", quantities=many), asking.asker.describe
+    asked = asking.asker._about(SIGNAL, "s", "P", facts, {})
+    (expected,) = {one.expected for one in asked if one.question == "described"}
+    said = describe.parse(describe.reply([facts], random.Random(0)), [facts])
+    assert {key for key in said if not key.endswith(".level")} == set(expected)
+    assert "k7" in expected
 
 
 def test_one_who_says_the_truth_is_right_in_all(truthful):

@@ -196,6 +196,13 @@ def test_percents_differ_by_percentage_points(second, by):
     assert task.parse(answer, pair) == task.truth(pair)
 
 
+def test_a_class_with_a_no_in_its_name_is_no_sign_of_staying():
+    task, classes = load_task("transition"), ("no stress", "stress")
+    pair = [Facts(classes=classes, emotion=label) for label in ("stress", "no stress")]
+    for seed in range(20):
+        assert task.parse(task.reply(pair, random.Random(seed)), pair) == task.truth(pair)
+
+
 def test_both_emotions_decide_on_a_transition_before_its_label():
     task = load_task("transition")
     pair = [Facts(classes=CLASSES, emotion=label, transition=True) for label in ("calm", "calm")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from biollm.segment_facts import segment_table, segments_card
-from biollm.spoiling import SPOILED, spoil
+from biollm.spoiling import SPOILED, _spoiled, spoil
 from biollm.tokenizing import store_quantities, tokenize
 from data_builders.recording import LABELS
 from data_builders.splits import Split
@@ -178,6 +179,23 @@ def test_nothing_is_measured_on_a_lost_signal(opened, inputs, split, tokenizer):
     assert np.isnan(values[:2, of_heart]).all()
     assert np.isfinite(values[2, of_heart]).all()
     np.testing.assert_allclose(values[2, 0], inputs.features["heart_rate_mean"][2])
+
+
+def test_without_an_encoder_of_emotions_there_are_no_clues(opened, inputs, tokenizer):
+    """A dialogue has them where they are known, and does without elsewhere."""
+    plain = copy(tokenizer)
+    plain.encoder_ = None
+    made = segment_table(
+        inputs, np.arange(3), plain, ["bins"], needs={"clues"}, segments=opened.segments()
+    ).to_pandas()
+    assert made[["reading", "confidence", "clues"]].isna().all(axis=None)
+
+
+def test_a_flat_copy_stays_at_the_first_known_sample():
+    table = pd.DataFrame({"subject": ["a", "a"]})
+    data = np.array([[[np.nan, 2.0, 3.0], [4.0, 5.0, 6.0]]] * 2)
+    flat = _spoiled(data, table, np.array([1]), ["flat"], np.random.default_rng(0))
+    np.testing.assert_array_equal(flat, [[[2.0] * 3, [4.0] * 3]])
 
 
 def test_spoiled_copies_tell_nothing_but_that(folder):
