@@ -49,6 +49,10 @@ class ChatConfig:
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.artefact, str) or not self.artefact:
+            raise ValueError(
+                f"ChatConfig: artefact is {self.artefact!r}; allowed is a list of one folder or more."
+            )
         if self.n_phrasings < 1:
             raise ValueError(f"ChatConfig: n_phrasings is {self.n_phrasings}; allowed is 1 or more.")
 
@@ -77,7 +81,7 @@ class RecordingChat:
     Parameters
     ----------
     artefacts : sequence of Artefact
-        Of one store; one, or several seeds of it.
+        Of one store and split; one, or several seeds.
     recording : Recording
     segments : Segments
         Of the whole recording, from `read_for_chat`.
@@ -198,14 +202,15 @@ def chat(config: ChatConfig) -> None:
 
 
 def _common_store(folders: Sequence[str]) -> dict:
-    """The card of the store that all artefacts were made from."""
+    """The card of the store that all artefacts were made from, on one split."""
     cards = [read_card(folder)[0] for folder in folders]
     for folder, card in zip(folders, cards, strict=True):
         card.check_taught("emotion", "chat")
-        if card.store != cards[0].store or card.classes != cards[0].classes:
+        if any(getattr(card, what) != getattr(cards[0], what) for what in ("store", "classes", "split_hash")):
             raise ValueError(
-                f"{folder}: was made from another store than {folders[0]}; models are asked together where "
-                "they are of one store, as the seeds of 'biollm evaluate' are."
+                f"{folder}: was made from another store or split than {folders[0]}; models are asked "
+                "together where they are of one of each, as the seeds of one fold of 'biollm evaluate' are: "
+                "of another split, one of them may know the person."
             )
     return cards[0].store
 

@@ -26,7 +26,7 @@ BASELINES = {"training mean": "mean", "its token": "token_centre"}
 """Row that answers nothing of its own -> the column with its number."""
 QUESTIONS = {
     "asked": "Asked for one quantity",
-    "described": "Open questions, answered with the main quantities: the first three and those out of range",
+    "described": "Open questions, answered with six at most: the first three, then those out of range first",
 }
 SHOWN = 3
 COLUMNS = 3

@@ -1,4 +1,4 @@
-"""Stage ``reproduce``: a predecessor's experiment by its own protocol, and by an honest one beside it."""
+"""Stage ``reproduce``: a predecessor's experiment by its own protocol, and by others beside it."""
 
 from __future__ import annotations
 

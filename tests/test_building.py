@@ -271,11 +271,10 @@ def test_refusals_have_no_system_prompts_beside_those_that_are_answered(mixed, t
     rows = list(
         read_sharegpt(build(replace(config, out=str(tmp_path / "few")), progress=False) / "train", BUILT)
     )
-    own = set(load_task("refuse").texts["system"])
-    heads = {task: {r["conversations"][0]["value"] for r in rows if r["task"] == task} - own
+    heads = {task: {r["conversations"][0]["value"] for r in rows if r["task"] == task}
              for task in ("emotion", "refuse")}  # fmt: skip
     assert len(heads["emotion"]) == 1
-    assert heads["refuse"] <= heads["emotion"]
+    assert heads["refuse"] == heads["emotion"]
 
 
 @pytest.mark.parametrize("mode", ["words", "digits"])

@@ -12,6 +12,7 @@ from biollm.artefact import load_artefact
 from biollm.chat import ChatConfig, Reading, RecordingChat, chat
 from biollm.cli import run
 from biollm.readout import label_probabilities
+from data_builders.options import merged
 from data_builders.preparing import read_for_chat
 from encoders.inputs import signal_inputs
 
@@ -102,14 +103,24 @@ def test_several_models_are_averaged(session, artefact_folder, two_states):
     np.testing.assert_allclose(both, (alone + session.probabilities) / 2, atol=1e-6)
 
 
-def test_models_of_other_stores_are_not_asked_together(artefact_folder, two_states, tmp_path):
+@pytest.mark.parametrize("changed", [{"store": {"window": 20.0}}, {"split_hash": "of another fold"}])
+def test_models_of_other_stores_and_folds_are_not_asked_together(
+    artefact_folder, two_states, tmp_path, changed
+):
     other = tmp_path / "other"
     shutil.copytree(artefact_folder, other)
     card = json.loads((other / "artefact.json").read_text())
-    card["store"]["window"] = 20.0
-    (other / "artefact.json").write_text(json.dumps(card))
-    with pytest.raises(ValueError, match=f"{other}: was made from another store than {artefact_folder}"):
+    (other / "artefact.json").write_text(json.dumps(merged(card, changed)))
+    with pytest.raises(
+        ValueError, match=f"{other}: was made from another store or split than {artefact_folder}"
+    ):
         chat(ChatConfig([str(artefact_folder), str(other)], str(two_states / "P1.npz"), ask="?"))
+
+
+@pytest.mark.parametrize("artefact", ["runs/x", []])
+def test_one_folder_is_a_list_too(artefact):
+    with pytest.raises(ValueError, match=r"artefact is .*; allowed is a list of one folder or more"):
+        ChatConfig(artefact)
 
 
 def test_several_models_from_the_command(artefact_folder, two_states, capsys):

@@ -133,7 +133,7 @@ def test_single_quantities_are_asked_for_as_it_is_taught(truthful, asking):
 
 
 def test_open_answers_are_held_against_the_quantities_that_are_taught(asking):
-    """The first three, then those out of their range; the last of eight is."""
+    """The first three and three more, those out of their range first; the last of eight is."""
     many = tuple(
         Quantity(f"k{k}", f"quantity {k}", 20.0 if k == 7 else 5.0, "percent", 1.0, 9.0, 0) for k in range(8)
     )

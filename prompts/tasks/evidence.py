@@ -84,7 +84,7 @@ class EvidenceTask(Task):
         if facts.uncertain:
             return "the reading is too uncertain to give evidence for it"
         if not facts.clues or facts.reading is None:
-            return "no clues were computed"
+            return "no clues were computed, which takes an encoder with the target 'emotion'"
         if facts.reading not in facts.classes:
             return f"the reading {facts.reading!r} is none of the classes {list(facts.classes)}"
         if facts.emotion not in (None, facts.reading):
