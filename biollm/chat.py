@@ -117,11 +117,9 @@ class RecordingChat:
         """A model's own words about one window, from the reading that is surest of the joint one."""
         best = self.probabilities[window].argmax()
         surest = max(self.readings, key=lambda reading: reading.probabilities[window, best])
-        artefact = surest.artefact
+        artefact, written = surest.artefact, surest.artefact.card.signal_tokens
         prompt = artefact.prompts([surest.texts[window]], question=question)
-        return generate(artefact.model, artefact.tokenizer, prompt, MOST_TOKENS, artefact.card.signal_tokens)[
-            0
-        ]
+        return generate(artefact.model, artefact.tokenizer, prompt, MOST_TOKENS, written)[0]
 
     def window_at(self, seconds: float) -> int:
         """Number of the window that holds a moment, or the nearest one."""

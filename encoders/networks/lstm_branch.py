@@ -19,10 +19,9 @@ class LSTMBranch(nn.Module):
     After the AMIGOS project's multimodal network, whose EEG branch has LSTMs of 64 and 32 units and dense
     layers of 48 and 24, its ECG and GSR branches 32, 16, 20 and 12. It says neither how the signals reach
     the LSTM nor at which rate: here each step is a channel's mean over a part of the frame, which has no
-    weights, so that the LSTM's input is the channels, as the counts of that project want it. What
-    is faster than half the steps (16 Hz with frames of a second) is averaged out, and what is left of it
-    folded below; the presets read no amplitude copies.
-    A frame sees all samples before its end and none after.
+    weights, so that the LSTM's input is the channels, as the counts of that project want it. What is faster
+    than half the steps (16 Hz with frames of a second) is averaged out, and what is left of it is folded
+    below; the presets read no amplitude copies. A frame sees all samples before its end and none after.
 
     Parameters
     ----------
