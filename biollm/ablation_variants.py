@@ -8,7 +8,7 @@ from typing import Any
 
 from biollm.experiment import EvaluateConfig
 from biollm.llm_readouts import READOUTS
-from data_builders.options import as_mapping
+from data_builders.options import as_mapping, merged
 
 __all__ = ["DEFAULT", "VARIANTS", "Variant", "changed", "chosen_variants"]
 
@@ -147,15 +147,5 @@ def changed(config: EvaluateConfig, variant: Variant) -> EvaluateConfig:
     if flat := [n for n, made in variant.changes.items() if n in MERGED and not isinstance(made, Mapping)]:
         raise ValueError(f"changes {flat} to what is no mapping; allowed are keys with values.")
     for name, value in variant.changes.items():
-        settings[name] = _merged(as_mapping(settings[name]), value) if name in MERGED else value
+        settings[name] = merged(as_mapping(settings[name]), value) if name in MERGED else value
     return EvaluateConfig(**settings)
-
-
-def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with changes, mappings inside of them too."""
-    nested = {
-        key: _merged(as_mapping(settings.get(key)), value)
-        for key, value in changes.items()
-        if isinstance(value, Mapping)
-    }
-    return {**settings, **changes, **nested}

@@ -209,8 +209,9 @@ def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]
     )
     recipe, arguments = _take_config(arguments)
     section = recipe_section(recipe, name) if recipe else {}
+    lists = _lists(configs)
     for key, value in section.items():
-        if key in _lists(configs) and not isinstance(value, (list, NoneType)):
+        if key in lists and not isinstance(value, (list, NoneType)):
             raise ValueError(f"{recipe}: {key} is {value!r}; allowed is a list, as {key}: [{value}].")
     unknown = parser.set_defaults_with_config(**section)
     if unknown:
