@@ -54,6 +54,7 @@ class ArtefactCard:
     split_protocol: str
     store: dict
     tasks: list[str]  # that it was taught, of all stages
+    dialogue: str  # system prompt of dialogues; "" where they were not taught
     ratings: dict  # task and scales of those that it was taught
     versions: dict
 
@@ -76,7 +77,8 @@ class ArtefactCard:
             If the card lacks what is needed.
         """
         names = ("base_fingerprint", "task", "classes", "label_words", "sources", "signal_tokens",
-                 "token_init", "token_seed", "split_hash", "split_protocol", "store", "ratings")  # fmt: skip
+                 "token_init", "token_seed", "split_hash", "split_protocol", "store", "dialogue",
+                 "ratings")  # fmt: skip
         missing = [name for name in (*names, "tasks") if name not in about]
         if missing:
             raise ValueError(
@@ -129,13 +131,30 @@ class Artefact:
     task: Any
     card: ArtefactCard
 
-    def prompts(self, texts: Sequence[str], phrasing: int = 0, question: str | None = None) -> list[str]:
-        """Prompts that ask about signal texts, in a phrasing of the task or in words of one's own."""
-        asked = [
-            self.task.ask(question, text) if question else self.task.question(phrasing, text)
-            for text in texts
-        ]
+    def prompts(self, texts: Sequence[str], phrasing: int = 0) -> list[str]:
+        """Prompts that ask for the state behind signal texts, in a phrasing of the task."""
+        asked = [self.task.question(phrasing, text) for text in texts]
         return chat_prompts(self.tokenizer, self.task.instruction(self.card.written_classes), asked)
+
+    def chat_prompt(self, text: str, question: str, before: Sequence[tuple[str, str]] = ()) -> str:
+        """Prompt of a question in words of one's own.
+
+        Parameters
+        ----------
+        text : str
+            The signal; it stands below the first question of a dialogue.
+        question : str
+        before : sequence of (question, answer)
+            What was said about the same text. An artefact that was taught no dialogues hears each question
+            by itself, as it learned them.
+        """
+        if not self.card.dialogue:
+            system, before = self.task.instruction(self.card.written_classes), ()
+        else:
+            system = self.card.dialogue
+        (first, answer), *others = *before, (question, "")
+        turns = [(self.task.ask(first, text), answer), *others]
+        return chat_prompts(self.tokenizer, system, [turns[-1][0]], turns[:-1])[0]
 
 
 def save_artefact(

@@ -32,7 +32,7 @@ from data_builders.tokenized import TokenizedSegments
 from encoders.inputs import SignalInputs
 from encoders.signal_encoder import labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer
-from prompts import Task, language_folder, load_task
+from prompts import Facts, Task, language_folder, load_task
 
 __all__ = ["CONVERSATIONS", "BuildConfig", "build", "read_card", "write_conversations"]
 
@@ -173,6 +173,7 @@ def _write(
         "tasks": weights,
         "language": config.language,
         "answer_forms": config.answer_forms,
+        "dialogue": _dialogue_prompt(tasks, config, tokenizer.classes),
         "ratings": ratings,
         "classes": list(tokenizer.classes),
         "label_words": _label_words(config, tokenizer.classes),
@@ -220,6 +221,13 @@ def _tasks(config: BuildConfig) -> dict[str, Task]:
         beside = {name: task for name, task in refuse.others.items() if name in tasks}
         tasks["refuse"] = replace(refuse, others=beside or refuse.others)
     return tasks
+
+
+def _dialogue_prompt(tasks: Mapping[str, Task], config: BuildConfig, classes: Sequence[str]) -> str:
+    """The system prompt that dialogues are read under; "" where none are taught."""
+    written = _label_words(config, classes)
+    facts = Facts(classes=tuple(written.get(name, name) for name in classes))
+    return tasks["dialogue"].system([facts]) if "dialogue" in tasks else ""
 
 
 def _limited(task: Task, forms: int | None) -> Task:

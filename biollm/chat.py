@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ __all__ = ["ChatConfig", "Reading", "RecordingChat", "chat"]
 
 MOST_TOKENS = 256
 """Of an answer: a description of six quantities has some 200."""
+MOST_BEFORE = 4
+"""Turns that a question is asked behind: the first, and the last of the others. Dialogues that are taught
+have five at most."""
 HELP = "Ask about the current window; 'at SECONDS' moves to another, 'overview' lists all, 'quit' leaves."
 
 
@@ -64,6 +68,7 @@ class Reading:
     Attributes
     ----------
     artefact : Artefact
+    source : str
     texts : list of str
         The signal, a text a window.
     probabilities : ndarray, shape (n_windows, n_classes)
@@ -71,8 +76,14 @@ class Reading:
     """
 
     artefact: Artefact
+    source: str
     texts: list[str]
     probabilities: np.ndarray
+
+    @property
+    def talks(self) -> bool:
+        """Whether dialogues were taught on this source, which must hold the values as measured."""
+        return bool(self.artefact.card.dialogue) and "levels" in self.source.split("+")
 
 
 class RecordingChat:
@@ -97,6 +108,8 @@ class RecordingChat:
         One an artefact and token source.
     probabilities : ndarray, shape (n_windows, n_classes)
         Mean over the readings.
+    dialogues : dict of int to list of (question, answer)
+        What was said about a window.
     """
 
     def __init__(
@@ -112,14 +125,25 @@ class RecordingChat:
             for reading in _readings(artefact, inputs, rows, n_phrasings)
         ]
         self.probabilities = np.mean([reading.probabilities for reading in self.readings], axis=0)
+        self.dialogues: dict[int, list[tuple[str, str]]] = defaultdict(list)
 
     def ask(self, question: str, window: int) -> str:
-        """A model's own words about one window, from the reading that is surest of the joint one."""
-        best = self.probabilities[window].argmax()
-        surest = max(self.readings, key=lambda reading: reading.probabilities[window, best])
+        """A model's own words about one window, behind what was said about it.
+
+        They are from the reading that is surest of the joint one; where dialogues were taught, from one of
+        those that hold the measured values, if there are any: dialogues were taught on them.
+        """
+        best, said = self.probabilities[window].argmax(), self.dialogues[window]
+        surest = max(
+            self.readings,
+            key=lambda reading: (reading.talks, reading.probabilities[window, best]),
+        )
         artefact, written = surest.artefact, surest.artefact.card.signal_tokens
-        prompt = artefact.prompts([surest.texts[window]], question=question)
-        return generate(artefact.model, artefact.tokenizer, prompt, MOST_TOKENS, written)[0]
+        before = said[:1] + said[1:][1 - MOST_BEFORE :]
+        prompt = artefact.chat_prompt(surest.texts[window], question, before)
+        answer = generate(artefact.model, artefact.tokenizer, [prompt], MOST_TOKENS, written)[0]
+        said.append((question, answer))
+        return answer
 
     def window_at(self, seconds: float) -> int:
         """Number of the window that holds a moment, or the nearest one."""
@@ -169,7 +193,7 @@ def _readings(
         texts = artefact.signal_tokenizer.encode_copies(inputs, rows, source)[0]
         asked = [artefact.prompts(texts, phrasing) for phrasing in range(n_phrasings)]
         read = [label_probabilities(artefact.model, artefact.tokenizer, p, answers) for p in asked]
-        yield Reading(artefact, texts, np.mean(read, axis=0))
+        yield Reading(artefact, source, texts, np.mean(read, axis=0))
 
 
 def _clock(seconds: float) -> str:

@@ -13,22 +13,32 @@ __all__ = ["chat_prompts", "generate", "label_probabilities"]
 ANSWER_MARK = "\N{SYMBOL FOR UNIT SEPARATOR}"
 
 
-def chat_prompts(tokenizer: Any, system: str, questions: Sequence[str]) -> list[str]:
-    """Prompts of one user turn each, up to where the assistant's words begin.
+def chat_prompts(
+    tokenizer: Any, system: str, questions: Sequence[str], before: Sequence[tuple[str, str]] = ()
+) -> list[str]:
+    """Prompts of one question each, up to where the assistant's words begin.
 
     They are cut out of whole conversations, as training renders them: a template may put more before
     an answer (an empty thought, say) than its generation prompt has.
+
+    Parameters
+    ----------
+    before : sequence of (question, answer)
+        Turns that come before each of the questions.
     """
-    return [before for before, _ in _rendered(tokenizer, system, questions)]
+    return [start for start, _ in _rendered(tokenizer, system, questions, before)]
 
 
-def _rendered(tokenizer: Any, system: str, questions: Sequence[str]) -> list[tuple[str, str]]:
-    """What a template writes before and behind the assistant's words."""
-    answer = {"role": "assistant", "content": ANSWER_MARK}
-    conversations = [
-        [{"role": "system", "content": system}, {"role": "user", "content": question}, answer]
-        for question in questions
-    ]
+def _rendered(
+    tokenizer: Any, system: str, questions: Sequence[str], before: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """What a template writes before and behind the assistant's last words."""
+    conversations = []
+    for question in questions:
+        turns = [{"role": "system", "content": system}]
+        for asked, answer in (*before, (question, ANSWER_MARK)):
+            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+        conversations.append(turns)
     texts = tokenizer.apply_chat_template(conversations, tokenize=False)
     return [(before, behind) for before, _, behind in (text.rpartition(ANSWER_MARK) for text in texts)]
 

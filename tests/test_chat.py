@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections import defaultdict
 
 import numpy as np
 import pytest
 
 from biollm.artefact import load_artefact
+from biollm.building import BuildConfig, build
 from biollm.chat import ChatConfig, Reading, RecordingChat, chat
 from biollm.cli import run
+from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
 from biollm.readout import label_probabilities
 from data_builders.options import merged
 from data_builders.preparing import read_for_chat
@@ -65,9 +69,10 @@ def test_the_answer_shows_time_words_probabilities_and_truth(session):
 def test_words_come_from_the_reading_that_is_surest_of_the_joint_one(session, monkeypatch):
     asked, artefact = [], session.readings[0].artefact
     monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2]) or ["words"])
+    monkeypatch.setattr(session, "dialogues", defaultdict(list))
     surest = {"codes": [[0.6, 0.4], [0.9, 0.1]], "bins": [[0.1, 0.9], [0.8, 0.2]]}
     readings = [
-        Reading(artefact, [f"{name} of {window}" for window in range(2)], np.array(p))
+        Reading(artefact, name, [f"{name} of {window}" for window in range(2)], np.array(p))
         for name, p in surest.items()
     ]
     monkeypatch.setattr(session, "readings", readings)
@@ -77,6 +82,76 @@ def test_words_come_from_the_reading_that_is_surest_of_the_joint_one(session, mo
         other = "codes" if source == "bins" else "bins"
         assert f"{source} of {window}" in str(asked[-1])
         assert f"{other} of {window}" not in str(asked[-1])
+
+
+@pytest.fixture(scope="module")
+def talking(store, conversations, make_base, tmp_path_factory):
+    """Conversations with dialogues, and an artefact of them."""
+    folder = tmp_path_factory.mktemp("talking")
+    built = build(
+        BuildConfig(
+            str(store),
+            str(conversations.parent / "signal_tokenizer"),
+            str(folder / "built"),
+            tasks={"emotion": 1, "dialogue": 1},
+            sources=["codes", "bins+levels"],
+            n_conversations=60,
+            model_name_or_path=make_base(),
+        ),
+        progress=False,
+    )
+    config = FinetuneConfig(str(built), str(folder / "artefact"), make_base())
+    short = FinetuneTraining(max_steps=1, per_device_train_batch_size=2)
+    return built, load_artefact(finetune(config, short, progress=False))
+
+
+def test_a_dialogue_is_asked_as_it_was_taught(talking):
+    built, artefact = talking
+    rows = [json.loads(line) for line in (built / "train" / "00000.jsonl").read_text().splitlines()]
+    seen = 0
+    for row in rows:
+        turns = [{"role": t["from"], "content": t["value"]} for t in row["conversations"]]
+        if row["task"] != "dialogue" or turns[0]["content"] != artefact.card.dialogue:
+            continue
+        taught = artefact.tokenizer.apply_chat_template(turns, tokenize=False)
+        first, text = turns[1]["content"].split("\n", 1)
+        asked = [first, *(turn["content"] for turn in turns[3::2])]
+        answers = [turn["content"] for turn in turns[2::2]]
+        for n in range(len(asked)):
+            before = list(zip(asked[:n], answers[:n], strict=True))
+            prompt = artefact.chat_prompt(text, asked[n], before)
+            assert taught.startswith(prompt + answers[n])
+        seen += 1
+    assert seen > 5
+
+
+def test_questions_about_a_window_follow_those_before_them(talking, two_states, monkeypatch):
+    artefact, asked = talking[1], []
+    session = RecordingChat([artefact], *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
+    monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2][0]) or [f"A{len(asked)}."])
+    (values,) = [reading for reading in session.readings if reading.source == "bins+levels"]
+    for number in range(1, 8):
+        session.ask(f"Q{number}?", 3)
+    for prompt in asked:
+        assert prompt.count(values.texts[3]) == 1
+        assert artefact.card.dialogue in prompt
+    told = [f"{kind}{number}" for number in (1, 4, 5, 6) for kind in "QA"]
+    assert re.findall(r"\b[QA]\d", asked[-1]) == [*told, "Q7"]
+    session.ask("Q8?", 4)
+    assert re.findall(r"\b[QA]\d", asked[-1]) == ["Q8"]
+    session.ask("Q9?", 3)
+    assert "Q7" in asked[-1]
+    assert "Q8" not in asked[-1]
+
+
+def test_a_model_that_was_taught_no_dialogues_hears_each_question_alone(session, monkeypatch):
+    asked, artefact = [], session.readings[0].artefact
+    monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2][0]) or ["calm"])
+    monkeypatch.setattr(session, "dialogues", defaultdict(list))
+    for _ in range(2):
+        session.ask("Which state is it?", 0)
+    assert asked[0] == asked[1]
+    assert artefact.task.instruction(artefact.card.written_classes) in asked[0]
 
 
 def test_several_phrasings_are_averaged(session):
