@@ -83,6 +83,7 @@ GRU_XNET_TRAINING = {
     "min_delta": 1e-3, "batch_size": 16, "scaling": 0.0, "jitter": 0.0, "shift": 0.0, "channel_dropout": 0.0,
 }  # fmt: skip
 GRU_XNET_BAND = (0.5, 50.0)  # Hz
+GRU_XNETS = ("GRU-XNet", "GRU-XNet, dynamic")
 
 
 AMIGOS_LSTM = Study(
@@ -170,10 +171,10 @@ NO_STEPS: Settings = {
 def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
     """On windows with the spectra of one data set."""
     return {
-        "methods": ["majority", "extra trees", "GRU-XNet"],
+        "methods": ["majority", "extra trees", *GRU_XNETS],
         "targets": ["emotion"], "frame_seconds": {"default": 2.0},
         "encoder": {
-            "network_options": {"GRU-XNet": stft_options(data, rate, GRU_XNET_BAND)},
+            "network_options": dict.fromkeys(GRU_XNETS, stft_options(data, rate, GRU_XNET_BAND)),
             **_training(30, **GRU_XNET_TRAINING, **training),
         },
     }  # fmt: skip
@@ -183,7 +184,8 @@ def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
 GRU_XNET_QUICK = {
     "frame_seconds": {"default": 1.0},
     "encoder": {
-        "network_options": {"GRU-XNet": {"dropout": 0.2}}, "training": {"epochs": 8, "batch_size": 8},
+        "network_options": dict.fromkeys(GRU_XNETS, {"dropout": 0.2}),
+        "training": {"epochs": 8, "batch_size": 8},
     },
 }  # fmt: skip
 
@@ -199,7 +201,7 @@ def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, **reader_o
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": 16.0},
             "prepare": {"window": 2.0, "step": 2.0},
-            "settings": GRU_XNET_QUICK,
+            "settings": {**GRU_XNET_QUICK, "methods": ["majority", "extra trees", "GRU-XNet"]},
             "n_folds": 1,
         },
     )  # fmt: skip
