@@ -184,7 +184,7 @@ def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
 GRU_XNET_QUICK = {
     "frame_seconds": {"default": 1.0},
     "encoder": {
-        "network_options": dict.fromkeys(GRU_XNETS, {"dropout": 0.2}),
+        "network_options": {row: {"dropout": 0.2} for row in GRU_XNETS},
         "training": {"epochs": 8, "batch_size": 8},
     },
 }  # fmt: skip
