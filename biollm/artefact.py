@@ -54,8 +54,8 @@ class ArtefactCard:
     split_protocol: str
     store: dict
     tasks: list[str]  # that it was taught, of all stages
-    dialogue: str  # system prompt of dialogues; "" where they were not taught
-    ratings: dict  # task and scales of those that it was taught
+    dialogue: str  # system prompt of dialogues; "" where no stage taught them
+    ratings: dict  # task and scales of those that it was taught, {} where there are none
     versions: dict
 
     @classmethod
@@ -85,11 +85,13 @@ class ArtefactCard:
                 f"{config.dataset_path}: its card lacks {missing}; it was built by another version of "
                 "biollm. Build the conversations again with 'biollm build'."
             )
-        tasks = list(dict.fromkeys([*(before.tasks if before else ()), *about["tasks"]]))
+        said, tasks = {name: about[name] for name in names}, about["tasks"]
+        if before:
+            said |= {name: said[name] or getattr(before, name) for name in ("dialogue", "ratings")}
+            tasks = [*before.tasks, *tasks]
         return cls(config.model_name_or_path, config.load_in_4bit, text_tokenizer_hash="",
-                   signal_tokenizer_hash="", tasks=tasks,
-                   versions=library_versions(LIBRARIES),
-                   **{name: about[name] for name in names})  # fmt: skip
+                   signal_tokenizer_hash="", tasks=list(dict.fromkeys(tasks)),
+                   versions=library_versions(LIBRARIES), **said)  # fmt: skip
 
     @property
     def written_classes(self) -> list[str]:

@@ -82,8 +82,10 @@ class Reading:
 
     @property
     def talks(self) -> bool:
-        """Whether dialogues were taught on this source, which must hold the values as measured."""
-        return bool(self.artefact.card.dialogue) and "levels" in self.source.split("+")
+        """Whether dialogues were taught on this source: on those that hold measured values, if any do."""
+        card = self.artefact.card
+        measured = [source for source in card.sources if "levels" in source.split("+")]
+        return bool(card.dialogue) and self.source in (measured or card.sources)
 
 
 class RecordingChat:
@@ -131,7 +133,7 @@ class RecordingChat:
         """A model's own words about one window, behind what was said about it.
 
         They are from the reading that is surest of the joint one; where dialogues were taught, from one of
-        those that hold the measured values, if there are any: dialogues were taught on them.
+        the sources that they were taught on.
         """
         best, said = self.probabilities[window].argmax(), self.dialogues[window]
         surest = max(
@@ -142,7 +144,8 @@ class RecordingChat:
         before = said[:1] + said[1:][1 - MOST_BEFORE :]
         prompt = artefact.chat_prompt(surest.texts[window], question, before)
         answer = generate(artefact.model, artefact.tokenizer, [prompt], MOST_TOKENS, written)[0]
-        said.append((question, answer))
+        if answer:  # rows hold no empty turn, and some templates refuse one
+            said.append((question, answer))
         return answer
 
     def window_at(self, seconds: float) -> int:

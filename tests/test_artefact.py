@@ -88,4 +88,7 @@ def test_it_says_what_all_stages_have_taught(artefact_folder):
     about = asdict(card) | {"tasks": {"emotion": 1.0, "quality": 0.5}}
     after = ArtefactCard.from_build(about, FinetuneConfig(), before)
     assert after.tasks == ["describe", "quality", "emotion"]
+    before = replace(card, dialogue="You talk.", ratings={"scales": {}})
+    after = ArtefactCard.from_build(about, FinetuneConfig(), before)
+    assert (after.dialogue, after.ratings) == ("You talk.", {"scales": {}})
     assert "Taught: emotion (" in (artefact_folder / "README.md").read_text()

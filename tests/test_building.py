@@ -361,6 +361,7 @@ def test_classes_can_be_written_in_other_words(mixed, tmp_path):
                      out=str(tmp_path / "built"))  # fmt: skip
     folder = build(config, progress=False)
     assert read_card(folder)["label_words"] == {"calm": "ease"}
+    assert "ease, tense" in read_card(folder)["dialogue"]
     for row in read_sharegpt(folder / "train", BUILT):
         system, answer = (row["conversations"][k]["value"] for k in (0, 2))
         said = system + answer

@@ -130,6 +130,7 @@ def test_questions_about_a_window_follow_those_before_them(talking, two_states, 
     session = RecordingChat([artefact], *read_for_chat(artefact.card.store, str(two_states / "P0.npz")))
     monkeypatch.setattr("biollm.chat.generate", lambda *args: asked.append(args[2][0]) or [f"A{len(asked)}."])
     (values,) = [reading for reading in session.readings if reading.source == "bins+levels"]
+    values.probabilities[:] = 0  # the other source is surer
     for number in range(1, 8):
         session.ask(f"Q{number}?", 3)
     for prompt in asked:
@@ -142,6 +143,13 @@ def test_questions_about_a_window_follow_those_before_them(talking, two_states, 
     session.ask("Q9?", 3)
     assert "Q7" in asked[-1]
     assert "Q8" not in asked[-1]
+
+
+def test_an_empty_answer_is_not_remembered(session, monkeypatch):
+    monkeypatch.setattr("biollm.chat.generate", lambda *args: [""])
+    monkeypatch.setattr(session, "dialogues", defaultdict(list))
+    assert session.ask("Which state is it?", 0) == ""
+    assert session.dialogues[0] == []
 
 
 def test_a_model_that_was_taught_no_dialogues_hears_each_question_alone(session, monkeypatch):

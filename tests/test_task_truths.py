@@ -140,7 +140,7 @@ def test_refuse_asks_as_the_other_tasks_do():
         seen.add((asked.name, form))
         named = find_words(text, {name: name for name in segments[0].described})
         assert (1 <= len(named) <= 3) if form == "questions_of" else not named
-    plain = {(name, "questions") for name in ("emotion", "affect", "describe", "evidence")}
+    plain = {(name, "questions") for name in ("emotion", "affect", "describe", "evidence", "dialogue")}
     assert seen == plain | {("describe", "questions_of")}
 
 
@@ -148,7 +148,8 @@ def test_refuse_does_not_ask_for_values_where_none_are_described():
     """Its system prompt would come with refusals only."""
     task, rng = load_task("refuse"), random.Random(15)
     systems = {task.system([replace(unusable(rng), described=())]) for _ in range(200)}
-    asked = [task.others[name].system([unusable(rng)]) for name in ("emotion", "affect", "evidence")]
+    names = ("emotion", "affect", "evidence", "dialogue")
+    asked = [task.others[name].system([unusable(rng)]) for name in names]
     assert systems == set(asked)
 
 

@@ -15,7 +15,7 @@ from prompts.wording import Rule, Texts
 
 __all__ = ["RefuseTask"]
 
-STATES = ("emotion", "evidence")
+STATES = ("emotion", "evidence", "dialogue")
 """Tasks that ask for the state."""
 
 
@@ -32,7 +32,7 @@ class RefuseTask(Task):
 
     name: ClassVar[str] = "refuse"
     needs: ClassVar[frozenset[str]] = frozenset({"certainty"})
-    borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe", "evidence")
+    borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe", "evidence", "dialogue")
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),
         "answers": Texts(MIN_ANSWERS, ("reason",)),
@@ -76,7 +76,7 @@ class RefuseTask(Task):
     def _asked(self, segments: Sequence[Facts]) -> Task:
         facts = segments[0]
         fits = {"emotion": facts.classes, "affect": facts.scale, "describe": facts.described}
-        fits["evidence"] = facts.classes
+        fits["evidence"] = fits["dialogue"] = facts.classes
         tasks = [task for name, task in self.others.items() if fits[name]]
         if not facts.unusable:
             tasks = [self.others[name] for name in STATES if name in self.others]
