@@ -79,7 +79,7 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     unfinished = {"stage": stage + UNFINISHED, "key": key, "inputs": inputs}
     if is_remote(folder):
         return _open_remote(stage, as_place(folder), unfinished)
-    folder = Path(folder)
+    folder = _followed(folder)
     partial = folder.with_name(folder.name + ".partial")
     _finish_the_move(stage, partial, folder)
     if _finished_key(stage, folder) == key:
@@ -155,7 +155,7 @@ def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
     if is_remote(folder):
         _write_stamp(partial, stamp | {"stage": stage})
         return
-    folder = Path(folder)
+    folder = _followed(folder)
     _finished_key(stage, folder)
     _write_stamp(partial, stamp | {"stage": stage})
     _move_into_place(partial, folder)
@@ -169,6 +169,12 @@ def _move_into_place(partial: Path, folder: Path) -> None:
     partial.rename(folder)
     if aside.exists():
         shutil.rmtree(aside)
+
+
+def _followed(folder: str | Path) -> Path:
+    """Where a link leads, on another disk perhaps: what is moved into place has to be made there."""
+    folder = Path(folder)
+    return folder.resolve() if folder.is_symlink() else folder
 
 
 def _aside(folder: Path) -> Path:

@@ -49,6 +49,20 @@ def test_changed_inputs_replace_the_output_as_a_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_an_output_behind_a_link_is_replaced_where_it_lies(tmp_path):
+    """As where the link leads to a larger disk."""
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    link, work = tmp_path / "out", Work()
+    link.symlink_to(tmp_path / "disk" / "out")
+    for window in (10, 20):
+        out = run_stage("prepare", link, {"window": window}, work)
+    assert out == link
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "out" / "result.txt").read_text() == "result 2"
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]
+
+
 @pytest.mark.parametrize("at", ["put aside", "moved in", "deleted"])
 def test_a_kill_while_an_output_is_replaced_leaves_one_of_the_two_whole(tmp_path, monkeypatch, at):
     """The earlier output is put aside, the new one moved in, the earlier one deleted: a kill behind each."""
