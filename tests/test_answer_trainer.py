@@ -69,8 +69,9 @@ def test_it_is_the_mean_of_what_the_trainer_of_trl_makes_of_each_answer(make_tra
     assert ours.item() != pytest.approx(of_tokens.item(), rel=1e-4)
 
 
-def test_both_ways_to_the_losses_give_the_same(make_trainer):
-    trainer = make_trainer()
+@pytest.mark.parametrize("tied", [True, False])
+def test_both_ways_to_the_losses_give_the_same(make_trainer, tied):
+    trainer = make_trainer(tied)
     batch = next(iter(trainer.get_train_dataloader()))
     short, fused = (losses(trainer.model, dict(batch)) for losses in (short_losses, fused_losses))
     assert short.shape == fused.shape
