@@ -47,7 +47,7 @@ class AnswerTrainer(SFTTrainer):
         if return_outputs or not self._plain:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         losses = (short_losses if inputs["labels"].device.type == "cpu" else fused_losses)(model, inputs)
-        weights = answer_weights(inputs["labels"])[:, 1:]
+        weights = answer_weights(inputs["labels"][:, 1:])
         return (losses * weights).sum() / weights.sum().clamp(min=1)
 
 

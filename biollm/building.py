@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from biollm.base_model import base_identity, known_words, load_text_tokenizer
-from biollm.building_config import RUNNING, SAYING, BuildConfig
+from biollm.building_config import RUNNING, SAYING, BuildConfig, measured_sources
 from biollm.data_card import conversation_counts, write_data_card
 from biollm.provenance import source_hash
 from biollm.rating_scales import AFFECT, check_rated, fit_scales, on_scales, scales_card
@@ -153,7 +153,7 @@ def _write(
     tasks: dict[str, Task],
 ) -> dict[str, Any]:
     """Write shards, tokenizer and card, which is returned."""
-    weights = as_weights(config.tasks)
+    weights, words = as_weights(config.tasks), _label_words(config, tokenizer.classes)
     scales = fit_scales(segments, {k: int(n) for k, n in as_weights(config.rating_points).items()})
     ratings = scales_card(tasks, scales)
     tasks, shares = on_scales(tasks, weights, scales)
@@ -163,7 +163,7 @@ def _write(
     )  # fmt: skip
     shards = plan_shards(
         folder / CONVERSATIONS, where, tasks, plan, config.shard_size, config.file_format, config.seed,
-        config.roles, _label_words(config, tokenizer.classes),
+        config.roles, words,
     )  # fmt: skip
     for _ in write_shards(shards, *(config.where if isinstance(where, Path) else (1,))):
         pass
@@ -173,10 +173,10 @@ def _write(
         "tasks": weights,
         "language": config.language,
         "answer_forms": config.answer_forms,
-        "dialogue": _dialogue_prompt(tasks, config, tokenizer.classes),
+        "dialogue": _dialogue_prompt(tasks, [words.get(name, name) for name in tokenizer.classes]),
         "ratings": ratings,
         "classes": list(tokenizer.classes),
-        "label_words": _label_words(config, tokenizer.classes),
+        "label_words": words,
         "sources": config.sources,
         "signal_mode": config.signal_mode,
         "copies": config.copies,
@@ -223,11 +223,9 @@ def _tasks(config: BuildConfig) -> dict[str, Task]:
     return tasks
 
 
-def _dialogue_prompt(tasks: Mapping[str, Task], config: BuildConfig, classes: Sequence[str]) -> str:
-    """The system prompt that dialogues are read under; "" where none are taught."""
-    written = _label_words(config, classes)
-    facts = Facts(classes=tuple(written.get(name, name) for name in classes))
-    return tasks["dialogue"].system([facts]) if "dialogue" in tasks else ""
+def _dialogue_prompt(tasks: Mapping[str, Task], written_classes: Sequence[str]) -> str:
+    """The system prompt that chat asks under; "" where no dialogues are taught."""
+    return tasks["dialogue"].system([Facts(classes=tuple(written_classes))]) if "dialogue" in tasks else ""
 
 
 def _limited(task: Task, forms: int | None) -> Task:
@@ -254,7 +252,7 @@ def _sources_of(
     usable = segments.column("unusable") == ""
     rated = np.isfinite(segments.column("arousal").astype(float)[usable]).all()
     saying = [name for name in tasks if name in SAYING and not (rated and "ratings" in tasks[name].needs)]
-    measured = [source for source in sources if "levels" in source.split("+")]
+    measured = measured_sources(sources)
     if saying and not measured:
         warnings.warn(
             f"the tasks {saying} say values as measured, which the sources {list(sources)} do not hold: the "

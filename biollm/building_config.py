@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biollm.rating_scales import AFFECT
@@ -15,7 +15,7 @@ from encoders.signal_tokenizer import SIGNAL_MODES
 from prompts import TASKS
 from prompts.words import RATINGS
 
-__all__ = ["RUNNING", "SAYING", "BuildConfig"]
+__all__ = ["RUNNING", "SAYING", "BuildConfig", "measured_sources"]
 
 RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
@@ -24,6 +24,11 @@ REFUSE = "refuse"
 SAYING = tuple(name for name, task in TASKS.items() if "quantities" in task.needs and name != "outside")
 """Tasks that say measured values; questions outside the signal only name what was measured."""
 LEAST = {"n_conversations": 1, "answer_forms": 1, "copies": 0, "max_length": 1, "shard_size": 1, "jobs": 1}
+
+
+def measured_sources(sources: Sequence[str]) -> list[str]:
+    """Those that hold values as measured; all others are relative to the subject."""
+    return [source for source in sources if "levels" in source.split("+")]
 
 
 @dataclass

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from biollm.artefact import Artefact, load_artefact, read_card
+from biollm.building_config import measured_sources
 from biollm.readout import generate, label_probabilities
 from data_builders.preparing import read_for_chat
 from data_builders.recording import Recording
@@ -84,8 +85,7 @@ class Reading:
     def talks(self) -> bool:
         """Whether dialogues were taught on this source: on those that hold measured values, if any do."""
         card = self.artefact.card
-        measured = [source for source in card.sources if "levels" in source.split("+")]
-        return bool(card.dialogue) and self.source in (measured or card.sources)
+        return bool(card.dialogue) and self.source in (measured_sources(card.sources) or card.sources)
 
 
 class RecordingChat:
@@ -136,10 +136,7 @@ class RecordingChat:
         the sources that they were taught on.
         """
         best, said = self.probabilities[window].argmax(), self.dialogues[window]
-        surest = max(
-            self.readings,
-            key=lambda reading: (reading.talks, reading.probabilities[window, best]),
-        )
+        surest = max(self.readings, key=lambda reading: (reading.talks, reading.probabilities[window, best]))
         artefact, written = surest.artefact, surest.artefact.card.signal_tokens
         before = said[:1] + said[1:][1 - MOST_BEFORE :]
         prompt = artefact.chat_prompt(surest.texts[window], question, before)

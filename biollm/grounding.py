@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from biollm.artefact import Artefact, load_artefact, read_card
+from biollm.building_config import measured_sources
 from biollm.grounded_claims import Asked, answer_table, claim_table
 from biollm.grounded_questions import Asker, TokenRanges, chosen_rows
 from biollm.grounding_report import grounding_report, write_grounding
@@ -148,7 +149,7 @@ def measure_claims(
 
 def source_with_levels(sources: Sequence[str]) -> str:
     """The first source that holds the measured values, or the first of all."""
-    return next((source for source in sources if "levels" in source.split("+")), sources[0])
+    return (measured_sources(sources) or sources)[0]
 
 
 def make_asker(
