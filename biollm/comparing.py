@@ -15,10 +15,9 @@ import pandas as pd
 from biollm.compared_methods import METHODS, chosen_methods, method_key
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.encoder_methods import ROWS, check_settings
-from biollm.evaluation import render_table
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
-from biollm.report_rows import write_report
+from biollm.report_rows import told, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, unknown_names
 from data_builders.provenance import code_hash
@@ -160,14 +159,8 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     with FileLock(kept / "lock"):
         out = run_stage("compare", config.out, inputs, work)
     if progress:
-        print(_summary(out))
+        print(told(out))
     return out
-
-
-def _summary(out: Path) -> str:
-    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    absent = [f"Not applicable: {line}" for line in report["data"]["not_applicable"]]
-    return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
 
 
 def applicable_methods(config: CompareConfig, store: SegmentStore) -> tuple[dict[str, float], dict[str, str]]:

@@ -116,14 +116,12 @@ def check_targets(where: str, store: SegmentStore, targets: Sequence[str] | None
     return [name for name in usable if not targets or name in targets]
 
 
-def checked_splits(
-    store: SegmentStore, path: str | None, protocol: str, fitted: Mapping[str, Any] | None = None
-) -> list[Split]:
+def checked_splits(store: SegmentStore, path: str | None, protocol: str) -> list[Split]:
     """The splits of a file or folder, or those of a protocol; none of them leaks (see `check_leaks`)."""
     splits = load_splits(path) if path else make_splits(store.table, protocol)
     search = DuplicateSearch(store)
     for split in splits:
-        check_leaks(store.table, split, search, {**store.fitted, **(fitted or {})})
+        check_leaks(store.table, split, search, store.fitted)
     return splits
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from biollm.artefact import read_card
 from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
+from biollm.finished_artefacts import check_alike, check_splits
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
-from biollm.report_rows import gathered, write_report
+from biollm.report_rows import gathered, told, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, as_weights, unknown_names
 from data_builders.provenance import library_versions
@@ -54,11 +54,12 @@ class EvaluateConfig:
         metadata={"help": "gkfN, holdout, loso, losoN, leave-stimulus, ...: see 'biollm split --help'"},
     )
     split: str | None = field(default=None, metadata={"help": "file or folder of splits to use instead"})
-    artefact: str | None = field(
-        default=None,
+    artefact: list[str] = field(
+        default_factory=list,
         metadata={
-            "help": "evaluate this artefact's LLM, with --split its own; rows beside it have its tokens and "
-            "base, and want the build, training and finetune that it was made with"
+            "help": "evaluate the LLMs of these artefacts, each on the split of --split that it was made on, "
+            "several of one split as its seeds; rows beside them have their tokens and base, and want the "
+            "build, training and finetune that they were made with"
         },
     )
     targets: list[str] = field(
@@ -146,6 +147,8 @@ class EvaluateConfig:
         ]
         if self.n_phrasings < 1:
             problems.append(f"n_phrasings is {self.n_phrasings}, allowed is 1 or more")
+        if isinstance(self.artefact, str):
+            problems.append(f"artefact is {self.artefact!r}, allowed is a list of folders")
         problems += self._target_problems()
         problems = problems or self._build_problems()
         if self.artefact and self.part != "test":
@@ -218,9 +221,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
     check_targets(config.store, store, config.targets)
-    config = _as_artefact(config) if config.artefact else config
-    fitted = {config.artefact: read_card(config.artefact)[0].split_hash} if config.artefact else {}
-    splits = checked_splits(store, config.split, config.protocol, fitted)
+    config = _as_artefacts(config) if config.artefact else config
+    splits = checked_splits(store, config.split, config.protocol)
+    n_artefacts = check_splits(config.artefact, splits)
     check_labelled(store, splits, config.targets, config.part)
     if not config.artefact and not all(split.subject_disjoint for split in splits):
         _check_nothing_measured(config, splits[0].protocol)
@@ -229,23 +232,27 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash(config.languages)}
     inputs["libraries"] = library_versions(LIBRARIES)
     if config.artefact:
-        inputs["artefact"] = read_stamp(config.artefact, "finetune")["key"]
+        inputs["artefacts"] = [read_stamp(folder, "finetune")["key"] for folder in config.artefact]
 
     def work(partial: Path) -> None:
         signal_inputs_of(config, store, config.jobs)
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
-        run_jobs(_jobs(config, splits, partial, progress), config.jobs, "evaluate", progress)
+        jobs = _jobs(config, splits, partial, progress, n_artefacts)
+        run_jobs(jobs, config.jobs, "evaluate", progress)
         predictions = gathered(partial, store.classes)
         about = {"base_model": config.model_name_or_path}
         write_report(predictions, config, store, splits, partial, about_split=about)
 
-    return run_stage("evaluate", config.out, inputs, work)
+    out = run_stage("evaluate", config.out, inputs, work)
+    if progress:
+        print(told(out))
+    return out
 
 
-def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
-    """Rows beside an artefact have its tokens and base, whatever was asked for; how they are taught was."""
-    card, tokenizer = read_card(str(config.artefact))
+def _as_artefacts(config: EvaluateConfig) -> EvaluateConfig:
+    """Rows beside artefacts have their tokens and base, whatever was asked for; how they are taught was."""
+    card, tokenizer = check_alike(config.artefact)
     card.check_taught("emotion" if config.targets == ["emotion"] else AFFECT, "evaluate")
     return replace(
         config,
@@ -258,14 +265,17 @@ def _as_artefact(config: EvaluateConfig) -> EvaluateConfig:
     )
 
 
-def _jobs(config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool) -> list[Job]:
-    """One group of methods on one fold with one seed each."""
+def _jobs(
+    config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool, n_artefacts: int
+) -> list[Job]:
+    """One group of methods on one fold with one seed each; an artefact's seed is its place in its fold."""
     jobs = []
-    # A finished artefact says the same under every seed.
-    once = [*config.once, "llm"] if config.artefact else config.once
-    for seed in config.seeds:
-        for group in config.groups:
-            for split in splits if group not in once or seed == config.seeds[0] else ():
+    for group in config.groups:
+        seeds = config.seeds[:1] if group in config.once else config.seeds
+        if group == "llm" and n_artefacts:
+            seeds = list(range(n_artefacts))
+        for seed in seeds:
+            for split in splits:
                 name = f"{group}-fold{split.fold}-seed{seed}"
                 arguments = (group, split.fold, seed, config, folder, progress and config.jobs == 1)
                 target = folder / "jobs" / f"{name}.parquet"
@@ -302,7 +312,7 @@ def run_group(
     store = SegmentStore(config.store)
     split = Split.load(folder / f"split-{fold}.json")
     inputs = signal_inputs_of(config, store)
-    # A finished artefact's signal tokenizer has scales of its own, and applies them.
+    # The signal tokenizer of a finished artefact has scales of its own, and applies them.
     if not split.subject_disjoint and not (config.artefact and group == "llm"):
         inputs = normalised_before(inputs, split, config.normalisation)
         config = replace(config, normalisation="none")

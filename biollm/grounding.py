@@ -106,10 +106,11 @@ def ground(config: GroundConfig, progress: bool = True) -> Path:
         }
         report = grounding_report(about, claims, answers, asker.means())
         write_grounding(partial, report, claims, answers)
-        if progress:
-            print((partial / "grounding.md").read_text(encoding="utf-8"))
 
-    return run_stage("ground", config.out, inputs, work)
+    out = run_stage("ground", config.out, inputs, work)
+    if progress:
+        print((out / "grounding.md").read_text(encoding="utf-8"))
+    return out
 
 
 def measure_claims(

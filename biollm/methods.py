@@ -12,6 +12,7 @@ from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import run_encoder
+from biollm.finished_artefacts import made_on
 from biollm.llm_methods import fit_tokenizer, head, tune_and_read
 from biollm.llm_readouts import read_out
 from encoders.inputs import SignalInputs
@@ -88,16 +89,11 @@ def _control(context: Context, inputs: SignalInputs, name: str) -> Iterator[Meth
 
 
 def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
-    """Read-outs of an artefact that exists, on the split that it was made on."""
+    """Read-outs of an artefact that exists, on the split that it was made on; the seed says which."""
     from biollm.artefact import load_artefact
 
     started = time.perf_counter()
-    artefact = load_artefact(str(context.config.artefact))
-    if artefact.card.split_hash != context.split.hash:
-        raise ValueError(
-            f"{context.config.artefact}: was made on the split {artefact.card.split_hash}, not on "
-            f"{context.split.hash}. Give the artefact's own split.json with --split."
-        )
+    artefact = load_artefact(made_on(context.config.artefact, context.split)[context.seed])
     yield from _own_head(context, artefact.signal_tokenizer, started)
     yield from read_out(context, context.inputs, artefact, started)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from biollm.building import build
 from biollm.chat import ChatConfig, chat
 from biollm.cli import read_recipe
-from biollm.evaluation import render_table
 from biollm.experiment import evaluate
 from biollm.finetuning import finetune
 from data_builders.preparing import PrepareConfig, make_reader, prepare
@@ -52,17 +51,16 @@ def quickstart(config: QuickstartConfig) -> None:
     finetune(replace(tuning, **paths), training)
     _say(5, "baselines, controls and the LLM on the held-out subjects")
     split = out / "signal_tokenizer" / "split.json"
-    report = evaluate(
+    evaluate(
         replace(
             read_recipe(RECIPE, "evaluate"),
             **store,
             split=str(split),
-            artefact=str(out / "artefact"),
+            artefact=[str(out / "artefact")],
             out=str(out / "evaluation"),
             jobs=config.jobs,
         )
     )
-    print("\n" + render_table(_read(report)))
     _say(6, "a question about a recording of a held-out subject")
     recording = _held_out_recording(preparing, Split.load(split), out)
     question = "Which emotion does this recording show?"
@@ -75,12 +73,6 @@ def _say(step: int, what: str) -> None:
     print(f"\n[{step}/6] {what}", flush=True)
 
 
-def _read(folder: Path) -> dict:
-    import json
-
-    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
-
-
 def _held_out_recording(preparing: PrepareConfig, split: Split, out: Path) -> Path:
     reader = make_reader(preparing.dataset, preparing.root, preparing.reader_options)
     table = SegmentStore(preparing.out).table
@@ -90,8 +82,7 @@ def _held_out_recording(preparing: PrepareConfig, split: Split, out: Path) -> Pa
 
 def _next_steps(out: Path, recording: Path) -> str:
     return f"""
-written  {out}/evaluation/report.html   the table with figures
-         {out}/artefact                 the tuned model with its signal tokenizer
+written  {out}/artefact                 the tuned model with its signal tokenizer
          {out}/conversations            what it learned from, as ShareGPT
 next     biollm chat --artefact {out}/artefact --recording {recording}
          biollm prepare --dataset noneeg --root FOLDER --out runs/noneeg

@@ -273,7 +273,7 @@ def test_a_main_readout_stands_against_the_same_one_or_else_the_main_one(readout
     assert row["difference"] == (None if against is None else pytest.approx(gaps[against]))
 
 
-def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(settings, monkeypatch):
+def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(settings, monkeypatch, capsys):
     config = AblateConfig(**settings, variants=["digits", "codebook rows, frozen"], groups=[],
                           sources=["codes", "bins"],
                           own={"only bins": {"sources": ["bins"]}})  # fmt: skip
@@ -294,7 +294,10 @@ def test_variants_run_share_their_signal_tokenizer_and_are_not_run_again(setting
     assert set(scored) == set(table[table["segment"].map(outer.parts) == "validation"]["subject"])
     monkeypatch.setattr("biollm.ablating.run_one", lambda *_: pytest.fail("a finished job is run again"))
     fewer = AblateConfig(**settings, variants=["digits"], sources=["codes", "bins"], groups=[])
-    ablate(fewer, progress=False)
+    ablate(fewer)
+    printed = capsys.readouterr().out
+    assert "| digits: codes " in printed
+    assert "only bins" not in printed
 
 
 def jobs_of(config, store, split, folder):

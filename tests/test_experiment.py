@@ -14,6 +14,7 @@ from biollm.classical_methods import run_baseline
 from biollm.context import Context, check_labelled
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, _jobs, evaluate, run_group, signal_inputs_of
+from biollm.finished_artefacts import check_alike, check_splits, made_on
 from biollm.llm_methods import _tuned
 from biollm.methods import GROUPS
 from data_builders.leaks import LeakError
@@ -108,7 +109,7 @@ def test_finished_jobs_are_not_run_again(store, make_base, tmp_path, monkeypatch
 def test_an_artefact_is_evaluated_on_its_own_split_only(store, artefact_folder, conversations, tmp_path):
     split = conversations.parent / "signal_tokenizer" / "split.json"
     config = EvaluateConfig(
-        str(store), str(tmp_path / "out"), split=str(split), artefact=str(artefact_folder), groups=["llm"]
+        str(store), str(tmp_path / "out"), split=str(split), artefact=[str(artefact_folder)], groups=["llm"]
     )
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
     assert "LLM on codes+bins" in {row["method"] for row in report["results"]}
@@ -127,7 +128,7 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     place = shutil.copytree(artefact_folder, tmp_path / "artefact")
     options = {
         "split": str(split),
-        "artefact": str(place),
+        "artefact": [str(place)],
         "groups": ["classical"],
         "out": str(tmp_path / "out"),
     }
@@ -138,12 +139,70 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     assert before != after
 
 
-def test_a_finished_artefact_is_read_once_whatever_the_seeds(store, tmp_path):
-    config = EvaluateConfig(str(store), seeds=[0, 1], groups=["classical", "llm"])
-    config.artefact = "an artefact"
-    splits = make_splits(SegmentStore(store).table, "gkf4")[:1]
-    names = [job.name for job in _jobs(config, splits, tmp_path, False)]
-    assert sorted(names) == ["classical-fold0-seed0", "classical-fold0-seed1", "llm-fold0-seed0"]
+def another(artefact, folder, **said):
+    """A copy of an artefact whose card says something else."""
+    card = json.loads((shutil.copytree(artefact, folder) / "artefact.json").read_text())
+    (folder / "artefact.json").write_text(json.dumps(card | said))
+    return str(folder)
+
+
+def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, conversations, tmp_path):
+    split = conversations.parent / "signal_tokenizer" / "split.json"
+    both = [str(artefact_folder), another(artefact_folder, tmp_path / "second")]
+    out = str(tmp_path / "out")
+    config = EvaluateConfig(str(store), out, split=str(split), artefact=both, groups=["llm"])
+    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+    rows = {row["method"]: row for row in report["results"]}
+    assert "mean of 2 seeds" in rows["LLM on codes+bins, ensemble"]["note"]
+    frames = [pd.read_parquet(path) for path in sorted((tmp_path / "out" / "jobs").glob("llm-*.parquet"))]
+    assert [frame["seed"].unique().tolist() for frame in frames] == [[0], [1]]
+    pd.testing.assert_frame_equal(*(frame[["segment", "method", "p_calm"]] for frame in frames))  # of a copy
+
+
+def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_folder, tmp_path):
+    splits = make_splits(SegmentStore(store).table, "gkf4")[:2]
+    made = [
+        another(artefact_folder, tmp_path / f"{seed}-{split.fold}", split_hash=split.hash)
+        for seed in range(2)
+        for split in splits
+    ]
+    assert check_splits(made, splits) == 2
+    assert made_on(made, splits[1]) == [made[1], made[3]]
+    config = EvaluateConfig(str(store), seeds=[0, 1, 2], artefact=made, groups=["classical", "llm"])
+    config.once = ["classical"]
+    names = {job.name for job in _jobs(config, splits, tmp_path, False, 2)}
+    assert names == {f"llm-fold{fold}-seed{seed}" for fold in (0, 1) for seed in (0, 1)} | {
+        "classical-fold0-seed0", "classical-fold1-seed0",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"{0: 2, 1: 1}"):
+        check_splits(made[:3], splits)
+    with pytest.raises(ValueError, match="more than once"):
+        check_splits([made[0], made[0]], splits)
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [({"sources": ["bins"]}, r"sources \['bins'\], there"), ({"base_fingerprint": "other"}, "base other")],
+)
+def test_artefacts_of_one_table_are_alike(store, artefact_folder, tmp_path, said, named):
+    other = another(artefact_folder, tmp_path / "other", **said)
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=[str(artefact_folder), other])
+    with pytest.raises(ValueError, match=named):
+        evaluate(config, progress=False)
+
+
+def test_seeds_of_the_encoder_are_no_difference(artefact_folder, tmp_path):
+    other = another(artefact_folder, tmp_path / "other")
+    place = tmp_path / "other" / "signal_tokenizer" / "signal_tokenizer.json"
+    about = json.loads(place.read_text())
+    training = about["config"]["encoder"]["training"]
+    about["config"]["encoder"]["training"] = training | {"seed": 7}
+    place.write_text(json.dumps(about))
+    check_alike([str(artefact_folder), other])
+    about["config"]["encoder"]["training"] = training | {"epochs": 99}
+    place.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="signal tokenizer"):
+        check_alike([str(artefact_folder), other])
 
 
 def test_folds_without_labels_are_refused_before_anything_is_computed(store, monkeypatch):
@@ -215,7 +274,7 @@ def test_an_evaluation_in_other_wordings_is_another_one(store, tmp_path, stage):
 def test_beside_an_artefact_all_rows_have_its_settings(store, artefact_folder, conversations, tmp_path):
     split = conversations.parent / "signal_tokenizer" / "split.json"
     config = EvaluateConfig(
-        str(store), str(tmp_path / "out"), split=str(split), artefact=str(artefact_folder),
+        str(store), str(tmp_path / "out"), split=str(split), artefact=[str(artefact_folder)],
         groups=["classical"], normalisation="none", model_name_or_path="another",
     )  # fmt: skip
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())

@@ -28,7 +28,7 @@ def test_the_recipe_hands_each_stage_the_folder_before_it():
     assert prepare.out == encoder.store == build.store == evaluation.store
     assert encoder.out == build.signal_tokenizer == str(Path(evaluation.split).parent)
     assert build.out == tuning.dataset_path
-    assert tuning.out == evaluation.artefact
+    assert [tuning.out] == evaluation.artefact
     # The controls see as many conversations and steps as the model that they stand beside.
     assert evaluation.build["n_conversations"] == build.n_conversations
     assert evaluation.training["max_steps"] == training.max_steps

@@ -140,7 +140,7 @@ def test_an_artefact_that_was_taught_ratings_is_evaluated_on_them(rated, make_ba
     assert "Taught: affect (valence and arousal)." in card
     assert "biollm chat" not in card
     config = EvaluateConfig(
-        str(rated), str(tmp_path / "out"), split=str(signals / "split.json"), artefact=str(tuned),
+        str(rated), str(tmp_path / "out"), split=str(signals / "split.json"), artefact=[str(tuned)],
         groups=["llm"], targets=TARGETS, readouts=[],
     )  # fmt: skip
     recording = tmp_path / "S1.npz"
