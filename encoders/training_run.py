@@ -42,6 +42,11 @@ class TrainingRun:
         self.n_segments = len(next(iter(y.values())))
         # Batch norm of a segment's vector has no variance over a single row, in no process.
         least = 2 * accelerator.num_processes
+        if len(model.heads.fusion) and config.batch_size < least:
+            raise ValueError(
+                f"batch_size is {config.batch_size}; layers of fusion normalise over a batch. Give {least} "
+                "or more, two a process, or no fusion."
+            )
         self.batch_sizes = _batch_sizes(self.n_segments, config.batch_size, least)
         self.n_batches = len(self.batch_sizes)
         weights = config.balance == "weights"

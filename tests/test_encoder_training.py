@@ -338,6 +338,15 @@ def test_a_part_without_a_label_adds_nothing():
     assert np.isfinite(history[-1]["train_loss"])
 
 
+def test_batches_of_one_are_refused_where_fusion_normalises_over_them():
+    x, y = toy(16)
+    config = TrainingConfig(epochs=1, batch_size=1)
+    assert len(fit(make_model(dim=8), (x, y), (x, y), config)) == 1
+    model = SignalModel(STREAMS, {"emotion": 3}, dim=8, fusion=[4])
+    with pytest.raises(ValueError, match=r"batch_size is 1; .* Give 2 or more"):
+        fit(model, (x, y), (x, y), config)
+
+
 def test_wrong_arguments_are_named():
     x, y = toy(16)
     model = make_model()
