@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from data_builders.options import merged
-from encoders.stft import stft_options
+from encoders.stft import STFTS
 
 __all__ = ["EXPERIMENTS", "Experiment", "Study", "quick"]
 
@@ -168,13 +168,14 @@ NO_STEPS: Settings = {
 }  # fmt: skip
 
 
-def _gru_xnet_settings(data: str, rate: float, **training: Any) -> Settings:
+def _gru_xnet_settings(data: str, **training: Any) -> Settings:
     """On windows with the spectra of one data set."""
+    stft = {**STFTS[data], "band": GRU_XNET_BAND}
     return {
         "methods": ["majority", "extra trees", *GRU_XNETS],
         "targets": ["emotion"], "frame_seconds": {"default": 2.0},
         "encoder": {
-            "network_options": dict.fromkeys(GRU_XNETS, stft_options(data, rate, GRU_XNET_BAND)),
+            "network_options": {row: {"stft": stft} for row in GRU_XNETS},
             **_training(30, **GRU_XNET_TRAINING, **training),
         },
     }  # fmt: skip
@@ -197,7 +198,7 @@ def _gru_xnet(data: str, rate: float, n_subjects: int, n_trials: int, **reader_o
         reader_options=reader_options,
         simulated_options={"shape": data},
         prepare={"preprocessing": {"eeg": {**NO_STEPS, "rate": rate}}},
-        settings=_gru_xnet_settings(data, rate),
+        settings=_gru_xnet_settings(data),
         smaller={
             "simulated_options": {"n_subjects": n_subjects, "n_trials": n_trials, "block_seconds": 16.0},
             "prepare": {"window": 2.0, "step": 2.0},
@@ -227,7 +228,7 @@ GRU_XNET_UNIFIED = Study(
     "",
     "",
     ("shuffled5", "gkf5"),
-    settings=_gru_xnet_settings("deap", 128.0, balance="both"),
+    settings=_gru_xnet_settings("deap", balance="both"),
     smaller={"settings": GRU_XNET_QUICK, "n_folds": 1},
     joins=VALENCE,
 )

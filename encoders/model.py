@@ -14,6 +14,7 @@ from encoders.networks import ENCODERS
 from encoders.objectives import SpectrumDecoder, find_objective
 from encoders.pooling import POOLINGS
 from encoders.quantizers import QUANTIZERS
+from encoders.stft import in_samples
 from encoders.streams import StreamSpec, plain_channels
 
 __all__ = ["ModelOutput", "SignalModel", "of_stream"]
@@ -56,7 +57,8 @@ class SignalModel(nn.Module):
     network : str, callable, or mapping of str to these
         Name in `ENCODERS`, or a class with their contract; as a mapping by stream, with ``default``.
     network_options : mapping
-        Further arguments of the networks, or, if its keys are streams or ``default``, such mappings.
+        Further arguments of the networks, or, if its keys are streams or ``default``, such mappings. ``stft``
+        gives those of spectrograms in s and Hz, see `encoders.stft`.
     quantizer : str, callable or None
         Name in `QUANTIZERS`, or a class with their contract.
     quantizer_options : mapping, optional
@@ -107,6 +109,7 @@ class SignalModel(nn.Module):
             n_channels = stream.n_channels if amplitude_copies else len(plain)
             sizes = (n_channels, stream.frame_stride, dims[stream.name])
             options = _options(network_options or {}, names, stream.name)
+            options = in_samples(options, stream.sampling_rate)
             self.encoders[stream.name] = _made(
                 "network", of_stream(network, stream.name), ENCODERS, sizes, options
             )
@@ -212,7 +215,9 @@ def _options(options: Mapping[str, Any], streams: Sequence[str], stream: str) ->
     """Options for all streams alike, or those of one where the keys are streams."""
     if not set(options) & {*streams, "default"}:
         return options
-    mixed = sorted(name for name, value in options.items() if not isinstance(value, Mapping | None))
+    mixed = sorted(
+        name for name, value in options.items() if name == "stft" or not isinstance(value, Mapping | None)
+    )
     if mixed:
         raise ValueError(
             f"network_options has {mixed} beside options by stream, {sorted(set(options) - set(mixed))}; put "

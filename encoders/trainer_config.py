@@ -60,7 +60,7 @@ class TrainEncoderConfig:
         default=None, metadata={"help": "fields of SignalTokenizerConfig: a mapping in YAML, JSON as a flag"}
     )
     encoder: dict | str | None = field(
-        default=None, metadata={"help": "network_options (n_fft, hop, ...), dim, quantizer of EncoderConfig"}
+        default=None, metadata={"help": "network_options (stft, heads, ...), dim, quantizer of EncoderConfig"}
     )
     training: dict | str | None = field(
         default=None, metadata={"help": "epochs, batch_size, learning_rate, ... of TrainingConfig"}

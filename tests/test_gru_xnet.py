@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from encoders.model import SignalModel
 from encoders.networks.electrodes import ElectrodeCNN, PooledConvolution
 from encoders.networks.gru_xnet import GRUXNet
 from encoders.networks.spectrogram import LogSpectrogram, band_levels
-from encoders.stft import STFTS, stft_options
+from encoders.stft import STFTS, in_samples
+from encoders.streams import StreamSpec
 
 
 @pytest.fixture(autouse=True)
@@ -59,27 +63,57 @@ def test_columns_a_frame_are_the_divisor_nearest_to_eight(stride, steps):
 @pytest.mark.parametrize("dataset", STFTS)
 def test_windows_of_the_data_sets(dataset):
     rate = 200.0 if dataset == "seed_iv" else 128.0
-    options = stft_options(dataset, rate)
+    options = in_samples({"stft": dataset}, rate)
     # Half overlapping, as in the reference.
     assert options["n_fft"] == 2 * options["hop"]
     network = GRUXNet(4, round(8 * options["hop"]), dim=16, **options).eval()
     assert network.frames.spectrogram.steps == 8
     assert network(torch.randn(1, 4, 8 * options["hop"])).shape == (1, 1, 16)
-    with pytest.raises(ValueError, match="no STFT is known for 'dreams'"):
-        stft_options("dreams", rate)
 
 
 def test_a_band_is_the_bins_of_its_frequencies():
-    options = stft_options("deap", 128.0, band=(4.0, 45.0))
+    options = in_samples({"stft": {"window": 2.0, "band": [4.0, 45.0]}}, 128.0)
     assert options == {"n_fft": 256, "hop": 128, "first_bin": 8, "n_bins": 83}
     x = torch.randn(1, 2, 1024)
     whole = LogSpectrogram(2, 1024, 256, 128)(x)
     torch.testing.assert_close(LogSpectrogram(2, 1024, **options)(x), whole[:, :, 8:91])
     assert GRUXNet(2, 1024, dim=16, **options).eval()(x).shape == (1, 1, 16)
-    with pytest.raises(ValueError, match=r"band is \(4, 64\.2\) Hz; allowed .* from 0 to 64 Hz"):
-        stft_options("deap", 128.0, band=(4, 64.2))
     with pytest.raises(ValueError, match="first_bin is 129; n_fft 256 has bins from 0 to 128"):
         LogSpectrogram(2, 1024, 256, 128, first_bin=129)
+
+
+@pytest.mark.parametrize(
+    ("stft", "named"),
+    [
+        ("dreams", r"stft is 'dreams'; allowed are \['amigos'"),
+        ({"hop": 1.0}, "a mapping with window"),
+        ({"window": 1.0, "length": 2.0}, "a mapping with window"),
+        ({"window": 1.0, "hop": 2.0}, "128 and 256 samples at 128 Hz"),
+        ({"window": 0.0}, "0 and 0 samples"),
+        ({"window": 2.0, "band": [4, 64.2]}, r"band \[4, 64\.2\] Hz; allowed .* from 0 to 64 Hz"),
+    ],
+)
+def test_a_wrong_stft_is_named(stft, named):
+    with pytest.raises(ValueError, match=named):
+        in_samples({"stft": stft}, 128.0)
+
+
+def test_an_stft_in_seconds_is_that_of_each_stream():
+    streams = [
+        StreamSpec("eeg", ("eeg",), rate, ("Fp1", "Fp2"), round(4 * rate), round(2 * rate))
+        for rate in (128.0, 200.0)
+    ]
+    streams[1] = replace(streams[1], name="cap")
+    stft = {"window": 1.0, "hop": 0.5, "band": [4, 40]}
+    model = SignalModel(streams, {"emotion": 2}, network="gru_xnet", network_options={"stft": stft}, dim=16)
+    found = [model.encoders[name].frames.spectrogram for name in ("eeg", "cap")]
+    assert [(one.n_fft, one.hop, one.first_bin, one.n_bins) for one in found] == [
+        (128, 64, 4, 37), (200, 100, 4, 37),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"has \['stft'\] beside options by stream, \['eeg'\]"):
+        SignalModel(streams, {"emotion": 2}, network_options={"eeg": {}, "stft": stft})
+    with pytest.raises(ValueError, match=r"stft and \['hop'\], the same in samples"):
+        SignalModel(streams, {"emotion": 2}, network_options={"hop": 64, "stft": stft})
 
 
 def test_bands_are_octaves():

@@ -150,7 +150,7 @@ class GRUXNet(nn.Module):
     heads : int
         Of the self-attention, and of the attention over electrodes.
     n_fft, hop : int, optional
-        Samples of the spectrogram's window and hop; see `encoders.stft` for those of a data set.
+        Samples of the spectrogram's window and hop; `encoders.stft` has those of a data set, in s.
     n_bins, first_bin : int
         Frequency bins that are kept, and the lowest of them.
     dropout : float
