@@ -23,7 +23,7 @@ from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
-from biollm.report_rows import ceiling_rows, told, write_report
+from biollm.report_rows import ceiling_rows, summary, write_report
 from data_builders.options import as_mapping
 from data_builders.provenance import library_versions
 from data_builders.splits import Split, inner_split
@@ -155,7 +155,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     with FileLock(kept / "lock"):
         out = run_stage("ablate", config.out, inputs, work)
     if progress:
-        print(told(out))
+        print(summary(out))
     return out
 
 

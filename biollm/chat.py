@@ -13,6 +13,7 @@ import pandas as pd
 
 from biollm.artefact import Artefact, load_artefact, read_card
 from biollm.building_config import measured_sources
+from biollm.finished_artefacts import differences
 from biollm.readout import generate, label_probabilities
 from data_builders.preparing import read_for_chat
 from data_builders.recording import Recording
@@ -226,14 +227,14 @@ def chat(config: ChatConfig) -> None:
 def _common_store(folders: Sequence[str]) -> dict:
     """The card of the store that all artefacts were made from, on one split."""
     cards = [read_card(folder)[0] for folder in folders]
-    for folder, card in zip(folders, cards, strict=True):
+    for card in cards:
         card.check_taught("emotion", "chat")
-        if any(getattr(card, what) != getattr(cards[0], what) for what in ("store", "classes", "split_hash")):
-            raise ValueError(
-                f"{folder}: was made from another store or split than {folders[0]}; models are asked "
-                "together where they are of one of each, as the seeds of one fold of 'biollm evaluate' are: "
-                "of another split, one of them may know the person."
-            )
+    said = [{"store": card.store, "classes": card.classes, "split": card.split_hash} for card in cards]
+    if lines := differences(folders, said):
+        raise ValueError(
+            "models are asked together where they are of one store and split, as the seeds of one fold of "
+            "'biollm evaluate' are; of another split, one of them may know the person:\n" + "\n".join(lines)
+        )
     return cards[0].store
 
 

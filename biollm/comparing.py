@@ -17,7 +17,7 @@ from biollm.context import Context, check_labelled, check_targets, checked_split
 from biollm.encoder_methods import ROWS, check_settings
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
-from biollm.report_rows import told, write_report
+from biollm.report_rows import summary, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, unknown_names
 from data_builders.provenance import code_hash
@@ -159,7 +159,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     with FileLock(kept / "lock"):
         out = run_stage("compare", config.out, inputs, work)
     if progress:
-        print(told(out))
+        print(summary(out))
     return out
 
 

@@ -18,12 +18,12 @@ from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
-from biollm.report_rows import gathered, told, write_report
+from biollm.report_rows import gathered, summary, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, as_weights, unknown_names
 from data_builders.provenance import library_versions
 from data_builders.splits import Split
-from data_builders.stage import read_stamp, run_stage
+from data_builders.stage import file_stats, read_stamp, run_stage
 from data_builders.store import SegmentStore
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
@@ -58,15 +58,15 @@ class EvaluateConfig:
         default_factory=list,
         metadata={
             "help": "evaluate the LLMs of these artefacts, each on the split of --split that it was made on, "
-            "several of one split as its seeds; rows beside them have their tokens and base, and want the "
-            "build, training and finetune that they were made with"
+            "several of one split as its seeds; rows beside them have as many seeds, their tokens and base, "
+            "and want the build, training and finetune that they were made with"
         },
     )
     targets: list[str] = field(
         default_factory=lambda: ["emotion"],
         metadata={"help": "what is read: emotion, or of valence and arousal those that are rated"},
     )
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling"})
+    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling; artefacts have the first"})
     once: list[str] = field(
         default_factory=lambda: ["floats", "shuffled", "noise"],
         metadata={"help": "groups that are run with the first seed only"},
@@ -147,8 +147,8 @@ class EvaluateConfig:
         ]
         if self.n_phrasings < 1:
             problems.append(f"n_phrasings is {self.n_phrasings}, allowed is 1 or more")
-        if isinstance(self.artefact, str):
-            problems.append(f"artefact is {self.artefact!r}, allowed is a list of folders")
+        if not isinstance(self.artefact, list):
+            problems.append(f"artefact is {self.artefact!r}, allowed are lists of folders")
         problems += self._target_problems()
         problems = problems or self._build_problems()
         if self.artefact and self.part != "test":
@@ -221,9 +221,11 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures."""
     store = SegmentStore(config.store)
     check_targets(config.store, store, config.targets)
-    config = _as_artefacts(config) if config.artefact else config
+    config = _as_artefacts(config, store) if config.artefact else config
     splits = checked_splits(store, config.split, config.protocol)
     n_artefacts = check_splits(config.artefact, splits)
+    if n_artefacts > len(config.seeds):  # a mean is held against means
+        config = replace(config, seeds=list(range(n_artefacts)))
     check_labelled(store, splits, config.targets, config.part)
     if not config.artefact and not all(split.subject_disjoint for split in splits):
         _check_nothing_measured(config, splits[0].protocol)
@@ -232,7 +234,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     inputs |= {"base": base_identity(config.model_name_or_path), "source": source_hash(config.languages)}
     inputs["libraries"] = library_versions(LIBRARIES)
     if config.artefact:
-        inputs["artefacts"] = [read_stamp(folder, "finetune")["key"] for folder in config.artefact]
+        # The models that an evaluation keeps are stamped with its own job alone.
+        inputs["artefacts"] = [
+            [read_stamp(folder, "finetune")["key"], file_stats(folder)] for folder in config.artefact
+        ]
 
     def work(partial: Path) -> None:
         signal_inputs_of(config, store, config.jobs)
@@ -246,17 +251,26 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
 
     out = run_stage("evaluate", config.out, inputs, work)
     if progress:
-        print(told(out))
+        print(summary(out))
     return out
 
 
-def _as_artefacts(config: EvaluateConfig) -> EvaluateConfig:
+def _as_artefacts(config: EvaluateConfig, store: SegmentStore) -> EvaluateConfig:
     """Rows beside artefacts have their tokens and base, whatever was asked for; how they are taught was."""
     card, tokenizer = check_alike(config.artefact)
     card.check_taught("emotion" if config.targets == ["emotion"] else AFFECT, "evaluate")
+    if card.store["hash"] != store.about["content"]:
+        raise ValueError(
+            f"{config.store}: holds {store.about['content']}, but {config.artefact[0]} was made from "
+            f"{card.store['hash']}, other data or otherwise prepared. Give the store that it was made from."
+        )
+    settings = {key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS}
+    if training := as_mapping(settings["encoder"]).get("training"):
+        fitted = {name: value for name, value in training.items() if name != "seed"}  # the job's is another
+        settings["encoder"] = settings["encoder"] | {"training": fitted}
     return replace(
         config,
-        tokenizer={key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS},
+        tokenizer=settings,
         normalisation=tokenizer["config"]["normalisation"],
         sources=card.sources,
         signal_mode=tokenizer["signal_mode"],
@@ -268,12 +282,12 @@ def _as_artefacts(config: EvaluateConfig) -> EvaluateConfig:
 def _jobs(
     config: EvaluateConfig, splits: list[Split], folder: Path, progress: bool, n_artefacts: int
 ) -> list[Job]:
-    """One group of methods on one fold with one seed each; an artefact's seed is its place in its fold."""
+    """One group of methods on one fold with one seed each; the artefacts of a fold have the first seeds."""
     jobs = []
     for group in config.groups:
         seeds = config.seeds[:1] if group in config.once else config.seeds
         if group == "llm" and n_artefacts:
-            seeds = list(range(n_artefacts))
+            seeds = config.seeds[:n_artefacts]
         for seed in seeds:
             for split in splits:
                 name = f"{group}-fold{split.fold}-seed{seed}"

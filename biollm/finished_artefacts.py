@@ -1,14 +1,30 @@
-"""Artefacts that exist, in a table: each on the split that it was made on, several of one split as seeds."""
+"""Finished artefacts as a row of a table: each on its own split, those of one split as its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from biollm.artefact import ArtefactCard, read_card
 from data_builders.splits import Split
+from data_builders.stage import read_stamp
 
-__all__ = ["check_alike", "check_splits", "made_on"]
+__all__ = ["check_alike", "check_splits", "differences", "made_on"]
+
+OF_A_FOLD = {
+    "model_name_or_path", "text_tokenizer_hash", "signal_tokenizer_hash", "signal_tokens", "token_seed",
+    "split_hash", "versions", "store", "ratings",
+}  # fmt: skip
+"""Fields of a card that folds and seeds have for themselves, or that are compared in part."""
+PLACES = {"dataset_path", "out", "adapter", "model_name_or_path"}
+OF_A_RUN = {"seed", "use_cpu", "report_to"}
+LEARNING = (
+    "max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay",
+    "loss_type", "label_smoothing_factor", "max_length", "packing",
+)  # fmt: skip
+"""Options of TRL that make another row; batches, devices and memory are left to each machine."""
 
 
 def made_on(folders: Sequence[str], split: Split) -> list[str]:
@@ -22,23 +38,24 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
     Raises
     ------
     ValueError
-        If an artefact was made on none of them, or is given twice, or if one split has more than another.
+        If artefacts were made on none of them, or are given twice, or if one split has more than another.
     """
-    if twice := sorted({folder for folder in folders if folders.count(folder) > 1}):
-        raise ValueError(f"{twice}: given more than once; name each artefact once.")
-    known = {split.hash for split in splits}
-    for folder in folders:
-        if (made := read_card(folder)[0].split_hash) not in known:
-            raise ValueError(
-                f"{folder}: was made on the split {made}, not on {', '.join(sorted(known))}: it may know "
-                "these test subjects. Give the split.json of its signal tokenizer, or the folder of its "
-                "folds, with --split."
-            )
-    counts = {split.fold: len(made_on(folders, split)) for split in splits}
+    places = [Path(folder).resolve() for folder in folders]
+    if twice := [f for f, place in zip(folders, places, strict=True) if places.count(place) > 1]:
+        raise ValueError(f"{', '.join(twice)}: given more than once; name each artefact once.")
+    made = {folder: read_card(folder)[0].split_hash for folder in folders}
+    known = {split.hash: split.fold for split in splits}
+    if strange := [f"{folder} ({on})" for folder, on in made.items() if on not in known]:
+        raise ValueError(
+            f"made on none of the {len(splits)} splits here: {', '.join(strange)}; they may know these test "
+            "subjects. Give the split.json of their signal tokenizer, or the folder of all their folds, with "
+            "--split."
+        )
+    counts = {fold: list(made.values()).count(on) for on, fold in known.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(
-            f"artefacts by fold are {counts}; each fold wants as many, its seeds. Give those that are "
-            "missing, or the splits of some folds alone with --split."
+            f"artefacts by fold are {counts}; each fold needs equally many, one a seed. Give those that are "
+            "missing, or with --split a folder of the other folds alone."
         )
     return counts[splits[0].fold]
 
@@ -46,38 +63,57 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
 def check_alike(folders: Sequence[str]) -> tuple[ArtefactCard, dict]:
     """Card and signal tokenizer of the first; the others differ from it in split and seed alone.
 
+    How many conversations they learned from is not known any more, and not compared.
+
     Raises
     ------
     ValueError
-        With the artefact and what it has otherwise: it is another row of a table.
+        With all artefacts that are another row of a table, and what they have otherwise.
     """
     cards = [read_card(folder) for folder in folders]
-    first = _shared(*cards[0])
-    for folder, (card, tokenizer) in zip(folders, cards, strict=True):
-        said = _shared(card, tokenizer)
-        if other := [name for name in first if said[name] != first[name]]:
-            values = "; ".join(f"{name} {said[name]}, there {first[name]}" for name in other)
-            raise ValueError(
-                f"{folder}: differs from {folders[0]} in {values}. Artefacts of one table differ in fold "
-                "and seed alone; evaluate others by themselves."
-            )
+    shared = [_shared(folder, *card) for folder, card in zip(folders, cards, strict=True)]
+    if lines := differences(folders, shared):
+        raise ValueError(
+            "artefacts of one table differ in fold and seed alone. Evaluate these by themselves:\n"
+            + "\n".join(lines)
+        )
     return cards[0]
 
 
-def _shared(card: ArtefactCard, tokenizer: dict) -> dict[str, Any]:
+def differences(folders: Sequence[str], said: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is said of each folder and not of the first, a line a value."""
+    flat = [dict(_leaves(one)) for one in said]
+    return [
+        f"- {folder}: {name} is {one.get(name)!r}, that of {folders[0]} is {flat[0].get(name)!r}"
+        for folder, one in zip(folders, flat, strict=True)
+        for name in dict.fromkeys((*flat[0], *one))
+        if one.get(name) != flat[0].get(name)
+    ]
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Name and value of all that is no mapping itself, as ``encoder.dim``."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+
+
+def _shared(folder: str, card: ArtefactCard, tokenizer: dict) -> dict[str, Any]:
     """What the artefacts of a row have in common."""
-    settings, encoder = tokenizer["config"], tokenizer["config"]["encoder"]
-    if encoder:
-        training = {name: value for name, value in encoder.get("training", {}).items() if name != "seed"}
-        encoder = {name: value for name, value in encoder.items() if name != "training"}
-        encoder |= {"training": training} if training else {}
+    made, settings = read_stamp(folder, "finetune")["inputs"], tokenizer["config"]
+    if settings["encoder"]:
+        training = settings["encoder"].get("training", {})
+        fitted = {name: value for name, value in training.items() if name not in OF_A_RUN}
+        settings = settings | {"encoder": settings["encoder"] | {"training": fitted}}
     return {
-        "store": card.store,
-        "base": card.base_fingerprint,
-        "4-bit": card.load_in_4bit,
-        "classes": card.classes,
-        "tasks": card.tasks,
-        "sources": card.sources,
-        "signal mode": tokenizer["signal_mode"],
-        "signal tokenizer": settings | {"encoder": encoder},
+        **{name: value for name, value in asdict(card).items() if name not in OF_A_FOLD},
+        "store": card.store["hash"],
+        "ratings": sorted(card.ratings.get("scales", {})),
+        "signal_mode": tokenizer["signal_mode"],
+        "signal tokenizer": settings,
+        "finetune": {name: value for name, value in made["config"].items() if name not in PLACES},
+        "goes on from another": bool(made["config"]["adapter"]),
+        "training": {name: made["training"].get(name) for name in LEARNING},
     }

@@ -93,7 +93,8 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
     from biollm.artefact import load_artefact
 
     started = time.perf_counter()
-    artefact = load_artefact(made_on(context.config.artefact, context.split)[context.seed])
+    place = context.config.seeds.index(context.seed)
+    artefact = load_artefact(made_on(context.config.artefact, context.split)[place])
     yield from _own_head(context, artefact.signal_tokenizer, started)
     yield from read_out(context, context.inputs, artefact, started)
 

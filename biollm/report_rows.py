@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from biollm.evaluation import MethodResult, build_report
+from biollm.evaluation import MethodResult, build_report, render_table
 from biollm.evaluation.predictions import NUMBERS
-from biollm.evaluation.table import render_table
 from data_builders.preparing import make_reader
 from data_builders.readers import READERS
 from data_builders.splits import Split
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "told", "write_report"]
+__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "summary", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -144,7 +143,7 @@ ORDER = (
 MATCHED = "matched control of 'codes and bins': the same sources averaged without an LLM"
 
 
-def told(out: Path) -> str:
+def summary(out: Path) -> str:
     """What a command prints of the report in a folder: its table, what was left out, where the page is."""
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     absent = [f"Not applicable: {line}" for line in report["data"].get("not_applicable", ())]

@@ -186,17 +186,21 @@ def test_several_models_are_averaged(session, artefact_folder, two_states):
     np.testing.assert_allclose(both, (alone + session.probabilities) / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("changed", [{"store": {"window": 20.0}}, {"split_hash": "of another fold"}])
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"store": {"window": 20.0}}, "store.window is 20.0"),
+        ({"split_hash": "of another fold"}, "split is 'of another fold'"),
+    ],
+)
 def test_models_of_other_stores_and_folds_are_not_asked_together(
-    artefact_folder, two_states, tmp_path, changed
+    artefact_folder, two_states, tmp_path, changed, named
 ):
     other = tmp_path / "other"
     shutil.copytree(artefact_folder, other)
     card = json.loads((other / "artefact.json").read_text())
     (other / "artefact.json").write_text(json.dumps(merged(card, changed)))
-    with pytest.raises(
-        ValueError, match=f"{other}: was made from another store or split than {artefact_folder}"
-    ):
+    with pytest.raises(ValueError, match=f"{other}: {named}, that of {artefact_folder} is "):
         chat(ChatConfig([str(artefact_folder), str(other)], str(two_states / "P1.npz"), ask="?"))
 
 

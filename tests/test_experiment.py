@@ -14,7 +14,7 @@ from biollm.classical_methods import run_baseline
 from biollm.context import Context, check_labelled
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.experiment import EvaluateConfig, _jobs, evaluate, run_group, signal_inputs_of
-from biollm.finished_artefacts import check_alike, check_splits, made_on
+from biollm.finished_artefacts import check_alike, check_splits
 from biollm.llm_methods import _tuned
 from biollm.methods import GROUPS
 from data_builders.leaks import LeakError
@@ -159,7 +159,8 @@ def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, co
     pd.testing.assert_frame_equal(*(frame[["segment", "method", "p_calm"]] for frame in frames))  # of a copy
 
 
-def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_folder, tmp_path):
+def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_folder, tmp_path, monkeypatch):
+    """Each is read once, whatever the seeds and `once` say."""
     splits = make_splits(SegmentStore(store).table, "gkf4")[:2]
     made = [
         another(artefact_folder, tmp_path / f"{seed}-{split.fold}", split_hash=split.hash)
@@ -167,42 +168,118 @@ def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_f
         for split in splits
     ]
     assert check_splits(made, splits) == 2
-    assert made_on(made, splits[1]) == [made[1], made[3]]
-    config = EvaluateConfig(str(store), seeds=[0, 1, 2], artefact=made, groups=["classical", "llm"])
-    config.once = ["classical"]
+    config = EvaluateConfig(str(store), seeds=[3, 4, 5], artefact=made, groups=["classical", "llm"])
+    config.once = ["classical", "llm"]
     names = {job.name for job in _jobs(config, splits, tmp_path, False, 2)}
-    assert names == {f"llm-fold{fold}-seed{seed}" for fold in (0, 1) for seed in (0, 1)} | {
-        "classical-fold0-seed0", "classical-fold1-seed0",
+    assert names == {f"llm-fold{fold}-seed{seed}" for fold in (0, 1) for seed in (3, 4)} | {
+        "classical-fold0-seed3", "classical-fold1-seed3",
     }  # fmt: skip
-    with pytest.raises(ValueError, match=r"{0: 2, 1: 1}"):
-        check_splits(made[:3], splits)
+    read = []
+
+    class Read(Exception):
+        pass
+
+    def load(folder):
+        read.append(folder)
+        raise Read
+
+    monkeypatch.setattr("biollm.artefact.load_artefact", load)
+    for split in splits:
+        split.save(tmp_path / f"split-{split.fold}.json")
+        for seed in (3, 4):
+            with pytest.raises(Read):
+                run_group("llm", split.fold, seed, config, tmp_path, progress=False)
+    assert read == [made[0], made[2], made[1], made[3]]
+
+
+def test_artefacts_without_a_split_and_splits_without_artefacts_are_named(store, artefact_folder, tmp_path):
+    splits = make_splits(SegmentStore(store).table, "gkf4")[:2]
+    first, second = (
+        another(artefact_folder, tmp_path / f"of-{split.fold}", split_hash=split.hash) for split in splits
+    )
+    with pytest.raises(ValueError, match=r"{0: 1, 1: 0}"):
+        check_splits([first], splits)
+    with pytest.raises(ValueError, match=r"none of the 1 splits here: .*of-1 \("):
+        check_splits([first, second], splits[:1])
     with pytest.raises(ValueError, match="more than once"):
-        check_splits([made[0], made[0]], splits)
+        check_splits([first, f"{first}/"], splits)
+
+
+def test_rows_beside_artefacts_have_as_many_seeds(store, artefact_folder, conversations, tmp_path):
+    split = str(conversations.parent / "signal_tokenizer" / "split.json")
+    both = [str(artefact_folder), another(artefact_folder, tmp_path / "second")]
+    for artefacts, seeds, seen in ((both, [0], [0, 1]), (both[:1], [3], [3])):
+        out = tmp_path / f"out-{len(seen)}"
+        config = EvaluateConfig(
+            str(store), str(out), split=split, artefact=artefacts, groups=["llm", "classical"], seeds=seeds
+        )
+        report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+        names = {row["method"] for row in report["results"]}
+        assert report["split"]["seeds"] == seen
+        assert "encoder + extra trees" in names
+        assert ("encoder + extra trees, ensemble" in names) == (len(seen) > 1)
+
+
+def changed_in(path, **changes):
+    """Change a JSON file: the keys of a change are joined by two underscores."""
+    about = json.loads(path.read_text())
+    for name, value in changes.items():
+        *outer, last = name.split("__")
+        inner = about
+        for key in outer:
+            inner = inner[key]
+        inner[last] = value
+    path.write_text(json.dumps(about))
+
+
+SIGNALS = "signal_tokenizer/signal_tokenizer.json"
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
-    [({"sources": ["bins"]}, r"sources \['bins'\], there"), ({"base_fingerprint": "other"}, "base other")],
+    ("file", "change", "named"),
+    [
+        ("artefact.json", {"sources": ["bins"]}, r"sources is \['bins'\], that of "),
+        ("artefact.json", {"base_fingerprint": "other"}, "base_fingerprint is 'other'"),
+        ("artefact.json", {"store__hash": "other"}, "store is 'other'"),
+        (
+            SIGNALS,
+            {"config__encoder__training__epochs": 99},
+            "signal tokenizer.encoder.training.epochs is 99",
+        ),
+        ("stage.json", {"inputs__config__lora_r": 2}, "finetune.lora_r is 2"),
+        ("stage.json", {"inputs__training__max_steps": 9}, "training.max_steps is 9"),
+    ],
 )
-def test_artefacts_of_one_table_are_alike(store, artefact_folder, tmp_path, said, named):
-    other = another(artefact_folder, tmp_path / "other", **said)
-    config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=[str(artefact_folder), other])
-    with pytest.raises(ValueError, match=named):
+def test_artefacts_of_one_table_are_alike(store, artefact_folder, tmp_path, file, change, named):
+    alike, other = (another(artefact_folder, tmp_path / name) for name in ("alike", "other"))
+    changed_in(tmp_path / "other" / file, **change)
+    artefacts = [str(artefact_folder), alike, other]
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=artefacts)
+    with pytest.raises(ValueError, match=f"by themselves:\n- {other}: {named}"):
         evaluate(config, progress=False)
 
 
-def test_seeds_of_the_encoder_are_no_difference(artefact_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("artefact.json", {"store__key": "prepared by other code, to the same"}),
+        (SIGNALS, {"config__encoder__training__seed": 7}),
+        ("stage.json", {"inputs__training__seed": 7}),
+        ("stage.json", {"inputs__training__per_device_train_batch_size": 4}),
+    ],
+)
+def test_seeds_and_machines_are_no_difference(artefact_folder, tmp_path, file, change):
     other = another(artefact_folder, tmp_path / "other")
-    place = tmp_path / "other" / "signal_tokenizer" / "signal_tokenizer.json"
-    about = json.loads(place.read_text())
-    training = about["config"]["encoder"]["training"]
-    about["config"]["encoder"]["training"] = training | {"seed": 7}
-    place.write_text(json.dumps(about))
+    changed_in(tmp_path / "other" / file, **change)
     check_alike([str(artefact_folder), other])
-    about["config"]["encoder"]["training"] = training | {"epochs": 99}
-    place.write_text(json.dumps(about))
-    with pytest.raises(ValueError, match="signal tokenizer"):
-        check_alike([str(artefact_folder), other])
+
+
+def test_an_artefact_of_another_store_is_refused(store, artefact_folder, tmp_path):
+    other = another(artefact_folder, tmp_path / "other")
+    changed_in(tmp_path / "other" / "artefact.json", store__hash="other")
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=[other])
+    with pytest.raises(ValueError, match="was made from other, other data or otherwise prepared"):
+        evaluate(config, progress=False)
 
 
 def test_folds_without_labels_are_refused_before_anything_is_computed(store, monkeypatch):
@@ -225,18 +302,17 @@ def test_a_finished_artefact_normalises_by_itself_whoever_is_known(store, tmp_pa
         pass
 
     def features(context):
-        seen[context.config.artefact] = context.inputs.features
+        seen[bool(context.config.artefact)] = context.inputs.features
         raise Seen
 
     monkeypatch.setitem(GROUPS, "llm", type(GROUPS["llm"])(features, cost=1))
-    for artefact in (None, "an artefact"):
-        config = EvaluateConfig(str(store), normalisation="subject")
-        config.artefact = artefact
+    for artefact in ([], ["an artefact"]):
+        config = EvaluateConfig(str(store), normalisation="subject", artefact=artefact)
         with pytest.raises(Seen):
             run_group("llm", 0, 0, config, tmp_path, progress=False)
     plain = signal_inputs_of(EvaluateConfig(str(store)), SegmentStore(store)).features
-    np.testing.assert_array_equal(seen["an artefact"], plain)
-    assert not np.allclose(seen[None], plain, equal_nan=True)
+    np.testing.assert_array_equal(seen[True], plain)
+    assert not np.allclose(seen[False], plain, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +389,9 @@ def test_noise_keeps_nothing_of_the_signal(store):
         {"build": {"seed": 3}},
         {"alignment": {"tasks": {"emotions": 1}}},
         {"sources": ["codes", "floats"]},
-        {"artefact": "somewhere", "part": "validation"},
+        {"artefact": ["somewhere"], "part": "validation"},
+        {"artefact": "somewhere"},
+        {"artefact": None},
     ],
 )
 def test_wrong_choices_are_refused_before_anything_is_read(tmp_path, store, change):

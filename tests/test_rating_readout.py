@@ -344,7 +344,7 @@ def test_wrong_choices_are_refused(change, said):
 
 def test_an_artefact_of_two_ratings_is_scored_on_one():
     """Its encoder keeps what it was taught; only a new one is taught the targets."""
-    both = {"tokenizer": {"encoder": {"targets": ["valence", "arousal"]}}, "artefact": "runs/some"}
+    both = {"tokenizer": {"encoder": {"targets": ["valence", "arousal"]}}, "artefact": ["runs/some"]}
     assert EvaluateConfig(targets=["valence"], **both).targets == ["valence"]
 
 

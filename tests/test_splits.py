@@ -402,6 +402,9 @@ def test_a_folder_gives_its_splits_by_fold(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: holds no split-<fold>.json"):
         load_splits(tmp_path / "empty")
+    splits[7].save(tmp_path / "split-again.json")
+    with pytest.raises(ValueError, match=r"several files are of the folds \[7\]"):
+        load_splits(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def load_splits(path: str | Path) -> list[Split]:
     ------
     FileNotFoundError
         If the folder holds no ``split-<fold>.json``.
+    ValueError
+        If two of its files are of one fold.
     """
     path = Path(path)
     if not path.is_dir():
@@ -124,4 +126,10 @@ def load_splits(path: str | Path) -> list[Split]:
     splits = [Split.load(file) for file in path.glob("split-*.json")]
     if not splits:
         raise FileNotFoundError(f"{path}: holds no split-<fold>.json; 'biollm split' writes them.")
+    folds = [split.fold for split in splits]
+    if twice := sorted({fold for fold in folds if folds.count(fold) > 1}):
+        raise ValueError(
+            f"{path}: several files are of the folds {twice}; give each a number of its own, under its key "
+            "'fold'."
+        )
     return sorted(splits, key=lambda split: split.fold)
