@@ -66,7 +66,10 @@ class EvaluateConfig:
         default_factory=lambda: ["emotion"],
         metadata={"help": "what is read: emotion, or of valence and arousal those that are rated"},
     )
-    seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "seeds of weights and sampling; artefacts have the first"})
+    seeds: list[int] = field(
+        default_factory=lambda: [0],
+        metadata={"help": "seeds of weights and sampling; artefacts have the first"},
+    )
     once: list[str] = field(
         default_factory=lambda: ["floats", "shuffled", "noise"],
         metadata={"help": "groups that are run with the first seed only"},
