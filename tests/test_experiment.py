@@ -147,14 +147,23 @@ def another(artefact, folder, **said):
 
 
 def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, conversations, tmp_path):
-    split = conversations.parent / "signal_tokenizer" / "split.json"
+    """And the rows beside them have as many, so that a mean is held against a mean."""
     both = [str(artefact_folder), another(artefact_folder, tmp_path / "second")]
-    out = str(tmp_path / "out")
-    config = EvaluateConfig(str(store), out, split=str(split), artefact=both, groups=["llm"])
-    report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
-    rows = {row["method"]: row for row in report["results"]}
-    assert "mean of 2 seeds" in rows["LLM on codes+bins, ensemble"]["note"]
-    frames = [pd.read_parquet(path) for path in sorted((tmp_path / "out" / "jobs").glob("llm-*.parquet"))]
+    settings = {
+        "split": str(conversations.parent / "signal_tokenizer" / "split.json"),
+        "groups": ["llm", "classical"],
+        "readouts": [],
+    }
+    for artefacts, seeds, seen in ((both, [0], [0, 1]), (both[:1], [3], [3])):
+        out = tmp_path / f"out-{len(seen)}"
+        config = EvaluateConfig(str(store), str(out), artefact=artefacts, seeds=seeds, **settings)
+        report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
+        rows = {row["method"]: row["note"] for row in report["results"]}
+        assert report["split"]["seeds"] == seen
+        assert {"LLM on codes+bins", "encoder + extra trees"} <= set(rows)
+        for name in ("LLM on codes+bins, ensemble", "encoder + extra trees, ensemble"):
+            assert ("mean of 2 seeds" in rows.get(name, "")) == (len(seen) > 1)
+    frames = [pd.read_parquet(path) for path in sorted((tmp_path / "out-2" / "jobs").glob("llm-*.parquet"))]
     assert [frame["seed"].unique().tolist() for frame in frames] == [[0], [1]]
     pd.testing.assert_frame_equal(*(frame[["segment", "method", "p_calm"]] for frame in frames))  # of a copy
 
@@ -203,21 +212,6 @@ def test_artefacts_without_a_split_and_splits_without_artefacts_are_named(store,
         check_splits([first, second], splits[:1])
     with pytest.raises(ValueError, match="more than once"):
         check_splits([first, f"{first}/"], splits)
-
-
-def test_rows_beside_artefacts_have_as_many_seeds(store, artefact_folder, conversations, tmp_path):
-    split = str(conversations.parent / "signal_tokenizer" / "split.json")
-    both = [str(artefact_folder), another(artefact_folder, tmp_path / "second")]
-    for artefacts, seeds, seen in ((both, [0], [0, 1]), (both[:1], [3], [3])):
-        out = tmp_path / f"out-{len(seen)}"
-        config = EvaluateConfig(
-            str(store), str(out), split=split, artefact=artefacts, groups=["llm", "classical"], seeds=seeds
-        )
-        report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
-        names = {row["method"] for row in report["results"]}
-        assert report["split"]["seeds"] == seen
-        assert "encoder + extra trees" in names
-        assert ("encoder + extra trees, ensemble" in names) == (len(seen) > 1)
 
 
 def changed_in(path, **changes):
