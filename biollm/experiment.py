@@ -11,7 +11,7 @@ from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.finetune_config import FinetuneConfig
-from biollm.finished_artefacts import check_alike, check_splits
+from biollm.finished_artefacts import OF_A_RUN, check_alike, check_splits
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
@@ -58,8 +58,8 @@ class EvaluateConfig:
         default_factory=list,
         metadata={
             "help": "evaluate the LLMs of these artefacts, each on the split of --split that it was made on, "
-            "several of one split as its seeds; rows beside them have as many seeds, their tokens and base, "
-            "and want the build, training and finetune that they were made with"
+            "several of one split as its seeds; rows beside them have as many seeds or more, their tokens "
+            "and base, and want the build, training and finetune that they were made with"
         },
     )
     targets: list[str] = field(
@@ -227,8 +227,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     config = _as_artefacts(config, store) if config.artefact else config
     splits = checked_splits(store, config.split, config.protocol)
     n_artefacts = check_splits(config.artefact, splits)
-    if n_artefacts > len(config.seeds):  # a mean is held against means
-        config = replace(config, seeds=list(range(n_artefacts)))
+    if n_artefacts > len(config.seeds):  # a mean is held against means of as many
+        further = [seed for seed in range(n_artefacts + len(config.seeds)) if seed not in config.seeds]
+        config = replace(config, seeds=[*config.seeds, *further][:n_artefacts])
     check_labelled(store, splits, config.targets, config.part)
     if not config.artefact and not all(split.subject_disjoint for split in splits):
         _check_nothing_measured(config, splits[0].protocol)
@@ -269,7 +270,7 @@ def _as_artefacts(config: EvaluateConfig, store: SegmentStore) -> EvaluateConfig
         )
     settings = {key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS}
     if training := as_mapping(settings["encoder"]).get("training"):
-        fitted = {name: value for name, value in training.items() if name != "seed"}  # the job's is another
+        fitted = {name: value for name, value in training.items() if name not in OF_A_RUN}
         settings["encoder"] = settings["encoder"] | {"training": fitted}
     return replace(
         config,

@@ -11,7 +11,7 @@ from biollm.artefact import ArtefactCard, read_card
 from data_builders.splits import Split
 from data_builders.stage import read_stamp
 
-__all__ = ["check_alike", "check_splits", "differences", "made_on"]
+__all__ = ["OF_A_RUN", "check_alike", "check_splits", "differences", "made_on"]
 
 OF_A_FOLD = {
     "model_name_or_path", "text_tokenizer_hash", "signal_tokenizer_hash", "signal_tokens", "token_seed",
@@ -20,9 +20,11 @@ OF_A_FOLD = {
 """Fields of a card that folds and seeds have for themselves, or that are compared in part."""
 PLACES = {"dataset_path", "out", "adapter", "model_name_or_path"}
 OF_A_RUN = {"seed", "use_cpu", "report_to"}
+"""Settings of an encoder's training that each run has for itself."""
 LEARNING = (
     "max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay",
-    "loss_type", "label_smoothing_factor", "max_length", "packing",
+    "optim", "max_grad_norm", "neftune_noise_alpha", "loss_type", "label_smoothing_factor", "max_length",
+    "packing", "completion_only_loss", "assistant_only_loss",
 )  # fmt: skip
 """Options of TRL that make another row; batches, devices and memory are left to each machine."""
 
@@ -44,14 +46,14 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
     if twice := [f for f, place in zip(folders, places, strict=True) if places.count(place) > 1]:
         raise ValueError(f"{', '.join(twice)}: given more than once; name each artefact once.")
     made = {folder: read_card(folder)[0].split_hash for folder in folders}
-    known = {split.hash: split.fold for split in splits}
+    known = {split.hash for split in splits}
     if strange := [f"{folder} ({on})" for folder, on in made.items() if on not in known]:
         raise ValueError(
             f"made on none of the {len(splits)} splits here: {', '.join(strange)}; they may know these test "
             "subjects. Give the split.json of their signal tokenizer, or the folder of all their folds, with "
             "--split."
         )
-    counts = {fold: list(made.values()).count(on) for on, fold in known.items()}
+    counts = {split.fold: list(made.values()).count(split.hash) for split in splits}
     if len(set(counts.values())) > 1:
         raise ValueError(
             f"artefacts by fold are {counts}; each fold needs equally many, one a seed. Give those that are "
@@ -61,9 +63,10 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
 
 
 def check_alike(folders: Sequence[str]) -> tuple[ArtefactCard, dict]:
-    """Card and signal tokenizer of the first; the others differ from it in split and seed alone.
+    """Card and signal tokenizer of the first; the others differ in split and seed, as far as is known.
 
-    How many conversations they learned from is not known any more, and not compared.
+    Not compared: how many conversations they learned from, of which shares, and how often a segment came;
+    batch sizes; and how the stage before was trained, where there was one.
 
     Raises
     ------

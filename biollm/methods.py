@@ -36,6 +36,7 @@ def encoders(context: Context) -> Iterator[MethodOutput]:
     """Networks with a classification head on their own frames of the signals."""
     common = {
         **(context.config.tokenizer_settings.get("encoder") or {}),
+        "network_options": {},  # of the network that makes the tokens
         "reads": "signals",
         "quantizer": None,
         "quantizer_options": {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,14 +50,20 @@ def in_samples(options: Mapping[str, Any], sampling_rate: float) -> dict[str, An
 
 
 def _in_samples(stft: Any, sampling_rate: float) -> dict[str, int]:
-    asked: Any = STFTS.get(stft) if isinstance(stft, str) else stft
+    asked = STFTS.get(stft) if isinstance(stft, str) else stft
     if not isinstance(asked, Mapping) or "window" not in asked or set(asked) - set(KEYS):
         raise ValueError(
             f"stft is {stft!r}; allowed are {sorted(STFTS)}, or a mapping with window and, if wanted, hop in "
             "s and band in Hz."
         )
-    window = asked["window"]
-    hop = asked.get("hop", window / 2)
+    window, hop, band = asked["window"], asked.get("hop"), asked.get("band")
+    edges = band if isinstance(band, list | tuple) else ()
+    numbers = [window, *edges] if hop is None else [window, hop, *edges]
+    if len(edges) != (0 if band is None else 2) or not all(
+        isinstance(number, int | float) and math.isfinite(number) for number in numbers
+    ):
+        raise ValueError(f"stft is {stft!r}; window and hop are numbers of s, band is two numbers of Hz.")
+    hop = window / 2 if hop is None else hop
     n_fft, n_hop = round(window * sampling_rate), round(hop * sampling_rate)
     if not 0 < n_hop <= n_fft:
         raise ValueError(
@@ -64,13 +71,13 @@ def _in_samples(stft: Any, sampling_rate: float) -> dict[str, int]:
             "Hz; allowed is a hop of a sample or more, up to the window."
         )
     options = {"n_fft": n_fft, "hop": n_hop}
-    if asked.get("band") is None:
+    if band is None:
         return options
-    low, high = band = asked["band"]
+    low, high = edges
     if not 0 <= low < high <= sampling_rate / 2:
         raise ValueError(
-            f"stft has the band {list(band)} Hz; allowed are two rising frequencies from 0 to "
+            f"stft has the band {list(edges)} Hz; allowed are two rising frequencies from 0 to "
             f"{sampling_rate / 2:g} Hz."
         )
-    first, last = (min(round(edge * n_fft / sampling_rate), n_fft // 2) for edge in band)
+    first, last = (min(round(edge * n_fft / sampling_rate), n_fft // 2) for edge in edges)
     return options | {"first_bin": first, "n_bins": last - first + 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -154,7 +155,7 @@ def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, co
         "groups": ["llm", "classical"],
         "readouts": [],
     }
-    for artefacts, seeds, seen in ((both, [0], [0, 1]), (both[:1], [3], [3])):
+    for artefacts, seeds, seen in ((both, [5], [5, 0]), (both[:1], [3], [3])):
         out = tmp_path / f"out-{len(seen)}"
         config = EvaluateConfig(str(store), str(out), artefact=artefacts, seeds=seeds, **settings)
         report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
@@ -164,7 +165,7 @@ def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, co
         for name in ("LLM on codes+bins, ensemble", "encoder + extra trees, ensemble"):
             assert ("mean of 2 seeds" in rows.get(name, "")) == (len(seen) > 1)
     frames = [pd.read_parquet(path) for path in sorted((tmp_path / "out-2" / "jobs").glob("llm-*.parquet"))]
-    assert [frame["seed"].unique().tolist() for frame in frames] == [[0], [1]]
+    assert [frame["seed"].unique().tolist() for frame in frames] == [[0], [5]]
     pd.testing.assert_frame_equal(*(frame[["segment", "method", "p_calm"]] for frame in frames))  # of a copy
 
 
@@ -212,6 +213,20 @@ def test_artefacts_without_a_split_and_splits_without_artefacts_are_named(store,
         check_splits([first, second], splits[:1])
     with pytest.raises(ValueError, match="more than once"):
         check_splits([first, f"{first}/"], splits)
+    assert check_splits([], [splits[0], replace(splits[0], fold=7)]) == 0
+
+
+def test_networks_beside_the_llm_have_no_options_of_its_encoder(store, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr("biollm.methods.run_encoder", lambda context, name, settings: taken.append(settings))
+    make_splits(SegmentStore(store).table, "gkf4")[0].save(tmp_path / "split-0.json")
+    encoder = {"network": "gru_xnet", "network_options": {"stft": "deap"}, "dim": 16}
+    config = EvaluateConfig(str(store), tokenizer={"encoder": encoder})
+    with pytest.raises(AttributeError):  # of None, in place of the networks' answers
+        run_group("encoders", 0, 0, config, tmp_path, progress=False)
+    assert taken[0]["network"] == "cnn"
+    assert taken[0]["network_options"] == {}
+    assert taken[0]["dim"] == 16
 
 
 def changed_in(path, **changes):

@@ -90,12 +90,26 @@ def test_a_band_is_the_bins_of_its_frequencies():
         ({"window": 1.0, "length": 2.0}, "a mapping with window"),
         ({"window": 1.0, "hop": 2.0}, "128 and 256 samples at 128 Hz"),
         ({"window": 0.0}, "0 and 0 samples"),
+        ({"window": "2"}, "window and hop are numbers"),
+        ({"window": None}, "window and hop are numbers"),
+        ({"window": float("nan")}, "window and hop are numbers"),
+        ({"window": 2.0, "hop": "1"}, "window and hop are numbers"),
+        ({"window": 2.0, "band": 40}, "band is two numbers"),
+        ({"window": 2.0, "band": [4]}, "band is two numbers"),
+        ({"window": 2.0, "band": ["4", 8]}, "band is two numbers"),
         ({"window": 2.0, "band": [4, 64.2]}, r"band \[4, 64\.2\] Hz; allowed .* from 0 to 64 Hz"),
     ],
 )
 def test_a_wrong_stft_is_named(stft, named):
     with pytest.raises(ValueError, match=named):
         in_samples({"stft": stft}, 128.0)
+
+
+def test_hop_and_band_may_be_left_to_the_default():
+    assert in_samples({"stft": {"window": 1.0, "hop": None, "band": None}}, 128.0) == {
+        "n_fft": 128,
+        "hop": 64,
+    }
 
 
 def test_an_stft_in_seconds_is_that_of_each_stream():
