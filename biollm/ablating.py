@@ -16,6 +16,7 @@ from biollm.ablation_table import ablation_figure, ablation_rows
 from biollm.ablation_variants import DEFAULT, Variant, changed, chosen_variants
 from biollm.base_model import base_identity
 from biollm.context import Context, MethodOutput, check_labelled, checked_splits, prediction_table
+from biollm.evaluation import render_summary
 from biollm.evaluation.drawing import figure_png
 from biollm.evaluation.report import json_values
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
@@ -23,7 +24,7 @@ from biollm.jobs import Job, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
-from biollm.report_rows import ceiling_rows, summary, write_report
+from biollm.report_rows import ceiling_rows, write_report
 from data_builders.options import as_mapping
 from data_builders.provenance import library_versions
 from data_builders.splits import Split, inner_split
@@ -155,7 +156,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     with FileLock(kept / "lock"):
         out = run_stage("ablate", config.out, inputs, work)
     if progress:
-        print(summary(out))
+        print(render_summary(out))
     return out
 
 

@@ -15,9 +15,10 @@ import pandas as pd
 from biollm.compared_methods import METHODS, chosen_methods, method_key
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.encoder_methods import ROWS, check_settings
+from biollm.evaluation import render_summary
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
-from biollm.report_rows import summary, write_report
+from biollm.report_rows import write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, unknown_names
 from data_builders.provenance import code_hash
@@ -159,7 +160,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     with FileLock(kept / "lock"):
         out = run_stage("compare", config.out, inputs, work)
     if progress:
-        print(summary(out))
+        print(render_summary(out))
     return out
 
 

@@ -10,15 +10,16 @@ import pandas as pd
 from biollm.base_model import base_identity
 from biollm.building_config import RUNNING, SAYING, BuildConfig
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
+from biollm.evaluation import render_summary
 from biollm.finetune_config import FinetuneConfig
-from biollm.finished_artefacts import OF_A_RUN, check_alike, check_splits
+from biollm.finished_artefacts import check_alike, check_splits
 from biollm.jobs import Job, run_jobs, wrong_runs
 from biollm.known_subjects import normalised_before
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
 from biollm.rating_scales import AFFECT, N_POINTS
-from biollm.report_rows import gathered, summary, write_report
+from biollm.report_rows import gathered, write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, as_weights, unknown_names
 from data_builders.provenance import library_versions
@@ -255,7 +256,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
 
     out = run_stage("evaluate", config.out, inputs, work)
     if progress:
-        print(summary(out))
+        print(render_summary(out))
     return out
 
 
@@ -268,13 +269,9 @@ def _as_artefacts(config: EvaluateConfig, store: SegmentStore) -> EvaluateConfig
             f"{config.store}: holds {store.about['content']}, but {config.artefact[0]} was made from "
             f"{card.store['hash']}, other data or otherwise prepared. Give the store that it was made from."
         )
-    settings = {key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS}
-    if training := as_mapping(settings["encoder"]).get("training"):
-        fitted = {name: value for name, value in training.items() if name not in OF_A_RUN}
-        settings["encoder"] = settings["encoder"] | {"training": fitted}
     return replace(
         config,
-        tokenizer=settings,
+        tokenizer={key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS},
         normalisation=tokenizer["config"]["normalisation"],
         sources=card.sources,
         signal_mode=tokenizer["signal_mode"],

@@ -11,14 +11,14 @@ from biollm.artefact import ArtefactCard, read_card
 from data_builders.splits import Split
 from data_builders.stage import read_stamp
 
-__all__ = ["OF_A_RUN", "check_alike", "check_splits", "differences", "made_on"]
+__all__ = ["check_alike", "check_splits", "differences", "made_on"]
 
 OF_A_FOLD = {
     "model_name_or_path", "text_tokenizer_hash", "signal_tokenizer_hash", "signal_tokens", "token_seed",
     "split_hash", "versions", "store", "ratings",
 }  # fmt: skip
 """Fields of a card that folds and seeds have for themselves, or that are compared in part."""
-PLACES = {"dataset_path", "out", "adapter", "model_name_or_path"}
+PLACES = {"dataset_path", "out", "adapter"}
 OF_A_RUN = {"seed", "use_cpu", "report_to"}
 """Settings of an encoder's training that each run has for itself."""
 LEARNING = (
@@ -65,6 +65,8 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
 def check_alike(folders: Sequence[str]) -> tuple[ArtefactCard, dict]:
     """Card and signal tokenizer of the first; the others differ in split and seed, as far as is known.
 
+    The settings of the signal tokenizer are without those that each run has for itself.
+
     Not compared: how many conversations they learned from, of which shares, and how often a segment came;
     batch sizes; and how the stage before was trained, where there was one.
 
@@ -73,7 +75,7 @@ def check_alike(folders: Sequence[str]) -> tuple[ArtefactCard, dict]:
     ValueError
         With all artefacts that are another row of a table, and what they have otherwise.
     """
-    cards = [read_card(folder) for folder in folders]
+    cards = [_without_run(*read_card(folder)) for folder in folders]
     shared = [_shared(folder, *card) for folder, card in zip(folders, cards, strict=True)]
     if lines := differences(folders, shared):
         raise ValueError(
@@ -103,20 +105,26 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(inner, f"{name}.{key}" if name else str(key))
 
 
-def _shared(folder: str, card: ArtefactCard, tokenizer: dict) -> dict[str, Any]:
-    """What the artefacts of a row have in common."""
-    made, settings = read_stamp(folder, "finetune")["inputs"], tokenizer["config"]
+def _without_run(card: ArtefactCard, tokenizer: dict) -> tuple[ArtefactCard, dict]:
+    """An artefact's card and signal tokenizer, its encoder's training without what belongs to one run."""
+    settings = tokenizer["config"]
     if settings["encoder"]:
         training = settings["encoder"].get("training", {})
         fitted = {name: value for name, value in training.items() if name not in OF_A_RUN}
         settings = settings | {"encoder": settings["encoder"] | {"training": fitted}}
+    return card, tokenizer | {"config": settings}
+
+
+def _shared(folder: str, card: ArtefactCard, tokenizer: dict) -> dict[str, Any]:
+    """What the artefacts of a row have in common."""
+    made, known = read_stamp(folder, "finetune")["inputs"], asdict(card)
     return {
-        **{name: value for name, value in asdict(card).items() if name not in OF_A_FOLD},
+        **{name: value for name, value in known.items() if name not in OF_A_FOLD},
         "store": card.store["hash"],
         "ratings": sorted(card.ratings.get("scales", {})),
         "signal_mode": tokenizer["signal_mode"],
-        "signal tokenizer": settings,
-        "finetune": {name: value for name, value in made["config"].items() if name not in PLACES},
+        "signal tokenizer": tokenizer["config"],
+        "finetune": {k: value for k, value in made["config"].items() if k not in {*PLACES, *known}},
         "goes on from another": bool(made["config"]["adapter"]),
         "training": {name: made["training"].get(name) for name in LEARNING},
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from biollm.evaluation import MethodResult, build_report, render_table
+from biollm.evaluation import MethodResult, build_report
 from biollm.evaluation.predictions import NUMBERS
 from data_builders.preparing import make_reader
 from data_builders.readers import READERS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biollm.comparing import CompareConfig
     from biollm.experiment import EvaluateConfig
 
-__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "summary", "write_report"]
+__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "write_report"]
 
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
@@ -141,13 +141,6 @@ ORDER = (
 )
 
 MATCHED = "matched control of 'codes and bins': the same sources averaged without an LLM"
-
-
-def summary(out: Path) -> str:
-    """What a command prints of the report in a folder: its table, what was left out, where the page is."""
-    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    absent = [f"Not applicable: {line}" for line in report["data"].get("not_applicable", ())]
-    return "\n".join(["", render_table(report), "", *absent, f"{out}/report.html has the figures."])
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data_builders.options import merged
 from data_builders.recording import Block, Recording, Signal, save_recording
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -132,6 +136,18 @@ def conversations(store, make_base, tmp_path_factory) -> Path:
         answer_forms=1, model_name_or_path=make_base(),
     )  # fmt: skip
     return build(config, progress=False)
+
+
+@pytest.fixture
+def artefact_copy(artefact_folder, tmp_path) -> Callable[..., str]:
+    """Copies that artefact into `tmp_path`, with other values in one of its JSON files."""
+
+    def copied(name: str, changed: dict | None = None, file: str = "artefact.json") -> str:
+        path = shutil.copytree(artefact_folder, tmp_path / name) / file
+        path.write_text(json.dumps(merged(json.loads(path.read_text()), changed or {})))
+        return str(tmp_path / name)
+
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import defaultdict
 
 import numpy as np
@@ -16,7 +15,6 @@ from biollm.chat import ChatConfig, Reading, RecordingChat, chat
 from biollm.cli import run
 from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune
 from biollm.readout import label_probabilities
-from data_builders.options import merged
 from data_builders.preparing import read_for_chat
 from encoders.inputs import signal_inputs
 
@@ -194,14 +192,11 @@ def test_several_models_are_averaged(session, artefact_folder, two_states):
     ],
 )
 def test_models_of_other_stores_and_folds_are_not_asked_together(
-    artefact_folder, two_states, tmp_path, changed, named
+    artefact_folder, artefact_copy, two_states, changed, named
 ):
-    other = tmp_path / "other"
-    shutil.copytree(artefact_folder, other)
-    card = json.loads((other / "artefact.json").read_text())
-    (other / "artefact.json").write_text(json.dumps(merged(card, changed)))
+    other = artefact_copy("other", changed)
     with pytest.raises(ValueError, match=f"{other}: {named}, that of {artefact_folder} is "):
-        chat(ChatConfig([str(artefact_folder), str(other)], str(two_states / "P1.npz"), ask="?"))
+        chat(ChatConfig([str(artefact_folder), other], str(two_states / "P1.npz"), ask="?"))
 
 
 @pytest.mark.parametrize("artefact", ["runs/x", []])

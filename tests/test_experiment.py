@@ -140,16 +140,11 @@ def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folde
     assert before != after
 
 
-def another(artefact, folder, **said):
-    """A copy of an artefact whose card says something else."""
-    card = json.loads((shutil.copytree(artefact, folder) / "artefact.json").read_text())
-    (folder / "artefact.json").write_text(json.dumps(card | said))
-    return str(folder)
-
-
-def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, conversations, tmp_path):
+def test_artefacts_of_one_split_are_seeds_with_a_mean(
+    store, artefact_folder, artefact_copy, conversations, tmp_path
+):
     """And the rows beside them have as many, so that a mean is held against a mean."""
-    both = [str(artefact_folder), another(artefact_folder, tmp_path / "second")]
+    both = [str(artefact_folder), artefact_copy("second")]
     settings = {
         "split": str(conversations.parent / "signal_tokenizer" / "split.json"),
         "groups": ["llm", "classical"],
@@ -169,11 +164,11 @@ def test_artefacts_of_one_split_are_seeds_with_a_mean(store, artefact_folder, co
     pd.testing.assert_frame_equal(*(frame[["segment", "method", "p_calm"]] for frame in frames))  # of a copy
 
 
-def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_folder, tmp_path, monkeypatch):
+def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_copy, tmp_path, monkeypatch):
     """Each is read once, whatever the seeds and `once` say."""
     splits = make_splits(SegmentStore(store).table, "gkf4")[:2]
     made = [
-        another(artefact_folder, tmp_path / f"{seed}-{split.fold}", split_hash=split.hash)
+        artefact_copy(f"{seed}-{split.fold}", {"split_hash": split.hash})
         for seed in range(2)
         for split in splits
     ]
@@ -202,11 +197,9 @@ def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_f
     assert read == [made[0], made[2], made[1], made[3]]
 
 
-def test_artefacts_without_a_split_and_splits_without_artefacts_are_named(store, artefact_folder, tmp_path):
+def test_artefacts_without_a_split_and_splits_without_artefacts_are_named(store, artefact_copy):
     splits = make_splits(SegmentStore(store).table, "gkf4")[:2]
-    first, second = (
-        another(artefact_folder, tmp_path / f"of-{split.fold}", split_hash=split.hash) for split in splits
-    )
+    first, second = (artefact_copy(f"of-{split.fold}", {"split_hash": split.hash}) for split in splits)
     with pytest.raises(ValueError, match=r"{0: 1, 1: 0}"):
         check_splits([first], splits)
     with pytest.raises(ValueError, match=r"none of the 1 splits here: .*of-1 \("):
@@ -229,18 +222,6 @@ def test_networks_beside_the_llm_have_no_options_of_its_encoder(store, tmp_path,
     assert taken[0]["dim"] == 16
 
 
-def changed_in(path, **changes):
-    """Change a JSON file: the keys of a change are joined by two underscores."""
-    about = json.loads(path.read_text())
-    for name, value in changes.items():
-        *outer, last = name.split("__")
-        inner = about
-        for key in outer:
-            inner = inner[key]
-        inner[last] = value
-    path.write_text(json.dumps(about))
-
-
 SIGNALS = "signal_tokenizer/signal_tokenizer.json"
 
 
@@ -249,20 +230,21 @@ SIGNALS = "signal_tokenizer/signal_tokenizer.json"
     [
         ("artefact.json", {"sources": ["bins"]}, r"sources is \['bins'\], that of "),
         ("artefact.json", {"base_fingerprint": "other"}, "base_fingerprint is 'other'"),
-        ("artefact.json", {"store__hash": "other"}, "store is 'other'"),
+        ("artefact.json", {"store": {"hash": "other"}}, "store is 'other'"),
         (
             SIGNALS,
-            {"config__encoder__training__epochs": 99},
+            {"config": {"encoder": {"training": {"epochs": 99}}}},
             "signal tokenizer.encoder.training.epochs is 99",
         ),
-        ("stage.json", {"inputs__config__lora_r": 2}, "finetune.lora_r is 2"),
-        ("stage.json", {"inputs__training__max_steps": 9}, "training.max_steps is 9"),
+        ("stage.json", {"inputs": {"config": {"lora_r": 2}}}, "finetune.lora_r is 2"),
+        ("stage.json", {"inputs": {"training": {"max_steps": 9}}}, "training.max_steps is 9"),
     ],
 )
-def test_artefacts_of_one_table_are_alike(store, artefact_folder, tmp_path, file, change, named):
-    alike, other = (another(artefact_folder, tmp_path / name) for name in ("alike", "other"))
-    changed_in(tmp_path / "other" / file, **change)
-    artefacts = [str(artefact_folder), alike, other]
+def test_artefacts_of_one_table_are_alike(
+    store, artefact_folder, artefact_copy, tmp_path, file, change, named
+):
+    other = artefact_copy("other", change, file)
+    artefacts = [str(artefact_folder), artefact_copy("alike"), other]
     config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=artefacts)
     with pytest.raises(ValueError, match=f"by themselves:\n- {other}: {named}"):
         evaluate(config, progress=False)
@@ -271,21 +253,18 @@ def test_artefacts_of_one_table_are_alike(store, artefact_folder, tmp_path, file
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        ("artefact.json", {"store__key": "prepared by other code, to the same"}),
-        (SIGNALS, {"config__encoder__training__seed": 7}),
-        ("stage.json", {"inputs__training__seed": 7}),
-        ("stage.json", {"inputs__training__per_device_train_batch_size": 4}),
+        ("artefact.json", {"store": {"key": "prepared by other code, to the same"}}),
+        (SIGNALS, {"config": {"encoder": {"training": {"seed": 7}}}}),
+        ("stage.json", {"inputs": {"training": {"seed": 7}}}),
+        ("stage.json", {"inputs": {"training": {"per_device_train_batch_size": 4}}}),
     ],
 )
-def test_seeds_and_machines_are_no_difference(artefact_folder, tmp_path, file, change):
-    other = another(artefact_folder, tmp_path / "other")
-    changed_in(tmp_path / "other" / file, **change)
-    check_alike([str(artefact_folder), other])
+def test_seeds_and_machines_are_no_difference(artefact_folder, artefact_copy, file, change):
+    check_alike([str(artefact_folder), artefact_copy("other", change, file)])
 
 
-def test_an_artefact_of_another_store_is_refused(store, artefact_folder, tmp_path):
-    other = another(artefact_folder, tmp_path / "other")
-    changed_in(tmp_path / "other" / "artefact.json", store__hash="other")
+def test_an_artefact_of_another_store_is_refused(store, artefact_copy, tmp_path):
+    other = artefact_copy("other", {"store": {"hash": "other"}})
     config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=[other])
     with pytest.raises(ValueError, match="was made from other, other data or otherwise prepared"):
         evaluate(config, progress=False)

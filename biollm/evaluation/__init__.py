@@ -23,7 +23,7 @@ from biollm.evaluation.ratings import (
 )
 from biollm.evaluation.report import build_report, write_report
 from biollm.evaluation.results import MethodResult
-from biollm.evaluation.table import FAMILIES, render_table, split_mark, split_warning
+from biollm.evaluation.table import FAMILIES, render_summary, render_table, split_mark, split_warning
 
 __all__ = [
     "FAMILIES",
@@ -47,6 +47,7 @@ __all__ = [
     "mean_absolute_error",
     "paired_difference",
     "per_class",
+    "render_summary",
     "render_table",
     "root_mean_squared_error",
     "split_mark",

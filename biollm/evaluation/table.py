@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "METRIC_WORDS",
     "main_rows",
     "primary_of",
+    "render_summary",
     "render_table",
     "split_mark",
     "split_warning",
@@ -51,6 +54,13 @@ def render_table(report: Mapping[str, Any]) -> str:
     text = "\n".join(_markdown_line(line, widths) for line in [lines[0], rule, *lines[1:]])
     notes = [f"{row['method']}: {row['note']}" for row in report["results"] if row["note"]]
     return "\n\n".join(filter(None, [split_warning(report), text, _legend(report), *notes]))
+
+
+def render_summary(folder: Path) -> str:
+    """What a command prints of the report in a folder: its table, what was left out, where the page is."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    absent = [f"Not applicable: {line}" for line in report["data"].get("not_applicable", ())]
+    return "\n".join(["", render_table(report), "", *absent, f"{folder}/report.html has the figures."])
 
 
 def table_cells(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
