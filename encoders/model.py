@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import torch
@@ -109,10 +109,10 @@ class SignalModel(nn.Module):
             n_channels = stream.n_channels if amplitude_copies else len(plain)
             sizes = (n_channels, stream.frame_stride, dims[stream.name])
             options = _options(network_options or {}, names, stream.name)
-            options = in_samples(options, stream.sampling_rate)
-            self.encoders[stream.name] = _made(
-                "network", of_stream(network, stream.name), ENCODERS, sizes, options
-            )
+            choice = of_stream(network, stream.name)
+            if "n_fft" in _arguments(_chosen("network", choice, ENCODERS)):
+                options = in_samples(options, stream.sampling_rate)
+            self.encoders[stream.name] = _made("network", choice, ENCODERS, sizes, options)
         self.quantizers = nn.ModuleDict()
         if quantizer is not None:
             options = quantizer_options or {}
@@ -230,11 +230,19 @@ def _made(
     what: str, choice: str | Module, choices: Mapping[str, Module], sizes: tuple[int, ...], options: Mapping
 ) -> nn.Module:
     """The module of a name, or of one's own class, for some sizes and with options that it must know."""
-    if not callable(choice) and choice not in choices:
-        raise ValueError(f"{what} is {choice!r}; allowed are {sorted(choices)} or a class.")
-    make = choice if callable(choice) else choices[choice]
-    taken = list(signature(make).parameters.values())[len(sizes) :]
+    make = _chosen(what, choice, choices)
+    taken = list(_arguments(make).values())[len(sizes) :]
     known, any_name = [p.name for p in taken], any(p.kind is p.VAR_KEYWORD for p in taken)
     if not any_name and (unknown := sorted(set(options) - set(known))):
         raise ValueError(f"{what}_options has {unknown}; the {what} {choice!r} takes {known or 'none'}.")
     return make(*sizes, **options)
+
+
+def _chosen(what: str, choice: str | Module, choices: Mapping[str, Module]) -> Module:
+    if not callable(choice) and choice not in choices:
+        raise ValueError(f"{what} is {choice!r}; allowed are {sorted(choices)} or a class.")
+    return choice if callable(choice) else choices[choice]
+
+
+def _arguments(make: Module) -> Mapping[str, Parameter]:
+    return signature(make).parameters

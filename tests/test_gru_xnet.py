@@ -127,7 +127,9 @@ def test_an_stft_in_seconds_is_that_of_each_stream():
     with pytest.raises(ValueError, match=r"has \['stft'\] beside options by stream, \['eeg'\]"):
         SignalModel(streams, {"emotion": 2}, network_options={"eeg": {}, "stft": stft})
     with pytest.raises(ValueError, match=r"stft and \['hop'\], the same in samples"):
-        SignalModel(streams, {"emotion": 2}, network_options={"hop": 64, "stft": stft})
+        SignalModel(streams, {"emotion": 2}, "gru_xnet", network_options={"hop": 64, "stft": stft})
+    with pytest.raises(ValueError, match=r"has \['stft'\]; the network 'tcn' takes"):
+        SignalModel(streams, {"emotion": 2}, "tcn", network_options={"stft": stft})
 
 
 def test_bands_are_octaves():
