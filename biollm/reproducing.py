@@ -37,7 +37,7 @@ class ReproduceConfig:
     reader_options: dict | str | None = field(
         default=None, metadata={"help": "further options of the reader of the data, as JSON"}
     )
-    out: str = field(default="runs/reproduced", metadata={"help": "folder to write to"})
+    out: str = field(default="", metadata={"help": "folder to write to; default: runs/ and the experiment"})
     preset: str = field(
         default="full",
         metadata={"help": "full, or quick: few simulated subjects, folds and epochs, in minutes"},
@@ -46,6 +46,7 @@ class ReproduceConfig:
 
     def __post_init__(self) -> None:
         self.reader_options = as_mapping(self.reader_options)
+        self.out = self.out or f"runs/{self.experiment}"
         problems = [
             f"{name} is {given!r}; allowed are {list(allowed)}"
             for name, given, allowed in (

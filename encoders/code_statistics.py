@@ -10,6 +10,9 @@ from encoders.quantizers import Quantizer
 
 __all__ = ["bin_statistics", "code_statistics", "mutual_information"]
 
+SHUFFLES = 20
+"""Of the labels, for what chance gives."""
+
 
 @torch.no_grad()
 def code_statistics(quantizer: Quantizer, frames: torch.Tensor, labels: np.ndarray) -> dict[str, float]:
@@ -73,31 +76,39 @@ def _statistics(codes: np.ndarray, n_codes: int, error: float, labels: np.ndarra
     known = pd.notna(labels)
     if not known.any():
         return found
-    repeated = np.repeat(np.asarray(labels, dtype=object)[known].astype(str), codes.shape[1])
+    labels = np.asarray(labels, dtype=object)[known].astype(str)
     return found | {
-        "mutual_information": mutual_information(codes[known].ravel(), repeated),
-        "label_entropy": _entropy(np.unique(repeated, return_counts=True)[1]),
+        "mutual_information": mutual_information(codes[known], labels),
+        "label_entropy": _entropy(np.unique(labels, return_counts=True)[1]),
     }
 
 
 def mutual_information(codes: np.ndarray, labels: np.ndarray) -> float:
-    """Mutual information of two discrete variables in bits, corrected for the size of the sample.
+    """Mutual information of a code and its segment's label in bits, less what chance gives in such a sample.
 
-    Counting overstates it by about ``(k_codes - 1) (k_labels - 1) / (2 n ln 2)``, which is taken off (Miller
-    1955, Note on the bias of information estimates); independent variables scatter around 0.
+    Counting overstates it, the more so the fewer segments there are and the more alike a segment's codes are.
+    What it gives for labels that are shuffled over the segments, in the mean of some shuffles with a fixed
+    seed, is taken off; of unrelated labels the rest scatters around 0.
 
     Parameters
     ----------
-    codes, labels : ndarray, shape (n,)
+    codes : ndarray, shape (n_segments, n_codes)
+    labels : ndarray, shape (n_segments,)
     """
-    if not len(codes):
+    if not codes.size:
         return float("nan")
-    found, code = np.unique(codes, return_inverse=True)
-    names, label = np.unique(labels, return_inverse=True)
-    joint = np.zeros((len(found), len(names)))
-    np.add.at(joint, (code, label), 1)
-    plain = _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint.ravel())
-    return plain - (len(found) - 1) * (len(names) - 1) / (2 * len(codes) * np.log(2))
+    code = np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
+    label = np.unique(labels, return_inverse=True)[1]
+    draw = np.random.default_rng(0)
+    chance = np.mean([_information(code, draw.permutation(label)) for _ in range(SHUFFLES)])
+    return float(_information(code, label) - chance)
+
+
+def _information(code: np.ndarray, label: np.ndarray) -> float:
+    n_codes, n_labels = code.max() + 1, label.max() + 1
+    joint = np.bincount((code * n_labels + label[:, None]).ravel(), minlength=n_codes * n_labels)
+    joint = joint.reshape(n_codes, n_labels)
+    return _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint.ravel())
 
 
 def _entropy(counts: np.ndarray) -> float:
