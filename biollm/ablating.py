@@ -146,7 +146,10 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
             split.save(partial / f"split-{split.fold}.json")
         predictions = pd.concat([pd.read_parquet(job.target) for job in jobs], ignore_index=True)
         about = {"base_model": config.model_name_or_path}
-        write_report(predictions, config, store, splits, partial, _order(predictions), about_split=about)
+        write_report(
+            predictions, store, splits, partial, config.normalisation, config.part, _order(predictions),
+            about_split=about,
+        )  # fmt: skip
         known = pd.concat([predictions, *ceiling_rows(store, predictions)], ignore_index=True)
         rows = ablation_rows(known, variants, store.classes)
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))

@@ -125,6 +125,12 @@ COMMANDS = {
         "biollm.experiment", "evaluate", ("EvaluateConfig",),
         "biollm evaluate --config noneeg --store runs/noneeg --out runs/noneeg-results --jobs 2",
     ),
+    "table": Command(
+        "rows of finished evaluations and comparisons, on the same folds, in one table",
+        "biollm.tabulating", "tabulate", ("TableConfig",),
+        "biollm table --store runs/noneeg --runs runs/noneeg-results runs/noneeg-compared "
+        "--out runs/noneeg-table",
+    ),
     "ablate": Command(
         "the LLM with one thing changed at a time: tokens, rows, teaching, read-out",
         "biollm.ablating", "ablate", ("AblateConfig",),

@@ -154,7 +154,9 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
         predictions = pd.concat([pd.read_parquet(job.target) for job in jobs], ignore_index=True)
         about = {"targets": config.targets, "features": config.features, "preset": config.preset}
         about |= {"not_applicable": [f"{name}: {reason}" for name, reason in absent.items()]}
-        write_report(predictions, config, store, splits, partial, list(METHODS), about)
+        write_report(
+            predictions, store, splits, partial, config.normalisation, config.part, list(METHODS), about
+        )
 
     kept.mkdir(parents=True, exist_ok=True)
     with FileLock(kept / "lock"):

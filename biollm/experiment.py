@@ -252,7 +252,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
         run_jobs(jobs, config.jobs, "evaluate", progress)
         predictions = gathered(partial, store.classes)
         about = {"base_model": config.model_name_or_path}
-        write_report(predictions, config, store, splits, partial, about_split=about)
+        write_report(
+            predictions, store, splits, partial, config.normalisation, config.part, about_split=about
+        )
 
     out = run_stage("evaluate", config.out, inputs, work)
     if progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,10 @@ from data_builders.readers import READERS
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 
-if TYPE_CHECKING:
-    from biollm.comparing import CompareConfig
-    from biollm.experiment import EvaluateConfig
+__all__ = ["ORDER", "PREDICTIONS", "ceiling_rows", "ensembles", "gathered", "write_report"]
 
-__all__ = ["ORDER", "ceiling_rows", "ensembles", "gathered", "write_report"]
-
+PREDICTIONS = "predictions.parquet"
+"""Name of the file with the answers that a report is made of."""
 NORMALISED = {
     "subject": "normalised by subject (transductive)",
     "recording": "normalised by recording (transductive)",
@@ -33,28 +31,32 @@ NORMALISED = {
 
 def write_report(
     predictions: pd.DataFrame,
-    config: EvaluateConfig | CompareConfig,
     store: SegmentStore,
     splits: list[Split],
     folder: Path,
+    normalisation: str,
+    part: str,
     order: Sequence[str] = (),
     about_data: Mapping[str, Any] | None = None,
     about_split: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write ``report.json``, ``report.html`` and figures from the answers of all jobs.
+    """Write ``report.json``, ``report.html``, figures, and the answers of all jobs, of which they are made.
 
     Parameters
     ----------
     predictions : DataFrame
         What `prediction_table` gives, of all methods, folds and seeds.
-    config, store, splits
+    store, splits
         What they were made with.
     folder : Path
+    normalisation, part : str
+        How the signals were normalised, and which part was scored.
     order : sequence of str
         Of the rows, by default `ORDER`; any others follow by name.
     about_data, about_split : mapping, optional
         More to say of the data and of the split.
     """
+    predictions.to_parquet(folder / PREDICTIONS)
     if "truth" in predictions:
         # A segment with an emotion beyond the classes is scored by its ratings alone.
         known = predictions["truth"].isin(store.classes)
@@ -63,11 +65,12 @@ def write_report(
     predictions = pd.concat([predictions, *further], ignore_index=True)
     names = _in_order(set(predictions["method"]), order or ORDER)
     results = {name: _result(name, predictions, set(names), store.classes) for name in names}
-    data = store.describe() | {"normalisation": config.normalisation, "scored_part": config.part}
+    data = store.describe() | {"normalisation": normalisation, "scored_part": part}
     data["classes"] = list(store.classes) if "truth" in predictions else []
-    data["title"] = f"{store.about['dataset']}, {NORMALISED[config.normalisation]}"
+    data["title"] = f"{store.about['dataset']}, {NORMALISED[normalisation]}"
+    seeds = sorted(int(seed) for seed in predictions["seed"].unique())
     split = {"protocol": splits[0].protocol, "subject_disjoint": splits[0].subject_disjoint,
-             "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": config.seeds}  # fmt: skip
+             "leaky": splits[0].leaky, "hashes": [s.hash for s in splits], "seeds": seeds}  # fmt: skip
     build_report(results, {**data, **(about_data or {})}, {**split, **(about_split or {})}, folder)
 
 
@@ -104,13 +107,13 @@ def _note(notes: pd.Series) -> str:
 
 
 COMPARED = {
-    "LLM on codes": ("encoder of the tokens",),
+    "LLM on codes": ("encoder of the tokens", "encoder + extra trees"),
     "LLM on bins": ("extra trees",),
     "LLM on codes and bins": ("encoder of the tokens", "encoder + extra trees"),
     "LLM on codes+bins": ("encoder of the tokens", "encoder + extra trees"),
     "LLM on codes+bins and codes": ("encoder of the tokens", "encoder + extra trees"),
 }
-"""LLM rows get the paired difference to what reads the same source without an LLM."""
+"""LLM rows get the paired difference to what reads the same source, or more, without an LLM."""
 
 ABOUT = ("method", "family", "note", "seconds", "parameters", "history")
 
@@ -140,7 +143,10 @@ ORDER = (
     "LLM, noise for signal",
 )
 
-MATCHED = "matched control of 'codes and bins': the same sources averaged without an LLM"
+MATCHED = (
+    "matched control: the mean of the head that reads the codes and of extra trees on all features, of which "
+    "bins show some, without an LLM"
+)
 
 
 def gathered(folder: Path, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def run(store, tmp_path, monkeypatch):
         ran.append(f"{name} {split.fold} {seed}")
         return run_method(name, split, seed, *rest)
 
-    def keep(predictions, config, store, splits, folder, *about):
+    def keep(predictions, store, splits, folder, *about):
         predictions.drop(columns="seconds").to_parquet(folder / "answers.parquet")
 
     monkeypatch.setattr(comparing, "run_method", watched)

@@ -1,0 +1,142 @@
+"""Rows of several runs in one table: paired on the same segments, and refused where they are not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from biollm.report_rows import PREDICTIONS, write_report
+from biollm.tabulating import TableConfig, tabulate
+from data_builders.splits import make_splits
+from data_builders.store import SegmentStore
+
+
+def answers(segments: pd.DataFrame, method: str, family: str, right: float, seeds=(0,)) -> pd.DataFrame:
+    """A method that is right on the first `right` of each class, and wrong on the rest."""
+    classes = sorted(segments["emotion"].unique())
+    rank = segments.groupby("emotion").cumcount() / segments.groupby("emotion")["segment"].transform("size")
+    wrong = segments["emotion"].map(dict(zip(classes, classes[1:] + classes[:1], strict=True)))
+    said = segments["emotion"].where(rank < right, wrong)
+    one = pd.DataFrame(
+        {"segment": segments["segment"], "subject": segments["subject"], "fold": segments["fold"]}
+        | {
+            "method": method,
+            "family": family,
+            "note": "",
+            "seconds": 1.0,
+            "parameters": None,
+            "history": "[]",
+        }
+        | {"truth": segments["emotion"], "prediction": said}
+        | {f"p_{name}": 0.7 * (said == name) + 0.3 / len(classes) for name in classes}
+    )
+    return pd.concat([one.assign(seed=seed) for seed in seeds], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def runs(store, tmp_path_factory):
+    """Two runs as 'compare' and 'evaluate' leave them, on the folds of one protocol."""
+    opened = SegmentStore(str(store))
+    splits = make_splits(opened.table, "gkf2", 0)
+    tested = pd.concat(
+        opened.table[split.mask(opened.table, "test")].assign(fold=split.fold) for split in splits
+    )
+    tested = tested[tested["emotion"].notna() & tested["on_grid"]]
+    made = {
+        "compared": [("LDA", "classical", 0.8), ("CNN", "encoder", 0.6), ("SVM-RBF", "classical", 0.5)],
+        "evaluated": [("LDA", "classical", 0.8, (0, 1)), ("SVM-RBF", "classical", 0.4),
+                      ("LLM on codes", "llm", 0.9, (0, 1))],
+    }  # fmt: skip
+    root = tmp_path_factory.mktemp("runs")
+    for name, rows in made.items():
+        (root / name).mkdir()
+        for split in splits:
+            split.save(root / name / f"split-{split.fold}.json")
+        predictions = pd.concat([answers(tested, *row) for row in rows], ignore_index=True)
+        write_report(predictions, opened, splits, root / name, "subject", "test")
+    return root
+
+
+@pytest.fixture
+def table(store, runs, tmp_path):
+    def make(*rows, runs=(runs / "compared", runs / "evaluated")) -> dict:
+        names, out = [str(run) for run in runs], str(tmp_path / "out")
+        folder = tabulate(TableConfig(names, str(store), out, list(rows) or ["all"]), progress=False)
+        return json.loads((folder / "report.json").read_text())
+
+    return make
+
+
+def changed(run: Path, to: Path, group: str, key: str, value) -> Path:
+    """A copy of a run whose report says something else."""
+    shutil.copytree(run, to)
+    report = json.loads((to / "report.json").read_text())
+    report[group][key] = value
+    (to / "report.json").write_text(json.dumps(report))
+    return to
+
+
+def test_rows_of_both_runs_stand_in_one_table_once(table):
+    rows = {row["method"]: row for row in table()["results"]}
+    expected = {"LDA", "CNN", "SVM-RBF", "SVM-RBF (evaluated)", "LLM on codes", "LLM on codes, ensemble"}
+    assert set(rows) == expected
+    for name, right in (("SVM-RBF", 0.5), ("SVM-RBF (evaluated)", 0.4)):
+        assert rows[name]["balanced_accuracy"] == pytest.approx(right, abs=0.05)
+
+
+def test_an_llm_is_paired_with_the_best_baseline_of_another_run(table):
+    report = table("llm", "CNN", "LDA")
+    row = next(row for row in report["results"] if row["method"] == "LLM on codes")
+    best = next(pair for pair in row["paired"] if pair["best_baseline"])
+    assert best["against"] == "LDA"
+    assert best["difference"] == pytest.approx(0.1, abs=0.05)
+    names = {row["method"] for row in report["results"]}
+    assert names == {"CNN", "LDA", "LLM on codes", "LLM on codes, ensemble"}
+
+
+def test_unknown_rows_are_named(table):
+    with pytest.raises(ValueError, match=r"rows has \['trees'\]; allowed are 'all', the families .*'LDA'"):
+        table("trees")
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value", "named"),
+    [
+        ("data", "hash", "other", "the data 'other' and not"),
+        ("data", "normalisation", "baseline", "the normalisation 'baseline' and not 'subject'"),
+        ("data", "scored_part", "validation", "the scored part 'validation' and not 'test'"),
+        ("split", "hashes", ["a"], r"the splits \['a'\] and not"),
+    ],
+)
+def test_runs_that_cannot_be_paired_are_refused(table, runs, tmp_path, group, key, value, named):
+    other = changed(runs / "evaluated", tmp_path / "other", group, key, value)
+    with pytest.raises(ValueError, match=named):
+        table(runs=(runs / "compared", other))
+
+
+def test_answers_for_other_targets_are_refused(table, runs, tmp_path):
+    shutil.copytree(runs / "evaluated", tmp_path / "other")
+    path = tmp_path / "other" / PREDICTIONS
+    pd.read_parquet(path).assign(valence=0.0, valence_truth=0.0).to_parquet(path)
+    with pytest.raises(ValueError, match=r"different targets: \['valence', 'valence_truth'\]"):
+        table(runs=(runs / "compared", tmp_path / "other"))
+
+
+def test_folders_without_answers_and_lists_of_one_are_refused(table, runs, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no report.json and no predictions.parquet"):
+        table(runs=(runs / "compared", tmp_path))
+    with pytest.raises(ValueError, match="give two or more, each once"):
+        TableConfig(["a"])
+    with pytest.raises(ValueError, match="give two or more, each once"):
+        TableConfig(["a", "a"])
+
+
+def test_another_store_is_refused(table, runs, tmp_path):
+    names = ("compared", "evaluated")
+    of_other_data = [changed(runs / name, tmp_path / name, "data", "hash", "other") for name in names]
+    with pytest.raises(ValueError, match=r"but .* is of other. Give the store that the runs are of"):
+        table(runs=of_other_data)
