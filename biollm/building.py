@@ -79,6 +79,7 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
             tokenize(
                 place, store, split, written, config.sources, config.copies, needs, config.seed,
                 jobs=config.jobs, engine=config.engine, address=config.ray_address,
+                least_confidence=config.least_confidence,
             )  # fmt: skip
             segments = TokenizedSegments(place)
             about = store.card()
@@ -121,7 +122,9 @@ def write_conversations(
     train = parts == "train"
     quantities = store_quantities(signals, store, train, written) if "quantities" in needs else []
     fitted = np.isin(parts, PARTS)
-    about = segments_card(written, config.sources, config.copies, signals.table[fitted], quantities)
+    about = segments_card(
+        written, config.sources, config.copies, signals.table[fitted], quantities, config.least_confidence
+    )
     signals, parts = signals[fitted], parts[fitted]
     rows = np.arange(len(signals))
     if "quantities" not in needs:

@@ -75,6 +75,13 @@ class BuildConfig:
     )
     copies: int = field(default=8, metadata={"help": "augmented token copies of each training segment"})
     balanced: bool = field(default=True, metadata={"help": "equally many conversations of each class"})
+    least_confidence: float = field(
+        default=0.0,
+        metadata={
+            "help": "probability of the encoder's reading under which no state is named or explained, and "
+            "refusals are taught; the least certain twentieth is always so"
+        },
+    )
     label_words: dict | str | None = field(
         default=None,
         metadata={"help": "class -> word that is written for it, where the LLM's vocabulary lacks the class"},
@@ -108,6 +115,8 @@ class BuildConfig:
             *self._out_of_range(),
             *self._wrong_roles(),
         ]
+        if not 0 <= self.least_confidence <= 1:
+            problems.append(f"least_confidence is {self.least_confidence}, allowed is 0 to 1")
         if not self.tasks:
             problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
         if self.n_conversations is not None and self.conversations_per_segment is not None:

@@ -104,7 +104,8 @@ class _Making:
     def table(self, inputs: SignalInputs, rows: np.ndarray, parts: np.ndarray) -> pyarrow.Table:
         columns = self._known(inputs, rows, parts)
         found = None if self.segments is None else segment_faults(self.segments[rows])
-        columns |= self._measured(inputs, rows, found) | self._faults(found) | self._reading(inputs, rows)
+        columns |= self._measured(inputs, rows, found) | self._faults(found)
+        columns |= self._reading(inputs, rows, found)
         return _as_table(columns, len(rows), self.sources)
 
     def spoiled_table(
@@ -165,17 +166,19 @@ class _Making:
             columns["faults"] = [_json([(f.channel, f.what, f.share) for f in faults]) for faults in found]
         return columns
 
-    def _reading(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, Any]:
-        """What the encoder reads, how sure it is, and from what."""
+    def _reading(
+        self, inputs: SignalInputs, rows: np.ndarray, faults: Sequence[Sequence[Fault]] | None
+    ) -> dict[str, Any]:
+        """What the encoder reads, how sure it is, and from what; a modality that is lost is no evidence."""
         encoder = self.tokenizer.encoder_
         if encoder is None or "emotion" not in encoder.config.targets:
             return {}
-        if "clues" in self.needs and self.segments is not None:
-            found = evidence(encoder, inputs, rows, self.segments.specs)
-            clues = [
-                _json([(name, round(w, 4), f) for name, w, f in found.clues(k)]) for k in range(len(rows))
-            ]
-            return self._confidence(found.probabilities) | {"clues": clues}
+        if "clues" in self.needs and self.segments is not None and faults is not None:
+            specs = self.segments.specs
+            found = evidence(encoder, inputs, rows, specs)
+            clues = [found.clues(k, lost_modalities(faults[k], specs)) for k in range(len(rows))]
+            texts = [_json([(name, round(w, 4), f) for name, w, f in each]) for each in clues]
+            return self._confidence(found.probabilities) | {"clues": texts}
         return self._confidence(encoder.predict_proba(inputs, rows))
 
     def _confidence(self, probabilities: np.ndarray) -> dict[str, Any]:
@@ -208,6 +211,7 @@ def segments_card(
     copies: int = 0,
     table: pd.DataFrame | None = None,
     quantities: Sequence[Described] = (),
+    least_confidence: float = 0.0,
 ) -> SegmentsCard:
     """The card of tokenized segments.
 
@@ -217,6 +221,8 @@ def segments_card(
         As `segment_table` takes them.
     table : DataFrame, optional
         Of the windows that are written, whose ratings tell the scale: the whole numbers around them.
+    least_confidence : float
+        As `SegmentsCard` has it.
     """
     ratings = np.empty(0) if table is None else table[list(RATINGS)].to_numpy(float)
     known = ratings[np.isfinite(ratings)]
@@ -228,4 +234,5 @@ def segments_card(
         None if scale is None or scale[0] == scale[1] else (float(scale[0]), float(scale[1])),
         [{name: getattr(quantity, name) for name in fields} for quantity in quantities],
         copies,
+        least_confidence,
     )

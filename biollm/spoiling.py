@@ -88,8 +88,8 @@ def _joined(inputs: SignalInputs, more: SignalInputs) -> SignalInputs:
     streams = {name: np.concatenate([data, more.streams[name]]) for name, data in inputs.streams.items()}
     features = pd.concat([inputs.features, more.features], ignore_index=True)
     # Columns of nothing but None would change the type of those that they join.
-    table = pd.concat([inputs.table, more.table.astype(object)], ignore_index=True)
-    return replace(inputs, streams=streams, features=features, table=table.astype(inputs.table.dtypes))
+    table = pd.concat([inputs.table, more.table.astype(inputs.table.dtypes)], ignore_index=True)
+    return replace(inputs, streams=streams, features=features, table=table)
 
 
 def spoiled_faults(segments: Segments, kind: str) -> list[tuple[str, str, float]]:

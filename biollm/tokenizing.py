@@ -64,6 +64,7 @@ def tokenize(
     jobs: int = 1,
     engine: str = "local",
     address: str | None = None,
+    least_confidence: float = 0.0,
 ) -> SegmentsCard:
     """Write the tokenized segments of the training and validation parts, a file a block of subjects.
 
@@ -81,6 +82,8 @@ def tokenize(
         As `segment_table` takes them.
     jobs, engine, address
         As `data_builders.engines` takes them.
+    least_confidence : float
+        As `SegmentsCard` has it.
     """
     config = tokenizer.config
     inputs = store_inputs(store, config.frame_seconds, jobs, engine, address, config.features)
@@ -88,7 +91,7 @@ def tokenize(
     train = parts == "train"
     quantities = store_quantities(inputs, store, train, tokenizer) if "quantities" in needs else []
     written = np.isin(parts, PARTS)
-    card = segments_card(tokenizer, sources, copies, store.table[written], quantities)
+    card = segments_card(tokenizer, sources, copies, store.table[written], quantities, least_confidence)
     Path(folder).mkdir(parents=True, exist_ok=True)
     shared = _Shared(
         str(folder), str(store.location), store.key, tokenizer, list(sources), copies, seed, frozenset(needs),

@@ -61,6 +61,8 @@ class SegmentsCard:
         a range without an end has None there.
     copies : int
         Augmented copies of each text beside the plain one.
+    least_confidence : float
+        Probability of the encoder's reading under which it names no state, besides the least certain ones.
     """
 
     classes: list[str]
@@ -68,6 +70,7 @@ class SegmentsCard:
     scale: tuple[float, float] | None = None
     quantities: list[dict[str, Any]] = field(default_factory=list)
     copies: int = 0
+    least_confidence: float = 0.0
 
 
 def segment_schema(sources: Sequence[str]) -> pyarrow.Schema:
@@ -217,10 +220,10 @@ class TokenizedSegments:
 
     @cached_property
     def _least_confidence(self) -> float:
-        """Relative to the others: how sure an encoder is in numbers depends on how it was trained."""
+        """That of the card, and relative to the others: how sure an encoder is depends on its training."""
         known = self.column("confidence").astype(float)
         known = known[~np.isnan(known)]
-        return float(np.quantile(known, LEAST_CERTAIN)) if known.size else 0.0
+        return max(self.card.least_confidence, np.quantile(known, LEAST_CERTAIN) if known.size else 0.0)
 
     def _quantities(self, row: int) -> tuple[Quantity, ...]:
         values = self.value(row, "values") or []

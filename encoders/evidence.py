@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ class Evidence:
         What was hidden, in words.
     features : list of bool
         Whether it is one feature, not all of a channel.
+    modalities : list of str
+        Of what was hidden; empty for a value that was given.
     weights : ndarray, shape (n_rows, n_names)
         By how much the probability of the class that is read falls when it is hidden; below 0 where it rises.
     probabilities : ndarray, shape (n_rows, n_classes)
@@ -41,13 +43,24 @@ class Evidence:
 
     names: list[str]
     features: list[bool]
+    modalities: list[str]
     weights: np.ndarray
     probabilities: np.ndarray
 
-    def clues(self, row: int) -> list[tuple[str, float, bool]]:
-        """Name, weight and whether it is a feature, of each, the heaviest first."""
-        order = np.argsort(-self.weights[row], kind="stable")
-        return [(self.names[k], float(self.weights[row, k]), self.features[k]) for k in order]
+    def clues(self, row: int, lost: Collection[str] = ()) -> list[tuple[str, float, bool]]:
+        """Name, weight and whether it is a feature, of each, the heaviest first.
+
+        Of a signal and its channels the heavier stand, since hiding the whole hides them too. The modalities
+        that are `lost` in this segment, flat or noise, are no evidence.
+        """
+        kept: list[int] = []
+        for k in np.argsort(-self.weights[row], kind="stable"):
+            channels = [j for j in kept if self.modalities[j] == self.modalities[k] and not self.features[j]]
+            whole = channel_in_words(self.modalities[k])
+            nested = not self.features[k] and any(whole in (self.names[j], self.names[k]) for j in channels)
+            if self.modalities[k] not in lost and not nested:
+                kept.append(int(k))
+        return [(self.names[k], float(self.weights[row, k]), self.features[k]) for k in kept]
 
 
 def evidence(
@@ -88,7 +101,8 @@ def evidence(
     read = np.arange(len(rows)), plain.argmax(axis=1)
     left = [outputs(encoder.network_, _without(x, hidden))["emotion"][read] for hidden in groups.values()]
     features = [name not in channels for name in groups]
-    return Evidence(list(groups), features, plain[read][:, None] - np.stack(left, axis=1), plain)
+    modalities = _modalities(list(groups), encoder.stream_specs_, specs)
+    return Evidence(list(groups), features, modalities, plain[read][:, None] - np.stack(left, axis=1), plain)
 
 
 def hideable(streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]) -> dict[str, Hidden]:
@@ -120,6 +134,17 @@ def hideable_features(streams: Sequence[StreamSpec], specs: Mapping[str, SignalS
         if stream.name == MEASURED
         for one in described(stream.channel_names, specs)
     }
+
+
+def _modalities(
+    names: Sequence[str], streams: Sequence[StreamSpec], specs: Mapping[str, SignalSpec]
+) -> list[str]:
+    """The modality of each name of a channel, a signal or a feature."""
+    columns = [column for stream in streams if stream.name == MEASURED for column in stream.channel_names]
+    known = {one.name: parts_of_column(one.key)[0] for one in described(columns, specs)}
+    for modality, spec in specs.items():
+        known |= dict.fromkeys([channel_in_words(modality), *_words(spec, modality)], modality)
+    return [known.get(name, "") for name in names]
 
 
 def _of_features(stream: StreamSpec) -> list[str]:

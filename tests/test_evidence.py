@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data_builders.segments import Segments, SignalSpec
-from encoders.evidence import evidence, hideable
+from encoders.evidence import Evidence, evidence, hideable
 from encoders.inputs import SignalInputs, signal_inputs, with_feature_stream
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
 
@@ -104,8 +104,36 @@ def test_weights_are_the_fall_of_the_probability_that_is_read(inputs):
     np.testing.assert_allclose(found.weights[:, column], plain[read] - left[read], atol=1e-6)
     np.testing.assert_array_equal(inputs.streams["emg"], hidden)
     clues = found.clues(0)
-    assert [weight for _, weight, _ in clues] == sorted(found.weights[0], reverse=True)
+    weights = [weight for _, weight, _ in clues]
+    assert weights == sorted(weights, reverse=True)
     assert ("corrugator EMG", pytest.approx(found.weights[0, column]), False) in clues
+
+
+def made_evidence(**weights: float) -> Evidence:
+    """Evidence of an acceleration, two of its axes, the EMG's channels and a feature."""
+    modalities = {"acceleration": "acceleration", "x acceleration": "acceleration"}
+    modalities |= {"z acceleration": "acceleration", "zygomaticus EMG": "emg", "corrugator EMG": "emg"}
+    modalities |= {"strength of movement": "acceleration"}
+    given = {name: weights.get(name.replace(" ", "_"), 0.0) for name in modalities}
+    features = [name == "strength of movement" for name in given]
+    values = np.array([list(given.values())])
+    return Evidence(list(given), features, list(modalities.values()), values, np.array([[1.0]]))
+
+
+def test_of_a_signal_and_its_channels_the_heavier_are_clues():
+    feature = {"strength_of_movement": 0.1}
+    whole = made_evidence(acceleration=0.3, x_acceleration=0.2, corrugator_EMG=0.25, **feature)
+    names = [name for name, weight, _ in whole.clues(0) if weight]
+    assert names == ["acceleration", "corrugator EMG", "strength of movement"]
+    part = made_evidence(acceleration=0.2, x_acceleration=0.3, z_acceleration=0.1, **feature)
+    names = [name for name, weight, _ in part.clues(0) if weight]
+    assert names == ["x acceleration", "z acceleration", "strength of movement"]
+
+
+def test_a_modality_that_is_lost_is_no_clue():
+    found = made_evidence(acceleration=0.3, corrugator_EMG=0.2, strength_of_movement=0.1)
+    left = [name for name, _, _ in found.clues(0, ["acceleration"])]
+    assert left == ["corrugator EMG", "zygomaticus EMG"]
 
 
 def test_a_channel_is_hidden_with_its_copies_and_its_features(inputs):

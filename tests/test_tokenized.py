@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pyarrow
 import pytest
@@ -148,4 +149,8 @@ def test_the_least_certain_readings_are_uncertain_where_certainty_is_needed():
     segments = TokenizedSegments(table.set_column(column, "confidence", confidence), CARD)
     found = [segments.facts(row, needs=("certainty",)).uncertain for row in range(100)]
     assert found == [row < 5 for row in range(100)]
+    floor = replace(CARD, least_confidence=0.5)
+    segments = TokenizedSegments(segments.table, floor)
+    found = [segments.facts(row, needs=("certainty",)).uncertain for row in range(100)]
+    assert found == [0.4 + 0.006 * row < 0.5 for row in range(100)]
     assert not any(segments.facts(row, needs=()).uncertain for row in range(100))
