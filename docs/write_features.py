@@ -69,7 +69,9 @@ unit. Of several rows of one name the first that a store has is written.
 
 | feature | in words | unit | decimals | range | shortest window | source of the range |
 |---|---|---|---:|---|---:|---|"""
-HEAD = "| name | unit | formula | set | shortest window | source |\n|---|---|---|---|---:|---|"
+HEAD = (
+    "| name | unit | formula | set | shortest window of the full set | source |\n|---|---|---|---|---:|---|"
+)
 
 
 def line(row: Row) -> str:

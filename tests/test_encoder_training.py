@@ -329,6 +329,28 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole():
     torch.testing.assert_close(gradients[1], gradients[0], atol=1e-5, rtol=1e-3)
 
 
+def test_gradients_are_clipped_to_their_norm():
+    x, y = toy(32)
+    norms = []
+    for limit in (1e9, 0.05):
+        torch.manual_seed(0)
+        model = make_model(dim=8)
+        fit(model, (x, y), (x, y), TrainingConfig(epochs=1, batch_size=32, gradient_norm=limit))
+        norms.append(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()]).item())
+    assert norms[0] > 0.1
+    assert norms[1] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_the_progress_bar_shows_losses_and_scores(capsys):
+    x, y = toy(32)
+    fit_model(
+        make_model(dim=8), Examples(x, {"emotion": y}), Examples(x, {"emotion": y}), TrainingConfig(epochs=2)
+    )
+    shown = capsys.readouterr().err
+    for name in ("batch_loss=", "train_loss=", "balanced_accuracy=", "best=", "epoch=2"):
+        assert name in shown
+
+
 def test_a_part_without_a_label_adds_nothing():
     x, y = toy(32)
     rated = np.where(np.arange(32) < 6, y, np.nan)

@@ -84,7 +84,38 @@ def test_ecg_heart_rate_matches_reference_beats_of_mit_bih():
 
 
 def test_pulse_rate_of_a_synthetic_wave():
-    assert pulse_features(sine(1.25, 64), 64.0, ["bvp"])["heart_rate"] == pytest.approx([75], abs=0.5)
+    found = pulse_features(sine(1.25, 64), 64.0, ["bvp"])
+    assert found["heart_rate"] == pytest.approx([75], abs=0.5)
+    assert found["mean_rr"] == pytest.approx([800], abs=5)
+
+
+def test_pulse_intervals_match_another_detector_on_a_recording():
+    """NeuroKit2's detector after Bishop and Ercole 2018; ours is after Elgendi et al. 2013."""
+    if not (SAMPLES / "biosppy_ppg.txt").exists():
+        pytest.skip("BioSPPy's PPG is not at shared/data/samples")
+    import neurokit2
+
+    pulse = np.loadtxt(SAMPLES / "biosppy_ppg.txt", comments="#")
+    peaks = neurokit2.ppg_findpeaks(neurokit2.ppg_clean(pulse, 1000), 1000, method="bishop")["PPG_Peaks"]
+    found = pulse_features(pulse[None, None], 1000.0, ["ppg"])
+    assert found["mean_rr"] == pytest.approx([np.diff(peaks).mean()], abs=1)
+
+
+def test_pulse_intervals_match_those_of_the_wristband():
+    """Minutes of which the Empatica E4 tells 40 intervals or more: half of them within 15 ms of 710."""
+    folder = SAMPLES.parent / "stress_predict" / "Raw_data" / "S05"
+    if not folder.exists():
+        pytest.skip("Stress-Predict is not at shared/data/stress_predict")
+    pulse, intervals = (
+        np.loadtxt(folder / "BVP.csv")[2:],
+        np.genfromtxt(folder / "IBI.csv", delimiter=",")[1:],
+    )
+    minutes = pulse[: len(pulse) // 3840 * 3840].reshape(-1, 1, 3840)
+    of_minute = [intervals[intervals[:, 0] // 60 == k, 1] * 1000 for k in range(len(minutes))]
+    expected = np.array([each.mean() if len(each) >= 40 else np.nan for each in of_minute])
+    differences = np.abs(pulse_features(minutes, 64.0, ["bvp"])["mean_rr"] - expected)
+    assert np.isfinite(differences).sum() >= 20
+    assert np.nanmedian(differences) < 15
 
 
 @pytest.mark.parametrize("seconds", [5, 30])
