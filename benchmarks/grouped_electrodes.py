@@ -6,7 +6,7 @@ weights. They take turns within one run; the medians of both are given with thei
 difference of their numbers. The loop is written as one would: convolution, batch norm, ReLU and pooling of
 `torch.nn`, an electrode after the other. With shared weights the norm of training takes its statistics over
 all electrodes at once and the loop over one, so that no difference is given there. On cores that others
-use, two threads wait for each other and the ratio says little.
+use, two threads wait for each other and the ratio says little. On a GPU: `--device cuda`.
 """
 
 from __future__ import annotations
@@ -58,10 +58,12 @@ def loop(cnns: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
 
 def run(module: Callable, x: torch.Tensor, train: bool, bfloat16: bool) -> torch.Tensor:
     """Forward, and backward if it is training."""
-    with torch.set_grad_enabled(train), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+    with torch.set_grad_enabled(train), torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
         out = module(x)
     if train:
         out.float().square().mean().backward()
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
     return out.detach()
 
 
@@ -86,19 +88,24 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=62)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     # 4 s at 128 Hz in frames of 2 s, the default spectrogram: 33 frequencies, 16 columns.
     spectrogram = LogSpectrogram(options.channels, 256)
-    print(
-        f"{options.threads} threads, {options.channels} electrodes, ms by loop and at once, ratio, difference"
+    where = (
+        f"{options.threads} threads"
+        if options.device == "cpu"
+        else torch.cuda.get_device_name(options.device)
     )
+    print(f"{where}, {options.channels} electrodes, ms by loop and at once, ratio, difference")
     for batch, shared, train, bfloat16 in itertools.product(
         options.batches, (True, False), (False, True), (False, True)
     ):
-        x = spectrogram(torch.randn(batch, options.channels, 512))
+        x = spectrogram(torch.randn(batch, options.channels, 512)).to(options.device)
         cnn = ElectrodeCNN(spectrogram.n_bins, POOLINGS, WIDTHS, None if shared else options.channels)
+        cnn.to(options.device)
         slow, fast, difference = compare(options.repeats, x, cnn, train, bfloat16)
         kind = "shared" if shared else "own"
         name = f"{kind:6} {'train' if train else 'infer'} {'bf16' if bfloat16 else 'fp32'}"
