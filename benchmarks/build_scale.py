@@ -1,9 +1,10 @@
 """python benchmarks/build_scale.py --segments 3000 50000 --conversations 10000 200000
 
 Conversations of all ten tasks, drawn from tokenized segments that are made on the spot (two sources, plain
-and eight augmented texts of 30 tokens each), into shards, in two processes. Reports conversations a second,
-with the start of the processes and the planning, and the peak of memory: the sum over processes of the
-proportional set size, which counts the pages of the memory-mapped segments that were touched.
+and eight augmented texts of 30 tokens each), into shards, in two processes, and their lengths in tokens under
+the nano's tokenizer, for the data card. Reports conversations a second, with the start of the processes, the
+planning and the lengths, and the peak of memory: the sum over processes of the proportional set size, which
+counts the pages of the memory-mapped segments that were touched.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 from store_scale import watched
 
+from biollm.data_card import shard_lengths
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
+from data_builders.engines import ENGINES
+from data_builders.sharegpt import Roles
 from data_builders.tokenized import SegmentsCard, TokenizedSegments, segment_schema, write_block, write_card
 
 CLASSES = ["relax", "physical", "cognitive", "emotional"]
@@ -78,6 +83,14 @@ def draw(folder: Path, out: Path, n: int, jobs: int, file_format: str) -> None:
     print(f"    planned in {time.perf_counter() - started:.1f} s", flush=True)
     shards = plan_shards(out, folder, tasks, plan, 5000, file_format)
     assert len(list(write_shards(shards, jobs))) == len(shards)
+    written = time.perf_counter()
+    known = tuple(f"<|gsr_vq_{token:04d}|>" for token in range(64))
+    work = [(str(file), asdict(Roles()), "nano", known) for file in sorted(out.iterdir())]
+    assert sum(map(len, ENGINES["local"](shard_lengths, work, jobs, None))) == n
+    print(
+        f"    written by {written - started:.1f} s, lengths in {time.perf_counter() - written:.1f} s",
+        flush=True,
+    )
 
 
 def make_segments(folder: Path, n_segments: int) -> int:
