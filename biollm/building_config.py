@@ -33,7 +33,7 @@ def measured_sources(sources: Sequence[str]) -> list[str]:
 
 @dataclass
 class BuildConfig:
-    """Store and signal tokenizer -> ShareGPT conversations of the training subjects."""
+    """Store and signal tokenizer -> ShareGPT conversations of the training and validation subjects."""
 
     store: str = field(default="runs/store", metadata={"help": "folder that 'biollm prepare' wrote"})
     signal_tokenizer: str = field(

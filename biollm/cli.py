@@ -96,7 +96,7 @@ COMMANDS = {
         "biollm train-encoder --store runs/noneeg --out runs/noneeg-tokenizer",
     ),
     "build": Command(
-        "segments -> ShareGPT conversations of the training subjects",
+        "segments -> ShareGPT conversations of all but the test subjects",
         "biollm.building", "build", ("BuildConfig",),
         "biollm build --store runs/noneeg --signal_tokenizer runs/noneeg-tokenizer --out runs/noneeg-built",
     ),
