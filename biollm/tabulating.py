@@ -124,14 +124,15 @@ def _check_alike(reports: Mapping[str, dict]) -> None:
 def _joined(folders: Sequence[str]) -> pd.DataFrame:
     """The answers of all runs, each row's under a name of its own."""
     found: dict[str, pd.DataFrame] = {}
-    for folder in folders:
+    last = [Path(folder).resolve().name for folder in folders]
+    for folder, short in zip(folders, last, strict=True):
         predictions = pd.read_parquet(Path(folder) / PREDICTIONS)
         for method, rows in predictions.groupby("method", sort=False):
             name = str(method)
             if name in found and _same_answers(found[name], rows):
                 rows = max(found[name], rows, key=len)
             elif name in found:
-                name = f"{name} ({Path(folder).resolve().name})"
+                name = f"{name} ({short if last.count(short) == 1 else folder})"
             found[name] = rows.assign(method=name)
     joined = pd.concat(found.values(), ignore_index=True)
     if odd := sorted({column for rows in found.values() for column in set(joined) - set(rows)}):

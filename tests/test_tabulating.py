@@ -88,6 +88,17 @@ def test_rows_of_both_runs_stand_in_one_table_once(table):
         assert rows[name]["balanced_accuracy"] == pytest.approx(right, abs=0.05)
 
 
+def test_runs_whose_folders_have_one_name_keep_their_rows(table, runs, tmp_path):
+    folders = [runs / "compared", tmp_path / "a" / "run", tmp_path / "b" / "run"]
+    for folder in folders[1:]:
+        shutil.copytree(runs / "evaluated", folder)
+    predictions = pd.read_parquet(folders[2] / PREDICTIONS)
+    predictions.loc[predictions["method"] == "SVM-RBF", "prediction"] = predictions["truth"].iloc[0]
+    predictions.to_parquet(folders[2] / PREDICTIONS)
+    rows = {row["method"] for row in table("classical", runs=folders)["results"]}
+    assert rows == {"LDA", "SVM-RBF", *(f"SVM-RBF ({folder})" for folder in folders[1:])}
+
+
 def test_an_llm_is_paired_with_the_best_baseline_of_another_run(table):
     report = table("llm", "CNN", "LDA")
     row = next(row for row in report["results"] if row["method"] == "LLM on codes")
