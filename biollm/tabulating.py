@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from biollm.compared_methods import METHODS
 from biollm.evaluation import FAMILIES, render_summary
 from biollm.evaluation.predictions import NUMBERS
 from biollm.report_rows import ORDER, PREDICTIONS, write_report
@@ -86,7 +87,7 @@ def tabulate(config: TableConfig, progress: bool = True) -> Path:
         data = reports[config.runs[0]]["data"]
         write_report(
             predictions, store, splits, partial, data["normalisation"], data["scored_part"],
-            [*ORDER, *dict.fromkeys(predictions["method"])], about_split={"runs": config.runs},
+            [*ORDER, *METHODS, *dict.fromkeys(predictions["method"])], about_split={"runs": config.runs},
         )  # fmt: skip
 
     out = run_stage("table", config.out, inputs, work)
