@@ -78,8 +78,8 @@ class BuildConfig:
     least_confidence: float = field(
         default=0.0,
         metadata={
-            "help": "probability of the encoder's reading under which no state is named or explained, and "
-            "refusals are taught; the least certain twentieth is always so"
+            "help": "with the task refuse: probability of the encoder's reading under which no state is "
+            "named and refusals are taught, besides the least certain twentieth"
         },
     )
     label_words: dict | str | None = field(
@@ -117,6 +117,8 @@ class BuildConfig:
         ]
         if not 0 <= self.least_confidence <= 1:
             problems.append(f"least_confidence is {self.least_confidence}, allowed is 0 to 1")
+        if self.least_confidence and REFUSE not in self.tasks:
+            problems.append(f"least_confidence is given without the task {REFUSE!r}; add it to tasks")
         if not self.tasks:
             problems.append(f"tasks is empty, allowed are weights of one or more of {list(TASKS)}")
         if self.n_conversations is not None and self.conversations_per_segment is not None:

@@ -17,7 +17,7 @@ from data_builders.readers import READERS
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 
-__all__ = ["ORDER", "PREDICTIONS", "ceiling_rows", "ensembles", "gathered", "write_report"]
+__all__ = ["COMPARED", "ORDER", "PREDICTIONS", "ceiling_rows", "ensembles", "gathered", "write_report"]
 
 PREDICTIONS = "predictions.parquet"
 """Name of the file with the answers that a report is made of."""
@@ -39,6 +39,7 @@ def write_report(
     order: Sequence[str] = (),
     about_data: Mapping[str, Any] | None = None,
     about_split: Mapping[str, Any] | None = None,
+    compared: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write ``report.json``, ``report.html``, figures, and the answers of all jobs, of which they are made.
 
@@ -55,6 +56,8 @@ def write_report(
         Of the rows, by default `ORDER`; any others follow by name.
     about_data, about_split : mapping, optional
         More to say of the data and of the split.
+    compared : mapping of str to sequence of str, optional
+        LLM row -> rows that it is paired with, besides the best baseline; by default `COMPARED`.
     """
     predictions.to_parquet(folder / PREDICTIONS)
     if "truth" in predictions:
@@ -64,7 +67,8 @@ def write_report(
     further = [*ensembles(predictions, store.classes), *ceiling_rows(store, predictions)]
     predictions = pd.concat([predictions, *further], ignore_index=True)
     names = _in_order(set(predictions["method"]), order or ORDER)
-    results = {name: _result(name, predictions, set(names), store.classes) for name in names}
+    pairs = COMPARED if compared is None else compared
+    results = {name: _result(name, predictions, set(names), store.classes, pairs) for name in names}
     data = store.describe() | {"normalisation": normalisation, "scored_part": part}
     data["classes"] = list(store.classes) if "truth" in predictions else []
     data["title"] = f"{store.about['dataset']}, {NORMALISED[normalisation]}"
@@ -75,7 +79,11 @@ def write_report(
 
 
 def _result(
-    method: str, predictions: pd.DataFrame, methods: set[str], classes: tuple[str, ...]
+    method: str,
+    predictions: pd.DataFrame,
+    methods: set[str],
+    classes: tuple[str, ...],
+    compared: Mapping[str, Sequence[str]],
 ) -> MethodResult:
     rows = predictions[predictions["method"] == method]
     jobs = rows.groupby(["fold", "seed"]).first()
@@ -83,7 +91,7 @@ def _result(
     absent = [name for name in answers if name in rows and rows[name].isna().all()]
     kept = rows.drop(columns=[*ABOUT, *absent], errors="ignore")
     plain, suffix = method.removesuffix(ENSEMBLE), ENSEMBLE if method.endswith(ENSEMBLE) else ""
-    others = [other + suffix if other + suffix in methods else other for other in COMPARED.get(plain, ())]
+    others = [other + suffix if other + suffix in methods else other for other in compared.get(plain, ())]
     counted = jobs["parameters"].dropna()
     return MethodResult(
         method,

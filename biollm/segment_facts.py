@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from biollm.spoiling import SPOILED, spoil, spoiled_faults
-from data_builders.segment_faults import lost_modalities, segment_faults, unusable
+from data_builders.segment_faults import lost_channels, lost_modalities, segment_faults, unusable
 from data_builders.segments import Segments
 from data_builders.tokenized import IDS, SegmentsCard, segment_schema
 from encoders.evidence import evidence
@@ -169,14 +169,15 @@ class _Making:
     def _reading(
         self, inputs: SignalInputs, rows: np.ndarray, faults: Sequence[Sequence[Fault]] | None
     ) -> dict[str, Any]:
-        """What the encoder reads, how sure it is, and from what; a modality that is lost is no evidence."""
+        """What the encoder reads, how sure it is, and from what; what is lost is no evidence."""
         encoder = self.tokenizer.encoder_
         if encoder is None or "emotion" not in encoder.config.targets:
             return {}
         if "clues" in self.needs and self.segments is not None and faults is not None:
             specs = self.segments.specs
             found = evidence(encoder, inputs, rows, specs)
-            clues = [found.clues(k, lost_modalities(faults[k], specs)) for k in range(len(rows))]
+            lost = [{*lost_modalities(each, specs), *lost_channels(each)} for each in faults]
+            clues = [found.clues(k, gone) for k, gone in enumerate(lost)]
             texts = [_json([(name, round(w, 4), f) for name, w, f in each]) for each in clues]
             return self._confidence(found.probabilities) | {"clues": texts}
         return self._confidence(encoder.predict_proba(inputs, rows))

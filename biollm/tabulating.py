@@ -13,10 +13,10 @@ import pandas as pd
 from biollm.compared_methods import METHODS
 from biollm.evaluation import FAMILIES, render_summary
 from biollm.evaluation.predictions import NUMBERS
-from biollm.report_rows import ORDER, PREDICTIONS, write_report
+from biollm.report_rows import COMPARED, ORDER, PREDICTIONS, write_report
 from data_builders.provenance import code_hash
 from data_builders.splits import load_splits
-from data_builders.stage import run_stage
+from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
 
 __all__ = ["TableConfig", "tabulate"]
@@ -29,6 +29,8 @@ ALIKE = {
     "the splits": ("split", "hashes"),
 }
 """What all runs share, and where it stands in a report."""
+SETTINGS = (("data", "targets"), ("data", "features"), ("data", "preset"), ("split", "base_model"))
+"""What of a run's settings the report tells."""
 KEYS = ["segment", "fold", "seed"]
 
 
@@ -55,8 +57,9 @@ class TableConfig:
 def tabulate(config: TableConfig, progress: bool = True) -> Path:
     """Write ``report.json``, ``report.html`` and figures of the rows of all runs.
 
-    Every LLM row gets its paired difference to the best baseline of all runs. A row that an earlier run has
-    too stands once where its answers are the same; where they are not, it has its run's name in brackets.
+    Every LLM row gets its paired differences to the best baseline of all runs and to the controls of its own
+    run. A row that an earlier run has too stands once where its answers are the same; where they are not, it
+    has its run's name in brackets.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def tabulate(config: TableConfig, progress: bool = True) -> Path:
             "store that the runs are of."
         )
     inputs = {
-        "runs": {folder: [report["results"], report["versions"]] for folder, report in reports.items()},
+        "runs": [[folder, content_hash(report)] for folder, report in reports.items()],
         "rows": config.rows,
         "report": code_hash("biollm/evaluation", "biollm/report_rows.py", "biollm/tabulating.py"),
     }
@@ -83,11 +86,17 @@ def tabulate(config: TableConfig, progress: bool = True) -> Path:
         splits = load_splits(config.runs[0])
         for split in splits:
             split.save(partial / f"split-{split.fold}.json")
-        predictions = _chosen(_joined(config.runs), config.rows)
+        joined, pairs = _joined(config.runs)
+        predictions = _chosen(joined, config.rows)
         data = reports[config.runs[0]]["data"]
+        settings = {
+            folder: {key: report[group][key] for group, key in SETTINGS if key in report[group]}
+            for folder, report in reports.items()
+        }
         write_report(
             predictions, store, splits, partial, data["normalisation"], data["scored_part"],
-            [*ORDER, *METHODS, *dict.fromkeys(predictions["method"])], about_split={"runs": config.runs},
+            list(dict.fromkeys([*ORDER, *METHODS, *predictions["method"]])), about_split={"runs": settings},
+            compared=pairs,
         )  # fmt: skip
 
     out = run_stage("table", config.out, inputs, work)
@@ -122,26 +131,36 @@ def _check_alike(reports: Mapping[str, dict]) -> None:
         )
 
 
-def _joined(folders: Sequence[str]) -> pd.DataFrame:
-    """The answers of all runs, each row's under a name of its own."""
+def _joined(folders: Sequence[str]) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """The answers of all runs, under names of their own, and the rows of its run that each is paired with."""
     found: dict[str, pd.DataFrame] = {}
+    names: dict[str, dict[str, str]] = {}  # folder -> a row's name there -> its name here
     last = [Path(folder).resolve().name for folder in folders]
     for folder, short in zip(folders, last, strict=True):
         predictions = pd.read_parquet(Path(folder) / PREDICTIONS)
+        label = short if last.count(short) == 1 else folder
+        names[folder] = {}
         for method, rows in predictions.groupby("method", sort=False):
-            name = str(method)
-            if name in found and _same_answers(found[name], rows):
-                rows = max(found[name], rows, key=len)
-            elif name in found:
-                name = f"{name} ({short if last.count(short) == 1 else folder})"
-            found[name] = rows.assign(method=name)
+            namesakes = [known[method] for known in names.values() if method in known]
+            same = [name for name in namesakes if _same_answers(found[name], rows)]
+            name = next(iter(same), f"{method} ({label})" if namesakes else str(method))
+            rows = max(found[name], rows, key=len) if same else rows
+            found[name], names[folder][str(method)] = rows.assign(method=name), name
     joined = pd.concat(found.values(), ignore_index=True)
     if odd := sorted({column for rows in found.values() for column in set(joined) - set(rows)}):
         raise ValueError(f"the runs answer for different targets: {odd} are not in all of them.")
-    return joined
+    pairs = {
+        known[method]: [known[other] for other in others if other in known]
+        for known in names.values()
+        for method, others in COMPARED.items()
+        if method in known
+    }
+    return joined, pairs
 
 
 def _same_answers(known: pd.DataFrame, rows: pd.DataFrame) -> bool:
+    if set(known) != set(rows):
+        return False
     answers = [c for c in known if c in (*NUMBERS, "prediction") or str(c).startswith("p_")]
     first, second = (frame.set_index(KEYS).sort_index()[answers] for frame in (known, rows))
     shared = first.index.intersection(second.index)  # one of the two may have fewer seeds
@@ -149,13 +168,9 @@ def _same_answers(known: pd.DataFrame, rows: pd.DataFrame) -> bool:
 
 
 def _chosen(predictions: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
-    if "all" in wanted:
-        return predictions
-    known = dict(zip(predictions["method"], predictions["family"], strict=True))
-    if unknown := [name for name in wanted if name not in known and name not in FAMILIES]:
-        raise ValueError(
-            f"TableConfig: rows has {unknown}; allowed are 'all', the families {list(FAMILIES)} and the rows "
-            f"{list(known)}."
-        )
-    kept = [name for name, family in known.items() if name in wanted or family in wanted]
+    families = dict(zip(predictions["method"], predictions["family"], strict=True))
+    allowed = ["all", *dict.fromkeys(families.values()), *families]
+    if unknown := [name for name in wanted if name not in allowed]:
+        raise ValueError(f"TableConfig: rows has {unknown}; allowed are {allowed}.")
+    kept = [name for name, family in families.items() if {"all", name, family} & set(wanted)]
     return predictions[predictions["method"].isin(kept)].reset_index(drop=True)

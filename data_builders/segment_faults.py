@@ -13,7 +13,7 @@ from data_builders.segments import Segments, SignalSpec
 from data_builders.signal_quality import BANDS, FLAT_SECONDS, SEGMENT_SECONDS, signal_quality, snr
 from prompts.facts import Fault
 
-__all__ = ["channels_in_words", "lost_modalities", "segment_faults", "unusable"]
+__all__ = ["channels_in_words", "lost_channels", "lost_modalities", "segment_faults", "unusable"]
 
 STEADY = ("temperature", "spo2", "features")
 """Modalities that hold one value for minutes without any fault."""
@@ -153,16 +153,14 @@ def unusable(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> str:
 
 
 def lost_modalities(faults: Sequence[Fault], specs: Mapping[str, SignalSpec]) -> list[str]:
-    """Modalities of a segment with these faults that nothing should be measured on.
+    """Modalities of a segment with these faults that nothing should be measured on: all channels are lost."""
+    lost = lost_channels(faults)
+    return [name for name, spec in specs.items() if lost >= set(channels_in_words(spec, name))]
 
-    A channel is lost if half of it or more is flat, clipped, missing or noise, a modality if all of its
-    channels are.
-    """
-    lost: dict[str, float] = defaultdict(float)
+
+def lost_channels(faults: Sequence[Fault]) -> set[str]:
+    """Channels, in words, of which half or more is flat, clipped, missing or noise."""
+    shares: dict[str, float] = defaultdict(float)
     for fault in faults:
-        lost[fault.channel] += fault.share
-    return [
-        name
-        for name, spec in specs.items()
-        if all(lost[channel] >= LOST for channel in channels_in_words(spec, name))
-    ]
+        shares[fault.channel] += fault.share
+    return {channel for channel, share in shares.items() if share >= LOST}

@@ -50,15 +50,15 @@ class Evidence:
     def clues(self, row: int, lost: Collection[str] = ()) -> list[tuple[str, float, bool]]:
         """Name, weight and whether it is a feature, of each, the heaviest first.
 
-        Of a signal and its channels the heavier stand, since hiding the whole hides them too. The modalities
-        that are `lost` in this segment, flat or noise, are no evidence.
+        Of a signal and its channels the heavier stand, since hiding the whole hides them too. Modalities, and
+        channels by their name in words, that are `lost` in this segment, flat or noise, are no evidence.
         """
         kept: list[int] = []
         for k in np.argsort(-self.weights[row], kind="stable"):
             channels = [j for j in kept if self.modalities[j] == self.modalities[k] and not self.features[j]]
             whole = channel_in_words(self.modalities[k])
             nested = not self.features[k] and any(whole in (self.names[j], self.names[k]) for j in channels)
-            if self.modalities[k] not in lost and not nested:
+            if not nested and not {self.modalities[k], self.names[k]} & set(lost):
                 kept.append(int(k))
         return [(self.names[k], float(self.weights[row, k]), self.features[k]) for k in kept]
 

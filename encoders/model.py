@@ -110,7 +110,8 @@ class SignalModel(nn.Module):
             sizes = (n_channels, stream.frame_stride, dims[stream.name])
             options = _options(network_options or {}, names, stream.name)
             choice = of_stream(network, stream.name)
-            if "n_fft" in _arguments(_chosen("network", choice, ENCODERS)):
+            taken = _arguments(_chosen("network", choice, ENCODERS))
+            if "n_fft" in taken or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
                 options = in_samples(options, stream.sampling_rate)
             self.encoders[stream.name] = _made("network", choice, ENCODERS, sizes, options)
         self.quantizers = nn.ModuleDict()

@@ -59,7 +59,7 @@ GRU_XNET = {"dim": 256, "fusion": [128], **ELECTRODES_ALONE}
 PRESETS: dict[str, Fields] = {
     **{name: {"network": name} for name in ENCODERS if name not in ("lstm_branch", "mlp")},
     **{name: {"network": name, **ELECTRODES_ALONE} for name in PUBLISHED},
-    # The papers' LSTMs have half of these units a direction.
+    # Twice the units a direction of the papers' last LSTM.
     "ca_rnn": {"network": "ca_rnn", "dim": 128, **ELECTRODES_ALONE},
     "cbs_attention": {"network": "cbs_attention", "dim": 256, **ELECTRODES_ALONE},
     **{name: {"network": name, **GRU_XNET} for name in ("gru_xnet", "gru_xnet_dynamic")},

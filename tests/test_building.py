@@ -403,6 +403,8 @@ def test_all_that_is_wrong_with_the_options_is_said_at_once():
         BuildConfig(tasks="emotion=x")
     with pytest.raises(ValueError, match=r"least_confidence is 1\.5, allowed is 0 to 1"):
         BuildConfig(least_confidence=1.5)
+    with pytest.raises(ValueError, match="least_confidence is given without the task 'refuse'"):
+        BuildConfig(least_confidence=0.5)
     with pytest.raises(ValueError, match="tasks is empty"):
         BuildConfig(tasks={})
     wrong = {

@@ -134,6 +134,8 @@ def test_a_modality_that_is_lost_is_no_clue():
     found = made_evidence(acceleration=0.3, corrugator_EMG=0.2, strength_of_movement=0.1)
     left = [name for name, _, _ in found.clues(0, ["acceleration"])]
     assert left == ["corrugator EMG", "zygomaticus EMG"]
+    left = [name for name, weight, _ in found.clues(0, {"corrugator EMG"}) if weight]
+    assert left == ["acceleration", "strength of movement"]
 
 
 def test_a_channel_is_hidden_with_its_copies_and_its_features(inputs):

@@ -128,6 +128,12 @@ def test_an_stft_in_seconds_is_that_of_each_stream():
         SignalModel(streams, {"emotion": 2}, network_options={"eeg": {}, "stft": stft})
     with pytest.raises(ValueError, match=r"stft and \['hop'\], the same in samples"):
         SignalModel(streams, {"emotion": 2}, "gru_xnet", network_options={"hop": 64, "stft": stft})
+
+    def own(n_channels, frame_stride, dim, **options):
+        return GRUXNet(n_channels, frame_stride, dim, **options)
+
+    model = SignalModel(streams, {"emotion": 2}, own, network_options={"stft": stft}, dim=16)
+    assert model.encoders["eeg"].frames.spectrogram.n_fft == round(streams[0].sampling_rate)
     with pytest.raises(ValueError, match=r"has \['stft'\]; the network 'tcn' takes"):
         SignalModel(streams, {"emotion": 2}, "tcn", network_options={"stft": stft})
 

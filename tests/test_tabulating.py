@@ -11,7 +11,7 @@ import pytest
 
 from biollm.report_rows import PREDICTIONS, write_report
 from biollm.tabulating import TableConfig, tabulate
-from data_builders.splits import make_splits
+from data_builders.splits import load_splits, make_splits
 from data_builders.store import SegmentStore
 
 
@@ -109,9 +109,39 @@ def test_an_llm_is_paired_with_the_best_baseline_of_another_run(table):
     assert names == {"CNN", "LDA", "LLM on codes", "LLM on codes, ensemble"}
 
 
+def test_the_run_that_is_named_first_keeps_the_names(table, runs):
+    both = (runs / "compared", runs / "evaluated")
+    names = [{row["method"] for row in table(runs=order)["results"]} for order in (both, both[::-1])]
+    assert "SVM-RBF (evaluated)" in names[0] - names[1]
+    assert "SVM-RBF (compared)" in names[1] - names[0]
+
+
+def test_an_llm_is_paired_with_the_controls_of_its_own_run(store, table, runs, tmp_path):
+    """Another run has an encoder of the tokens too, which reads something else."""
+    opened = SegmentStore(str(store))
+    splits = load_splits(runs / "compared")
+    for name, right in (("a", 0.9), ("b", 0.4)):
+        segments = pd.read_parquet(runs / "compared" / PREDICTIONS).query("method == 'LDA'")
+        segments = segments.rename(columns={"truth": "emotion"})
+        rows = [answers(segments, "encoder of the tokens", "encoder", right)]
+        rows.append(answers(segments, "LLM on codes", "llm", right - 0.1))
+        (tmp_path / name).mkdir()
+        for split in splits:
+            split.save(tmp_path / name / f"split-{split.fold}.json")
+        write_report(pd.concat(rows, ignore_index=True), opened, splits, tmp_path / name, "subject", "test")
+    rows = {row["method"]: row for row in table(runs=(tmp_path / "a", tmp_path / "b"))["results"]}
+    for llm, head in (
+        ("LLM on codes", "encoder of the tokens"),
+        ("LLM on codes (b)", "encoder of the tokens (b)"),
+    ):
+        pair = next(pair for pair in rows[llm]["paired"] if pair["against"] == head)
+        assert pair["difference"] == pytest.approx(-0.1, abs=0.05)
+
+
 def test_unknown_rows_are_named(table):
-    with pytest.raises(ValueError, match=r"rows has \['trees'\]; allowed are 'all', the families .*'LDA'"):
-        table("trees")
+    named = r"rows has \['trees', 'control'\]; allowed are \['all', 'classical', 'encoder', 'llm', 'LDA'"
+    with pytest.raises(ValueError, match=named):
+        table("all", "trees", "control")
 
 
 @pytest.mark.parametrize(
@@ -129,12 +159,14 @@ def test_runs_that_cannot_be_paired_are_refused(table, runs, tmp_path, group, ke
         table(runs=(runs / "compared", other))
 
 
-def test_answers_for_other_targets_are_refused(table, runs, tmp_path):
+@pytest.mark.parametrize("first", [True, False])
+def test_answers_for_other_targets_are_refused(table, runs, tmp_path, first):
     shutil.copytree(runs / "evaluated", tmp_path / "other")
     path = tmp_path / "other" / PREDICTIONS
     pd.read_parquet(path).assign(valence=0.0, valence_truth=0.0).to_parquet(path)
+    both = (tmp_path / "other", runs / "compared")
     with pytest.raises(ValueError, match=r"different targets: \['valence', 'valence_truth'\]"):
-        table(runs=(runs / "compared", tmp_path / "other"))
+        table(runs=both if first else both[::-1])
 
 
 def test_folders_without_answers_and_lists_of_one_are_refused(table, runs, tmp_path):
