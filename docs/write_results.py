@@ -3,8 +3,8 @@
 Writes the tables of docs/results.md and docs/ablation.md anew from the reports under runs/. There a table
 stands between `<!-- KIND NAME -->` and `<!-- end -->`. Kinds are `table`, that of runs/NAME/report.json;
 `compared`, the same without its notes; `paired`, the paired differences of its LLM rows; `ablation`, the
-table of runs/NAME/ablation.json; `figure`, its figure; `file`, a text file. What shows a run that is not
-there stays.
+table of runs/NAME/ablation.json; `figure`, its figure; `bars`, the bars of a report; `file`, a text file.
+What shows a run that is not there stays.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def compared(name: str) -> str:
     return render_table(found | {"results": [row | {"note": ""} for row in found["results"]]})
 
 
-def figure(name: str) -> str:
-    """A copy of the ablation's figure beside the page."""
-    shutil.copy(RUNS / name / "ablation.png", DOCS / f"{name}.png")
+def figure(name: str, file: str = "ablation.png") -> str:
+    """A copy of a run's figure beside the page."""
+    shutil.copy(RUNS / name / file, DOCS / f"{name}.png")
     return f"![{name}]({name}.png)"
 
 
@@ -56,6 +56,7 @@ KINDS: dict[str, Callable[[str], str]] = {
     "paired": paired,
     "ablation": lambda name: render_ablation(json.loads((RUNS / name / "ablation.json").read_text())),
     "figure": figure,
+    "bars": lambda name: figure(name, "figures/comparison.png"),
     "file": lambda name: f"```\n{(RUNS / name).read_text().rstrip()}\n```",
 }
 
