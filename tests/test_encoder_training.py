@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -341,7 +342,8 @@ def test_gradients_are_clipped_to_their_norm():
     assert norms[1] == pytest.approx(0.05, rel=1e-3)
 
 
-def test_the_progress_bar_shows_losses_and_scores(capsys):
+def test_the_progress_bar_shows_losses_and_scores(capsys, monkeypatch):
+    monkeypatch.setattr(training, "tqdm", partial(training.tqdm, mininterval=0))
     x, y = toy(32)
     fit_model(
         make_model(dim=8), Examples(x, {"emotion": y}), Examples(x, {"emotion": y}), TrainingConfig(epochs=2)

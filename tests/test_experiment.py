@@ -150,7 +150,7 @@ def test_artefacts_of_one_split_are_seeds_with_a_mean(
         "groups": ["llm", "classical"],
         "readouts": [],
     }
-    for artefacts, seeds, seen in ((both, [5], [5, 0]), (both[:1], [3], [3])):
+    for artefacts, seeds, seen in ((both, [5], [0, 5]), (both[:1], [3], [3])):
         out = tmp_path / f"out-{len(seen)}"
         config = EvaluateConfig(str(store), str(out), artefact=artefacts, seeds=seeds, **settings)
         report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
