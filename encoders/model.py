@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
@@ -110,8 +110,8 @@ class SignalModel(nn.Module):
             sizes = (n_channels, stream.frame_stride, dims[stream.name])
             options = _options(network_options or {}, names, stream.name)
             choice = of_stream(network, stream.name)
-            taken = _arguments(_chosen("network", choice, ENCODERS))
-            if "n_fft" in taken or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            known = _known_options(_chosen("network", choice, ENCODERS), sizes)
+            if known is None or "n_fft" in known:
                 options = in_samples(options, stream.sampling_rate)
             self.encoders[stream.name] = _made("network", choice, ENCODERS, sizes, options)
         self.quantizers = nn.ModuleDict()
@@ -232,9 +232,8 @@ def _made(
 ) -> nn.Module:
     """The module of a name, or of one's own class, for some sizes and with options that it must know."""
     make = _chosen(what, choice, choices)
-    taken = list(_arguments(make).values())[len(sizes) :]
-    known, any_name = [p.name for p in taken], any(p.kind is p.VAR_KEYWORD for p in taken)
-    if not any_name and (unknown := sorted(set(options) - set(known))):
+    known = _known_options(make, sizes)
+    if known is not None and (unknown := sorted(set(options) - set(known))):
         raise ValueError(f"{what}_options has {unknown}; the {what} {choice!r} takes {known or 'none'}.")
     return make(*sizes, **options)
 
@@ -245,5 +244,7 @@ def _chosen(what: str, choice: str | Module, choices: Mapping[str, Module]) -> M
     return choice if callable(choice) else choices[choice]
 
 
-def _arguments(make: Module) -> Mapping[str, Parameter]:
-    return signature(make).parameters
+def _known_options(make: Module, sizes: tuple[int, ...]) -> list[str] | None:
+    """Names of the options behind the sizes; None where any is taken."""
+    taken = list(signature(make).parameters.values())[len(sizes) :]
+    return None if any(p.kind is p.VAR_KEYWORD for p in taken) else [p.name for p in taken]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 import torch
 from torch import nn
 
-from encoders.networks import CNN, TCN, ShallowConvNet
+from encoders.networks import CNN, ENCODERS, TCN, ShallowConvNet
 from encoders.networks.stem import pool_steps
 from encoders.presets import PRESETS
 from encoders.signal_encoder import EncoderConfig, SignalEncoder
@@ -88,6 +90,13 @@ def test_a_preset_has_the_layers_that_are_stated(preset):
         in_words(m) for n, m in model.named_modules() if not n.endswith((".out_proj", "poolings.eeg.score"))
     ]
     assert sorted(filter(None, found)) == sorted(LAYERS[preset])
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name in ENCODERS])
+def test_a_preset_has_the_size_of_its_network(preset):
+    """The width that is common to all networks does not take the place of a paper's own."""
+    own = signature(ENCODERS[preset]).parameters["dim"].default
+    assert EncoderConfig(**PRESETS[preset]).dim == own
 
 
 def test_tcn_dilations_double():
