@@ -21,10 +21,9 @@ import numpy as np
 import pyarrow
 from store_scale import watched
 
-from biollm.data_card import shard_lengths
+from biollm.data_card import conversation_lengths
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
-from data_builders.engines import ENGINES
 from data_builders.sharegpt import Roles
 from data_builders.tokenized import SegmentsCard, TokenizedSegments, segment_schema, write_block, write_card
 
@@ -85,8 +84,7 @@ def draw(folder: Path, out: Path, n: int, jobs: int, file_format: str) -> None:
     assert len(list(write_shards(shards, jobs))) == len(shards)
     written = time.perf_counter()
     known = tuple(f"<|gsr_vq_{token:04d}|>" for token in range(64))
-    work = [(str(file), asdict(Roles()), "nano", known) for file in sorted(out.iterdir())]
-    assert sum(map(len, ENGINES["local"](shard_lengths, work, jobs, None))) == n
+    assert len(conversation_lengths(out, asdict(Roles()), "nano", known, (jobs, "local", None))) == n
     print(
         f"    written by {written - started:.1f} s, lengths in {time.perf_counter() - written:.1f} s",
         flush=True,

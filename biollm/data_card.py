@@ -26,7 +26,14 @@ from data_builders.trainer_rules import TRAINER_RULES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["conversation_counts", "dataset_info", "length_figure", "token_rates", "write_data_card"]
+__all__ = [
+    "conversation_counts",
+    "conversation_lengths",
+    "dataset_info",
+    "length_figure",
+    "token_rates",
+    "write_data_card",
+]
 
 FIGURE = "token_lengths.png"
 SIGNAL_TOKENS = "signal_tokens.txt"
@@ -35,6 +42,8 @@ LICENCES = {"MIT": "mit", "CC0 1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-B
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 SAMPLED = 512
 """Segments whose texts' tokens are counted."""
+SHARDS_A_PROCESS = 8
+"""Fewer are counted sooner than another process has loaded its tokenizer."""
 BARS = 12
 LISTED = 100
 """Subjects that the card lists one by one at most."""
@@ -87,10 +96,7 @@ def write_data_card(
         Tokens of the conversations, in no order.
     """
     model, known = card["model_name_or_path"], tuple(tokens)
-    files = sorted((folder / card["file"]).iterdir())
-    tasks = [(str(file), card["roles"], model, known) for file in files]
-    jobs, engine, address = where
-    lengths = np.concatenate(list(ENGINES[engine](shard_lengths, tasks, jobs, address)))
+    lengths = conversation_lengths(folder / card["file"], card["roles"], model, known, where)
     report = token_length_report(lengths, max_length)
     save_plain(length_figure(lengths, model, max_length), folder / FIGURE, dpi=150)
     rates = token_rates(segments, model, known)
@@ -103,8 +109,21 @@ def write_data_card(
     return lengths
 
 
-def shard_lengths(task: tuple[str, dict, str, tuple[str, ...]]) -> np.ndarray:
-    """Tokens of each conversation of one shard."""
+def conversation_lengths(
+    folder: Path,
+    roles: Mapping[str, str],
+    model: str,
+    tokens: tuple[str, ...],
+    where: tuple[int, str, str | None] = (1, "local", None),
+) -> np.ndarray:
+    """Tokens of each conversation in a folder of shards, in no order."""
+    jobs, engine, address = where
+    tasks = [(str(file), roles, model, tokens) for file in sorted(folder.iterdir())]
+    jobs = min(jobs, -(-len(tasks) // SHARDS_A_PROCESS))
+    return np.concatenate(list(ENGINES[engine](_shard_lengths, tasks, jobs, address)))
+
+
+def _shard_lengths(task: tuple[str, Mapping[str, str], str, tuple[str, ...]]) -> np.ndarray:
     file, names, model, tokens = task
     roles = Roles(**names)
     return token_lengths(iter_sharegpt(file, roles), _text_tokenizer(model, tokens), roles)

@@ -95,7 +95,7 @@ def run_ray(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     rows = ray.data.from_items([{"task": task} for task in tasks], override_num_blocks=len(tasks))
-    results = rows.map(_Row(work), concurrency=jobs, num_cpus=1)
+    results = rows.map(_Row(work), concurrency=min(jobs, len(tasks)), num_cpus=1)
     yield from (row["result"] for row in results.iter_rows())
 
 
