@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from biollm.compared_methods import METHODS
@@ -32,6 +33,8 @@ ALIKE = {
 SETTINGS = (("data", "targets"), ("data", "features"), ("data", "preset"), ("split", "base_model"))
 """What of a run's settings the report tells."""
 KEYS = ["segment", "fold", "seed"]
+ROUNDING = 1e-9
+"""Answers that differ by less are the same ones, summed in another order."""
 
 
 @dataclass
@@ -164,7 +167,12 @@ def _same_answers(known: pd.DataFrame, rows: pd.DataFrame) -> bool:
     answers = [c for c in known if c in (*NUMBERS, "prediction") or str(c).startswith("p_")]
     first, second = (frame.set_index(KEYS).sort_index()[answers] for frame in (known, rows))
     shared = first.index.intersection(second.index)  # one of the two may have fewer seeds
-    return len(shared) == min(len(first), len(second)) and first.loc[shared].equals(second.loc[shared])
+    if len(shared) < min(len(first), len(second)):
+        return False
+    first, second = first.loc[shared], second.loc[shared]
+    numbers = first.select_dtypes("number").columns
+    near = np.allclose(first[numbers], second[numbers], rtol=0, atol=ROUNDING, equal_nan=True)
+    return near and first.drop(columns=numbers).equals(second.drop(columns=numbers))
 
 
 def _chosen(predictions: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:

@@ -99,6 +99,17 @@ def test_runs_whose_folders_have_one_name_keep_their_rows(table, runs, tmp_path)
     assert rows == {"LDA", "SVM-RBF", *(f"SVM-RBF ({folder})" for folder in folders[1:])}
 
 
+def test_answers_that_differ_by_their_rounding_are_one_row(table, runs, tmp_path):
+    shutil.copytree(runs / "compared", tmp_path / "again")
+    answers = pd.read_parquet(tmp_path / "again" / PREDICTIONS)
+    numbers = answers.filter(like="p_").columns
+    answers.loc[answers["method"] == "LDA", numbers] += 1e-12
+    answers.loc[answers["method"] == "CNN", numbers] += 1e-6
+    answers.to_parquet(tmp_path / "again" / PREDICTIONS)
+    methods = {row["method"] for row in table(runs=(runs / "compared", tmp_path / "again"))["results"]}
+    assert methods == {"LDA", "CNN", "CNN (again)", "SVM-RBF"}
+
+
 def test_an_llm_is_paired_with_the_best_baseline_of_another_run(table):
     report = table("llm", "CNN", "LDA")
     row = next(row for row in report["results"] if row["method"] == "LLM on codes")
