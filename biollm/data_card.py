@@ -114,7 +114,7 @@ def conversation_lengths(
     roles: Mapping[str, str],
     model: str,
     tokens: tuple[str, ...],
-    where: tuple[int, str, str | None] = (1, "local", None),
+    where: tuple[int, str, str | None],
 ) -> np.ndarray:
     """Tokens of each conversation in a folder of shards, in no order."""
     jobs, engine, address = where
