@@ -33,7 +33,7 @@ from encoders.trainer_config import training_problems
 
 __all__ = ["CompareConfig", "applicable_methods", "compare"]
 
-SET_ELSEWHERE = {"network", "quantizer", "quantizer_options", "targets", "normalisation"}
+SET_ELSEWHERE = {"network", "quantizer", "quantizer_options", "targets", "normalisation", "beside"}
 """Fields of `EncoderConfig` that the rows and other options set."""
 
 REPORT = ("biollm/evaluation", "biollm/report_rows.py")

@@ -38,8 +38,12 @@ def write_training(folder: Path, encoder: SignalEncoder, title: str) -> None:
     weights = encoder.network_.state_dict().items()
     save_file({name: value.contiguous().cpu() for name, value in weights}, folder / BEST)
     write_whole(folder / "history.json", json.dumps(encoder.history_, indent=1))
-    _save(learning_figure(encoder.history_, title), folder, "learning_curves")
-    _save(architecture_figure(encoder.network_, title), folder, "architecture")
+    models = getattr(encoder.network_, "models", [encoder.network_])
+    for k, model in enumerate(models, 1):
+        history = [row for row in encoder.history_ if row.get("encoder", 1) == k]
+        number, mark = ("", "") if len(models) == 1 else (f"_{k}", f", {k} of {len(models)}")
+        _save(learning_figure(history, title + mark), folder, f"learning_curves{number}")
+        _save(architecture_figure(model, title + mark), folder, f"architecture{number}")
 
 
 def draw_results(

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data_builders.normalisation import Normaliser
-from encoders.inputs import SignalInputs, with_feature_stream
+from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
+from encoders.streams import StreamSpec
 from encoders.targets import target_sizes
 from prompts.words import RATINGS
+
+if TYPE_CHECKING:
+    from encoders.model import SignalModel
+    from encoders.training_config import TrainingConfig
 
 __all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
 
 READS = ("signals", "features", "both")
+SHARED = ("targets", "normalisation", "beside")
+"""Fields of an encoder that those beside it have too."""
 
 
 @dataclass
 class EncoderConfig:
     """An encoder network, what it reads, how its frames are quantized, what it is taught, and how.
 
-    `network`, `network_options` and `dim` may be mappings by stream, with ``default`` for the rest.
+    `network`, `network_options` and `dim` may be mappings by stream, with ``default`` for the rest. Encoders
+    `beside` this one are fitted each by itself, on the same segments and targets and from a seed of its own:
+    their answers are averaged, and each writes its own codes.
     """
 
     network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
@@ -40,10 +49,30 @@ class EncoderConfig:
     dropout: float = 0.3  # before each dense layer and the heads
     pooling: str = "attention"  # attention, mean or last
     training: dict = field(default_factory=dict)  # of TrainingConfig
+    beside: list[dict] = field(default_factory=list)  # further encoders: the fields in which each differs
 
     def __post_init__(self) -> None:
         if self.reads not in READS:
             raise ValueError(f"EncoderConfig: reads is {self.reads!r}; allowed are {list(READS)}.")
+        allowed = [one.name for one in fields(self) if one.name not in SHARED]
+        for changes in self.beside:
+            if not isinstance(changes, Mapping) or set(changes) - set(allowed):
+                raise ValueError(
+                    f"EncoderConfig: beside holds {changes!r}; allowed are mappings of {allowed}."
+                )
+        if len({one.quantizer is None for one in self.each()}) > 1:
+            raise ValueError("EncoderConfig: beside has encoders with and without a quantizer; give all one.")
+
+    def each(self) -> list[EncoderConfig]:
+        """This encoder, and those beside it."""
+        own = replace(self, beside=[]) if self.beside else self
+        return [own, *(replace(own, **changes) for changes in self.beside)]
+
+    @property
+    def read_by_any(self) -> str:
+        """What this encoder and those beside it read together: signals, features or both."""
+        reads = {one.reads for one in self.each()}
+        return reads.pop() if len(reads) == 1 else "both"
 
 
 def labelled_rows(
@@ -60,7 +89,7 @@ def labelled_rows(
 
 
 class SignalEncoder:
-    """Fit a network on the training subjects; the validation subjects choose when to stop.
+    """Fit a network on the training subjects, or several; the validation subjects choose when to stop.
 
     Parameters
     ----------
@@ -72,11 +101,12 @@ class SignalEncoder:
     ----------
     stream_specs_ : list of StreamSpec
         What the network reads.
-    network_ : SignalModel
+    network_ : SignalModel, or ModelEnsemble of several
     normalisers_ : dict of str to Normaliser, by stream
     ratings_ : dict of str to (mean, standard deviation)
         Of the training ratings, by which the network's values are scaled.
     history_ : list of dict, one an epoch
+        With the number of the ``encoder``, from 1, where there are several.
     """
 
     def __init__(self, config: EncoderConfig, classes: tuple[str, ...], seed: int = 0) -> None:
@@ -98,10 +128,10 @@ class SignalEncoder:
         train, validation : SignalInputs
             All windows of their subjects, since normalisation is relative to the subject.
         folder : path, optional
-            Gets a checkpoint after each epoch, from which a stopped training goes on.
+            Gets a checkpoint after each epoch, from which a stopped training goes on; of further encoders in
+            ``beside-1`` and so on.
         """
         from encoders.training import Examples, fit_model
-        from encoders.training_config import TrainingConfig
 
         self.stream_specs_ = self._read(train).stream_specs
         self.normalisers_ = {
@@ -113,41 +143,61 @@ class SignalEncoder:
         self.ratings_ = {t: self._scale(train, rows, t) for t in self.config.targets if t in RATINGS}
         self.network_ = self.build(self.stream_specs_)
         datasets = train.table["dataset"].to_numpy()[rows]
-        self.history_ = fit_model(
-            self.network_,
-            Examples(self.normalised(train, rows), self._labels(train, rows), datasets),
-            Examples(self.normalised(validation, held), self._labels(validation, held)),
-            TrainingConfig(**{"seed": self.seed, **self.config.training}),
-            None if folder is None else Path(folder),
-            progress,
-        )
-        self._fit_codebooks(train, rows)
+        x, y = self.normalised(train, rows), self._labels(train, rows)
+        x_held, y_held = self.normalised(validation, held), self._labels(validation, held)
+        models = getattr(self.network_, "models", [self.network_])
+        self.history_ = []
+        for k, model in enumerate(models):
+            history = fit_model(
+                model,
+                Examples({name: x[name] for name in model.encoders}, y, datasets),
+                Examples({name: x_held[name] for name in model.encoders}, y_held),
+                self._training(k),
+                None if folder is None else Path(folder, f"beside-{k}" if k else ""),
+                progress,
+            )
+            self.history_ += [{"encoder": k + 1, **row} for row in history] if len(models) > 1 else history
+            _fit_codebooks(model, x, self._seed(k))
+        self.network_.eval()
         return self
 
-    def _fit_codebooks(self, train: SignalInputs, rows: np.ndarray) -> None:
-        """Find the codebooks of quantizers that are fitted after the network."""
-        from encoders.training import frames
+    def _seed(self, k: int) -> int:
+        """Of the k-th encoder: two that differ in nothing else are two draws."""
+        return self.seed + 100 * k
 
-        late = [name for name, quantizer in self.network_.quantizers.items() if hasattr(quantizer, "fit")]
-        if late:
-            found = frames(self.network_, self.normalised(train, rows))
-            for name in late:
-                self.network_.quantizers[name].fit(found[name], self.seed)
+    def _training(self, k: int) -> TrainingConfig:
+        from encoders.training_config import TrainingConfig
+
+        return TrainingConfig(**{"seed": self._seed(k), **self.config.each()[k].training})
 
     @staticmethod
     def _scale(train: SignalInputs, rows: np.ndarray, target: str) -> tuple[float, float]:
         values = train.table[target].iloc[rows].to_numpy(dtype=float)
         return float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
 
-    def build(self, stream_specs: list) -> Any:
-        """The network with its first weights, which the seed determines."""
+    def build(self, stream_specs: list[StreamSpec]) -> Any:
+        """The network, or networks, with their first weights, which the seed determines."""
+        from encoders.model_ensemble import ModelEnsemble
+
+        models = [
+            self._model(config, self._streams_of(config, stream_specs), self._seed(k))
+            for k, config in enumerate(self.config.each())
+        ]
+        return ModelEnsemble(models) if len(models) > 1 else models[0]
+
+    def _streams_of(self, config: EncoderConfig, specs: list[StreamSpec]) -> list[StreamSpec]:
+        """Of the streams that all encoders read together, those of one."""
+        if config.reads == self.config.read_by_any:
+            return specs
+        return [spec for spec in specs if (spec.name == MEASURED) == (config.reads == "features")]
+
+    def _model(self, config: EncoderConfig, stream_specs: list[StreamSpec], seed: int) -> SignalModel:
         import torch
 
         from encoders.model import SignalModel
 
-        config = self.config
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(seed)
             return SignalModel(
                 stream_specs,
                 target_sizes(config.targets, self.classes),
@@ -173,9 +223,10 @@ class SignalEncoder:
         }
 
     def _read(self, inputs: SignalInputs) -> SignalInputs:
-        if self.config.reads == "signals":
+        """The streams that any of the encoders reads."""
+        if self.config.read_by_any == "signals":
             return inputs
-        return with_feature_stream(inputs, signals=self.config.reads == "both")
+        return with_feature_stream(inputs, signals=self.config.read_by_any == "both")
 
     def predict(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, np.ndarray]:
         """What the heads say of some rows.
@@ -208,7 +259,8 @@ class SignalEncoder:
         Returns
         -------
         list of dict of str to ndarray, shape (len(rows), n_codes)
-            The plain codes first, then one entry a copy.
+            The plain codes first, then one entry a copy. By stream; of several encoders that read the same,
+            the later ones by `stream_places`.
         """
         from encoders.training import encode
 
@@ -225,19 +277,33 @@ class SignalEncoder:
     def _copies(
         self, inputs: SignalInputs, rows: np.ndarray, copies: int, seed: int
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Normalised streams of some rows, then augmented."""
+        """Normalised streams of some rows, then augmented as each encoder's training does."""
         import torch
 
         from encoders.augmenting import augment
-        from encoders.training_config import TrainingConfig
 
         plain = self.normalised(inputs, rows)
         yield plain
         generator = torch.Generator().manual_seed(seed)
-        config = TrainingConfig(**self.config.training)
         tensors = {name: torch.as_tensor(data) for name, data in plain.items()}
         for _ in range(copies):
-            yield {n: t.numpy() for n, t in augment(tensors, generator, config).items()}
+            copied: dict[str, np.ndarray] = {}
+            for k, place in enumerate(self._places()):
+                own = {stream: tensors[stream] for stream in place.values()}
+                found = augment(own, generator, self._training(k))
+                copied |= {name: found[stream].numpy() for name, stream in place.items()}
+            yield copied
+
+    def quantizer_names(self) -> dict[str, str | None]:
+        """The quantizer of each stream, by the name that its codes have."""
+        placed = zip(self.config.each(), self._places(), strict=True)
+        return {name: config.quantizer for config, place in placed for name in place}
+
+    def _places(self) -> list[dict[str, str]]:
+        from encoders.model_ensemble import stream_places
+
+        read = [self._streams_of(config, self.stream_specs_) for config in self.config.each()]
+        return stream_places([[spec.name for spec in specs] for specs in read])
 
     def codebook_report(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, dict[str, float]]:
         """Usage, perplexity, reconstruction error and mutual information of the codes of some rows.
@@ -268,3 +334,14 @@ class SignalEncoder:
         for target, (mean, scale) in self.ratings_.items():
             labels[target] = (labels[target] - mean) / scale
         return labels
+
+
+def _fit_codebooks(model: SignalModel, x: Mapping[str, np.ndarray], seed: int) -> None:
+    """Find the codebooks of quantizers that are fitted after the network."""
+    from encoders.training import frames
+
+    late: dict[str, Any] = {name: q for name, q in model.quantizers.items() if hasattr(q, "fit")}
+    if late:
+        found = frames(model, x)
+        for name, quantizer in late.items():
+            quantizer.fit(found[name], seed)

@@ -68,10 +68,10 @@ class Codes(TokenSource):
         self.encoder, self.dropout = encoder, dropout
 
     def groups(self) -> dict[str, list[str]]:
-        quantizers, kind = self.encoder.network_.quantizers, self.encoder.config.quantizer or ""
+        kinds = self.encoder.quantizer_names()
         return {
-            name: [code_token(name, kind, code) for code in range(quantizers[name].codebook_size)]
-            for name in (stream.name for stream in self.encoder.stream_specs_)
+            name: [code_token(name, kinds[name] or "", code) for code in range(quantizer.codebook_size)]
+            for name, quantizer in self.encoder.network_.quantizers.items()
         }
 
     def symbols(

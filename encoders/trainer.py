@@ -227,8 +227,10 @@ class Trainer:
         }  # fmt: skip
 
     def _title(self) -> str:
-        network = self.config.network or EncoderConfig(**(self._settings.encoder or {})).network
-        names = [network] if isinstance(network, str) else [f"{k}: {v}" for k, v in network.items()]
+        first, *others = (one.network for one in EncoderConfig(**(self._settings.encoder or {})).each())
+        names = []
+        for network in (self.config.network or first, *others):
+            names += [network] if isinstance(network, str) else [f"{k}: {v}" for k, v in network.items()]
         mark = "LEAKY SPLIT — " if self.split_.leaky else ""
         return f"{mark}{', '.join(names)} on {Path(self.config.store).name}"
 

@@ -82,8 +82,8 @@ def _refusals(
 def _streams(
     encoder: EncoderConfig, settings: SignalTokenizerConfig, store: SegmentStore
 ) -> list[StreamSpec]:
-    if encoder.reads == "signals":
+    if encoder.read_by_any == "signals":
         return streams_of(store.specs, store.about["window"], settings.frame_seconds)
     # How many features there are, a segment tells.
     one = signal_inputs(store.segments(np.arange(1)), settings.frame_seconds, settings.features)
-    return with_feature_stream(one, signals=encoder.reads == "both").stream_specs
+    return with_feature_stream(one, signals=encoder.read_by_any == "both").stream_specs

@@ -168,6 +168,9 @@ def _encoder_problems(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> I
         "training": as_mapping(config.training),
     }
     yield from training_problems(parts)
+    for k, changes in enumerate(given.get("beside", [])):
+        if isinstance(changes, Mapping):
+            yield from training_problems({f"encoder.beside[{k}].training": changes.get("training", {})})
     named = [
         part["report_to"] for part in parts.values() if isinstance(part, Mapping) and "report_to" in part
     ]
