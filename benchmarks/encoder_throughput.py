@@ -19,9 +19,10 @@ import time
 
 import torch
 
+from encoders.encoder_config import EncoderConfig
 from encoders.networks.spectrogram import LogSpectrogram
 from encoders.presets import PRESETS
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 from encoders.streams import DERIVED, StreamSpec
 
 RATE, SECONDS, BATCH = 128, 10, 32

@@ -26,15 +26,15 @@ from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
+from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import SignalInputs, streams_of
-from encoders.signal_encoder import EncoderConfig
 from encoders.trainer_config import training_problems
 
 __all__ = ["CompareConfig", "applicable_methods", "compare"]
 
 SET_ELSEWHERE = {"network", "quantizer", "quantizer_options", "targets", "normalisation", "beside"}
-"""Fields of `EncoderConfig` that the rows and other options set."""
+"""Fields of `EncoderConfig` that the rows, each one network, and other options set."""
 
 REPORT = ("biollm/evaluation", "biollm/report_rows.py")
 """What makes the report of the jobs' answers, which is made anew by other code."""

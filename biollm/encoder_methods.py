@@ -8,9 +8,10 @@ from typing import Any
 
 from biollm.context import Context, MethodOutput
 from data_builders.options import as_mapping, merged
+from encoders.encoder_config import EncoderConfig
 from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
 from encoders.training_config import of_length
 

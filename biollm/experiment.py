@@ -26,11 +26,12 @@ from data_builders.provenance import library_versions
 from data_builders.splits import Split
 from data_builders.stage import file_stats, read_stamp, run_stage
 from data_builders.store import SegmentStore
+from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
-from encoders.signal_encoder import EncoderConfig
 from encoders.signal_text import single_sources
 from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer, SignalTokenizerConfig
+from encoders.trainer_config import beside_problems
 from prompts.words import RATINGS
 
 __all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
@@ -149,6 +150,8 @@ class EvaluateConfig:
             ),
             *unknown_names("build", as_mapping(self.build), _names(BuildConfig) - SET_BY_JOBS),
         ]
+        encoder = as_mapping(as_mapping(self.tokenizer).get("encoder"))
+        problems += [f"tokenizer.encoder: {p.removesuffix('.')}" for p in beside_problems(encoder)]
         if self.n_phrasings < 1:
             problems.append(f"n_phrasings is {self.n_phrasings}, allowed is 1 or more")
         if not isinstance(self.artefact, list):

@@ -37,6 +37,7 @@ def encoders(context: Context) -> Iterator[MethodOutput]:
     common = {
         **(context.config.tokenizer_settings.get("encoder") or {}),
         "network_options": {},  # of the network that makes the tokens
+        "beside": [],
         "reads": "signals",
         "quantizer": None,
         "quantizer_options": {},

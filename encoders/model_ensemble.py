@@ -59,8 +59,8 @@ class ModelEnsemble(nn.Module):
     @property
     def quantizers(self) -> dict[str, nn.Module]:
         """Quantizers by the names of their codes; empty without."""
-        with_codes = {name: (model, s) for name, (model, s) in self._stream_of.items() if model.quantizers}
-        return {name: model.quantizers[stream] for name, (model, stream) in with_codes.items()}
+        placed = self._stream_of.items()
+        return {name: model.quantizers[s] for name, (model, s) in placed if s in model.quantizers}
 
     def forward(self, x: Mapping[str, torch.Tensor]) -> ModelOutput:
         """Read segments.
@@ -75,7 +75,7 @@ class ModelEnsemble(nn.Module):
         ModelOutput
             Its embedding is those of the models behind each other.
         """
-        found = [(model(_read(x, place)), place) for model, place in self._placed]
+        found = [(model(_own_streams(x, place)), place) for model, place in self._placed]
         outputs = {
             target: _mean(target, torch.stack([one.outputs[target] for one, _ in found]))
             for target in self.targets
@@ -86,7 +86,7 @@ class ModelEnsemble(nn.Module):
 
     def frames(self, x: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the frames before quantization by the names of their codes, as `SignalModel.frames`."""
-        found = [(model.frames(_read(x, place)), place) for model, place in self._placed]
+        found = [(model.frames(_own_streams(x, place)), place) for model, place in self._placed]
         return {name: frames[stream] for frames, place in found for name, stream in place.items()}
 
     def code_evidence(self, stream: str) -> torch.Tensor:
@@ -100,7 +100,7 @@ class ModelEnsemble(nn.Module):
             model.require_quantizers()
 
 
-def _read(x: Mapping[str, torch.Tensor], place: Mapping[str, str]) -> dict[str, torch.Tensor]:
+def _own_streams(x: Mapping[str, torch.Tensor], place: Mapping[str, str]) -> dict[str, torch.Tensor]:
     """What one model reads, under its own names."""
     return {s: x[name] if name in x else x[s] for name, s in place.items() if name in x or s in x}
 

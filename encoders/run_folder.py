@@ -38,10 +38,10 @@ def write_training(folder: Path, encoder: SignalEncoder, title: str) -> None:
     weights = encoder.network_.state_dict().items()
     save_file({name: value.contiguous().cpu() for name, value in weights}, folder / BEST)
     write_whole(folder / "history.json", json.dumps(encoder.history_, indent=1))
-    models = getattr(encoder.network_, "models", [encoder.network_])
-    for k, model in enumerate(models, 1):
+    n_models = len(encoder.models_)
+    for k, model in enumerate(encoder.models_, 1):
         history = [row for row in encoder.history_ if row.get("encoder", 1) == k]
-        number, mark = ("", "") if len(models) == 1 else (f"_{k}", f", {k} of {len(models)}")
+        number, mark = ("", "") if n_models == 1 else (f"_{k}", f", {k} of {n_models}")
         _save(learning_figure(history, title + mark), folder, f"learning_curves{number}")
         _save(architecture_figure(model, title + mark), folder, f"architecture{number}")
 

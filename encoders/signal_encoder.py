@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data_builders.normalisation import Normaliser
+from encoders.encoder_config import EncoderConfig
 from encoders.inputs import MEASURED, SignalInputs, with_feature_stream
 from encoders.streams import StreamSpec
 from encoders.targets import target_sizes
@@ -19,60 +19,10 @@ if TYPE_CHECKING:
     from encoders.model import SignalModel
     from encoders.training_config import TrainingConfig
 
-__all__ = ["EncoderConfig", "SignalEncoder", "labelled_rows"]
+__all__ = ["BESIDE", "SignalEncoder", "labelled_rows"]
 
-READS = ("signals", "features", "both")
-SHARED = ("targets", "normalisation", "beside")
-"""Fields of an encoder that those beside it have too."""
-
-
-@dataclass
-class EncoderConfig:
-    """An encoder network, what it reads, how its frames are quantized, what it is taught, and how.
-
-    `network`, `network_options` and `dim` may be mappings by stream, with ``default`` for the rest. Encoders
-    `beside` this one are fitted each by itself, on the same segments and targets and from a seed of its own:
-    their answers are averaged, and each writes its own codes.
-    """
-
-    network: str | dict = "cnn"  # a name of encoders.networks.ENCODERS
-    network_options: dict = field(default_factory=dict)  # of the network's class
-    reads: str = "signals"  # signals, features (hand-made, as a stream of one sample), or both
-    amplitude_copies: bool = True  # of EMG and EEG channels, log-rectified, beside them
-    quantizer: str | None = "vq"  # vq, rvq, kmeans, fsq, scalar, or None for heads on the frames themselves
-    quantizer_options: dict = field(default_factory=dict)  # of the quantizer's class
-    objective: str | dict = "supervised"  # or reconstruction, both, contrastive, or weights of the three
-    targets: list[str] = field(default_factory=lambda: ["emotion"])  # and valence, arousal, transition
-    normalisation: str = "subject"  # subject, recording (transductive), baseline (causal), none
-    dim: int | dict = 64  # size of a frame's vector
-    fusion: list[int] = field(default_factory=list)  # widths of dense layers between streams and heads
-    dropout: float = 0.3  # before each dense layer and the heads
-    pooling: str = "attention"  # attention, mean or last
-    training: dict = field(default_factory=dict)  # of TrainingConfig
-    beside: list[dict] = field(default_factory=list)  # further encoders: the fields in which each differs
-
-    def __post_init__(self) -> None:
-        if self.reads not in READS:
-            raise ValueError(f"EncoderConfig: reads is {self.reads!r}; allowed are {list(READS)}.")
-        allowed = [one.name for one in fields(self) if one.name not in SHARED]
-        for changes in self.beside:
-            if not isinstance(changes, Mapping) or set(changes) - set(allowed):
-                raise ValueError(
-                    f"EncoderConfig: beside holds {changes!r}; allowed are mappings of {allowed}."
-                )
-        if len({one.quantizer is None for one in self.each()}) > 1:
-            raise ValueError("EncoderConfig: beside has encoders with and without a quantizer; give all one.")
-
-    def each(self) -> list[EncoderConfig]:
-        """This encoder, and those beside it."""
-        own = replace(self, beside=[]) if self.beside else self
-        return [own, *(replace(own, **changes) for changes in self.beside)]
-
-    @property
-    def read_by_any(self) -> str:
-        """What this encoder and those beside it read together: signals, features or both."""
-        reads = {one.reads for one in self.each()}
-        return reads.pop() if len(reads) == 1 else "both"
+BESIDE = "beside-{}"
+"""Folder of the training of an encoder beside, in that of the first."""
 
 
 def labelled_rows(
@@ -99,14 +49,12 @@ class SignalEncoder:
 
     Attributes
     ----------
-    stream_specs_ : list of StreamSpec
-        What the network reads.
+    stream_specs_ : list of StreamSpec, what is read
     network_ : SignalModel, or ModelEnsemble of several
     normalisers_ : dict of str to Normaliser, by stream
     ratings_ : dict of str to (mean, standard deviation)
         Of the training ratings, by which the network's values are scaled.
-    history_ : list of dict, one an epoch
-        With the number of the ``encoder``, from 1, where there are several.
+    history_ : list of dict, one an epoch; with the ``encoder``, from 1, where there are several
     """
 
     def __init__(self, config: EncoderConfig, classes: tuple[str, ...], seed: int = 0) -> None:
@@ -128,7 +76,7 @@ class SignalEncoder:
         train, validation : SignalInputs
             All windows of their subjects, since normalisation is relative to the subject.
         folder : path, optional
-            Gets a checkpoint after each epoch, from which a stopped training goes on; of further encoders in
+            Gets a checkpoint after each epoch, from which a stopped training goes on; of encoders beside in
             ``beside-1`` and so on.
         """
         from encoders.training import Examples, fit_model
@@ -145,21 +93,24 @@ class SignalEncoder:
         datasets = train.table["dataset"].to_numpy()[rows]
         x, y = self.normalised(train, rows), self._labels(train, rows)
         x_held, y_held = self.normalised(validation, held), self._labels(validation, held)
-        models = getattr(self.network_, "models", [self.network_])
         self.history_ = []
-        for k, model in enumerate(models):
+        for k, model in enumerate(self.models_):
             history = fit_model(
                 model,
                 Examples({name: x[name] for name in model.encoders}, y, datasets),
                 Examples({name: x_held[name] for name in model.encoders}, y_held),
                 self._training(k),
-                None if folder is None else Path(folder, f"beside-{k}" if k else ""),
+                None if folder is None else Path(folder, BESIDE.format(k) if k else ""),
                 progress,
             )
-            self.history_ += [{"encoder": k + 1, **row} for row in history] if len(models) > 1 else history
+            self.history_ += [{"encoder": k + 1, **row} for row in history] if self.config.beside else history
             _fit_codebooks(model, x, self._seed(k))
-        self.network_.eval()
         return self
+
+    @property
+    def models_(self) -> list[SignalModel]:
+        """The network, and those of the encoders beside."""
+        return list(self.network_.models) if self.config.beside else [self.network_]
 
     def _seed(self, k: int) -> int:
         """Of the k-th encoder: two that differ in nothing else are two draws."""
@@ -168,7 +119,8 @@ class SignalEncoder:
     def _training(self, k: int) -> TrainingConfig:
         from encoders.training_config import TrainingConfig
 
-        return TrainingConfig(**{"seed": self._seed(k), **self.config.each()[k].training})
+        training = {"seed": self.seed, **self.config.each()[k].training}
+        return TrainingConfig(**{**training, "seed": training["seed"] + 100 * k})
 
     @staticmethod
     def _scale(train: SignalInputs, rows: np.ndarray, target: str) -> tuple[float, float]:

@@ -13,10 +13,11 @@ from data_builders.normalisation import Normaliser
 from data_builders.recording import LABELS
 from data_builders.segments import Segments
 from encoders.bins import QuantileBins
+from encoders.encoder_config import EncoderConfig
 from encoders.feature_ranking import by_information
 from encoders.inputs import SignalInputs, signal_inputs
 from encoders.quantities import described
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.signal_text import digits, single_sources, spell, write
 from encoders.token_sources import Bins, Codes, Levels, NormalisedFeatures, TokenSource
 from encoders.tokenizer_folder import read_folder, restore, write_folder

@@ -11,7 +11,8 @@ import numpy as np
 
 from data_builders.normalisation import Normaliser
 from encoders.bins import QuantileBins
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.encoder_config import EncoderConfig
+from encoders.signal_encoder import SignalEncoder
 from encoders.streams import StreamSpec
 from encoders.token_sources import Levels, NormalisedFeatures
 

@@ -24,10 +24,11 @@ from data_builders.provenance import code_behind
 from data_builders.splits import Split, load_splits, make_splits
 from data_builders.stage import close_stage, open_stage
 from data_builders.store import SegmentStore
+from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
 from encoders.run_folder import LAST, draw_results, write_training
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import BESIDE, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from encoders.trainer_checks import check_against_store, labelled
 from encoders.trainer_config import TrainEncoderConfig, full_settings, recipe, tokenizer_config
@@ -107,8 +108,12 @@ class Trainer:
         self.folder_ = Path(config.out)
         if self.writes:
             # With what a kill has left, of an earlier call too.
-            for path in (self.folder_ / LAST).parent.glob(f"{LAST.name}*"):
+            for path in self.folder_.rglob(f"{LAST.name}*"):
                 path.unlink()
+            for beside in self.folder_.glob(BESIDE.format("*")):
+                for path in (beside / LAST.parent, beside):
+                    if path.is_dir() and not any(path.iterdir()):
+                        path.rmdir()
         return self
 
     @property
@@ -216,7 +221,7 @@ class Trainer:
             "n_subjects": int(table["subject"].nunique()),
             "classes": list(encoder.classes),
             "parameters": sum(p.numel() for p in encoder.network_.parameters()),
-            "epochs": len(history),
+            "epochs": max(row["epoch"] for row in history),
             "seed": self.config.seed,
             "normalisation": self._settings.normalisation,
             "store": self._store.key,

@@ -10,8 +10,9 @@ import pandas as pd
 from data_builders.places import is_remote
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
+from encoders.encoder_config import EncoderConfig
 from encoders.inputs import signal_inputs, streams_of, with_feature_stream
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.streams import StreamSpec
 from encoders.trainer_config import TrainEncoderConfig

@@ -8,13 +8,16 @@ from typing import Any
 
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, merged
-from encoders.signal_encoder import READS, EncoderConfig
+from encoders.encoder_config import OF_THE_MACHINE, READS, EncoderConfig
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.targets import TARGETS
 from encoders.trackers import tracker_problems
 from encoders.training_config import LENGTHS, TrainingConfig, of_length
 
-__all__ = ["TrainEncoderConfig", "full_settings", "recipe", "tokenizer_config", "training_problems"]
+__all__ = [
+    "TrainEncoderConfig", "beside_problems", "full_settings", "recipe", "tokenizer_config",
+    "training_problems",
+]  # fmt: skip
 
 
 @dataclass
@@ -101,7 +104,16 @@ def _encoder(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> dict[str, 
     options = merged(system.get("network_options", {}), given.get("network_options", {}))
     settings = {**system, **given, **named, "network_options": options}
     settings["training"] = {**of_length(system.get("training", {}), config.preset), **training}
+    if isinstance(settings.get("beside"), list):
+        settings["beside"] = [_of_preset(entry, config.preset) for entry in settings["beside"]]
     return {name: value for name, value in settings.items() if value != {}}
+
+
+def _of_preset(entry: Any, preset: str) -> Any:
+    """An encoder beside whose training is its own, with the epochs of the preset unless it names them."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("training"), Mapping):
+        return entry
+    return {**entry, "training": {**of_length({}, preset), **entry["training"]}}
 
 
 def _system(network: str) -> Mapping[str, Any]:
@@ -123,8 +135,17 @@ def full_settings(config: TrainEncoderConfig) -> dict[str, Any]:
     training = asdict(TrainingConfig(**encoder.pop("training")))
     if "seed" not in made.encoder.get("training", {}):
         del training["seed"]
+    for entry in encoder["beside"]:
+        if "training" in entry:
+            entry["training"] = _own_training(entry["training"])
     del encoder["normalisation"], content["tokenizer"]["encoder"]
     return content | {"encoder": encoder, "report_to": training.pop("report_to"), "training": training}
+
+
+def _own_training(training: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of the training of an encoder beside, but those that it has of the first."""
+    left_out = {*OF_THE_MACHINE, *({"seed"} - set(training))}
+    return {k: v for k, v in asdict(TrainingConfig(**training)).items() if k not in left_out}
 
 
 def recipe(config: TrainEncoderConfig) -> str:
@@ -168,13 +189,23 @@ def _encoder_problems(config: TrainEncoderConfig, inner: Mapping[str, Any]) -> I
         "training": as_mapping(config.training),
     }
     yield from training_problems(parts)
-    for k, changes in enumerate(given.get("beside", [])):
-        if isinstance(changes, Mapping):
-            yield from training_problems({f"encoder.beside[{k}].training": changes.get("training", {})})
+    yield from beside_problems(given)
     named = [
         part["report_to"] for part in parts.values() if isinstance(part, Mapping) and "report_to" in part
     ]
     yield from tracker_problems(config.report_to or (named[-1] if named else []))
+
+
+def beside_problems(encoder: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the encoders beside one, given as a mapping of the fields of its config."""
+    entries = encoder.get("beside", [])
+    try:
+        EncoderConfig(quantizer=encoder.get("quantizer", EncoderConfig.quantizer), beside=entries)
+    except ValueError as error:
+        yield str(error).removeprefix("EncoderConfig: ")
+        return
+    for k, changes in enumerate(entries):
+        yield from training_problems({f"beside[{k}].training": changes.get("training", {})})
 
 
 def training_problems(parts: Mapping[str, Any]) -> Iterator[str]:

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from data_builders.segments import Segments, SignalSpec
+from encoders.encoder_config import EncoderConfig
 from encoders.evidence import Evidence, evidence, hideable
 from encoders.inputs import SignalInputs, signal_inputs, with_feature_stream
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 
 CLASSES = ("calm", "tense")
 SPECS = {

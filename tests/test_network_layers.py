@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from encoders.encoder_config import EncoderConfig
 from encoders.networks import CNN, ENCODERS, TCN, ShallowConvNet
 from encoders.networks.stem import pool_steps
 from encoders.presets import PRESETS
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 from encoders.streams import StreamSpec
 
 EEG = StreamSpec("eeg", ("eeg",), 128.0, tuple(f"E{k}" for k in range(14)), 512, 128)

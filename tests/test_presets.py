@@ -9,9 +9,10 @@ import torch
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import SignalSpec
+from encoders.encoder_config import EncoderConfig
 from encoders.inputs import SignalInputs, with_feature_stream
 from encoders.presets import PRESETS
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 from encoders.streams import StreamSpec, default_streams
 
 TARGETS = ["valence", "arousal", "transition"]

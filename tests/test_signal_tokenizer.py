@@ -14,8 +14,9 @@ import torch
 from data_builders.segments import Segments, SignalSpec
 from data_builders.stage import folder_hash
 from data_builders.store import SegmentStore
+from encoders.encoder_config import EncoderConfig
 from encoders.inputs import SignalInputs, signal_inputs, streams_of
-from encoders.signal_encoder import EncoderConfig, SignalEncoder, labelled_rows
+from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 from encoders.vocabulary import ordinal_vectors, rotated
 

@@ -10,9 +10,10 @@ import pytest
 
 from data_builders.normalisation import Normaliser
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from encoders.encoder_config import EncoderConfig
 from encoders.features import extract_features
 from encoders.inputs import signal_inputs
-from encoders.signal_encoder import EncoderConfig, SignalEncoder
+from encoders.signal_encoder import SignalEncoder
 from encoders.streams import default_streams, stream_arrays
 
 
