@@ -42,8 +42,7 @@ class EncoderConfig:
     beside: list[dict] = field(default_factory=list)  # further encoders: the fields in which each differs
 
     def __post_init__(self) -> None:
-        if self.reads not in READS:
-            raise ValueError(f"EncoderConfig: reads is {self.reads!r}; allowed are {list(READS)}.")
+        _check_reads("EncoderConfig", self.reads)
         if not isinstance(self.beside, list):
             raise ValueError(
                 f"EncoderConfig: beside is {self.beside!r}; allowed is a list of mappings, one an encoder."
@@ -57,12 +56,14 @@ class EncoderConfig:
         allowed = [one.name for one in fields(self) if one.name not in SAME_FOR_ALL]
         if unknown := sorted(set(changes) - set(allowed)):
             raise ValueError(f"{name} has {unknown}; allowed are {allowed}.")
-        if fixed := sorted({*changes.get("training", {})} & {*OF_THE_MACHINE}):
+        training = changes.get("training", {})
+        if not isinstance(training, Mapping):
+            raise ValueError(f"{name}: training is {training!r}; allowed is a mapping of fields.")
+        if fixed := sorted(set(training) & set(OF_THE_MACHINE)):
             raise ValueError(f"{name}: training has {fixed}; give them to the first encoder's, for all.")
         if (changes.get("quantizer", self.quantizer) is None) != (self.quantizer is None):
             raise ValueError(f"{name}: some encoders have a quantizer and some none; give it to all or none.")
-        if changes.get("reads", self.reads) not in READS:
-            raise ValueError(f"{name}: reads is {changes['reads']!r}; allowed are {list(READS)}.")
+        _check_reads(name, changes.get("reads", self.reads))
 
     def each(self) -> list[EncoderConfig]:
         """This encoder, and those beside it."""
@@ -80,3 +81,8 @@ class EncoderConfig:
         """What this encoder and those beside it read together: signals, features or both."""
         reads = {one.reads for one in self.each()}
         return reads.pop() if len(reads) == 1 else "both"
+
+
+def _check_reads(name: str, reads: str) -> None:
+    if reads not in READS:
+        raise ValueError(f"{name}: reads is {reads!r}; allowed are {list(READS)}.")

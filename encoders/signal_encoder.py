@@ -76,8 +76,8 @@ class SignalEncoder:
         train, validation : SignalInputs
             All windows of their subjects, since normalisation is relative to the subject.
         folder : path, optional
-            Gets a checkpoint after each epoch, from which a stopped training goes on; of encoders beside in
-            ``beside-1`` and so on.
+            Gets a checkpoint after each epoch, from which a stopped training goes on; ``beside-1`` and so on
+            in it get those of encoders beside.
         """
         from encoders.training import Examples, fit_model
 
@@ -252,10 +252,10 @@ class SignalEncoder:
         return {name: config.quantizer for config, place in placed for name in place}
 
     def _places(self) -> list[dict[str, str]]:
+        """The streams of each model, by the names that their codes have."""
         from encoders.model_ensemble import stream_places
 
-        read = [self._streams_of(config, self.stream_specs_) for config in self.config.each()]
-        return stream_places([[spec.name for spec in specs] for specs in read])
+        return stream_places([list(model.encoders) for model in self.models_])
 
     def codebook_report(self, inputs: SignalInputs, rows: np.ndarray) -> dict[str, dict[str, float]]:
         """Usage, perplexity, reconstruction error and mutual information of the codes of some rows.

@@ -12,6 +12,7 @@ Under ``accelerate launch`` the processes train together, and the first one alon
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,12 +109,12 @@ class Trainer:
         self.folder_ = Path(config.out)
         if self.writes:
             # With what a kill has left, of an earlier call too.
-            for path in self.folder_.rglob(f"{LAST.name}*"):
+            for path in (self.folder_ / LAST).parent.glob(f"{LAST.name}*"):
                 path.unlink()
             for beside in self.folder_.glob(BESIDE.format("*")):
-                for path in (beside / LAST.parent, beside):
-                    if path.is_dir() and not any(path.iterdir()):
-                        path.rmdir()
+                shutil.rmtree(beside / LAST.parent, ignore_errors=True)
+                if not any(beside.iterdir()):
+                    beside.rmdir()
         return self
 
     @property

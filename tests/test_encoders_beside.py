@@ -209,6 +209,7 @@ def test_means_of_ratings_and_transitions(parts):
         (None, "beside is None; allowed is a list of mappings"),
         ([{"reads": "pixels"}], r"beside\[0\]: reads is 'pixels'"),
         ([{"quantizer": None}], r"beside\[0\]: some encoders have a quantizer and some none"),
+        ([{"training": None}], r"beside\[0\]: training is None; allowed is a mapping"),
         ([{"training": {"use_cpu": True}}], r"beside\[0\]: training has \['use_cpu'\]"),
     ],
 )
