@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from heapq import merge
+from itertools import repeat
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -194,36 +196,38 @@ def _candidates(segments: TokenizedSegments, tasks: Mapping[str, Task], seed: in
     needs = {need for task in tasks.values() for need in task.needs}
     known = lru_cache(KEPT)(lambda row: segments.facts(row, needs=needs))
     paired = {name: PAIRINGS[name] for name, task in tasks.items() if task.n_segments == 2}
-    single = {name: task for name, task in tasks.items() if name not in paired}
-    found = _asked(segments, np.arange(len(segments))[:, None], single, known)
-    for name, pairing in paired.items():
-        found |= _asked(segments, pairing(segments, seed), {name: tasks[name]}, known)
-    return found
-
-
-def _asked(
-    segments: TokenizedSegments,
-    tuples: np.ndarray,
-    tasks: Mapping[str, Task],
-    known: Callable[[int], Facts],
-) -> dict[str, _Candidates]:
-    """What some tasks say to the same segments or pairs."""
-    strata: dict[str, dict[str, list[int]]] = {name: {} for name in tasks}
+    asked = [(np.arange(len(segments))[:, None], [name for name in tasks if name not in paired])]
+    asked += [(pairing(segments, seed), [name]) for name, pairing in paired.items()]
+    strata: dict[str, dict[str, list[tuple[int, ...]]]] = {name: {} for name in tasks}
     reasons: dict[str, Counter[str]] = {name: Counter() for name in tasks}
-    for position, about in enumerate(tuples.tolist()):
+    for about, names in _by_row(asked):
         facts = as_neighbours(segments, about, [known(row) for row in about])
-        for name, task in tasks.items():
-            reason = task.lacks(facts)
+        for name in names:
+            reason = tasks[name].lacks(facts)
             if reason:
                 reasons[name][reason] += 1
             else:
-                strata[name].setdefault(task.stratum(facts), []).append(position)
-    both = np.full((len(tuples), 2), -1, dtype=np.int32)
-    both[:, : tuples.shape[1]] = tuples
+                strata[name].setdefault(tasks[name].stratum(facts), []).append(about)
     return {
-        name: _Candidates({label: both[at] for label, at in sorted(found.items())}, reasons[name])
+        name: _Candidates({label: _in_pairs(found[label]) for label in sorted(found)}, reasons[name])
         for name, found in strata.items()
     }
+
+
+def _by_row(asked: Sequence[tuple[np.ndarray, list[str]]]) -> Iterator[tuple[tuple[int, ...], list[str]]]:
+    """Segments and pairs, each with the tasks that it is for, so that what lies together comes together.
+
+    The facts of a segment are then read once for all tasks, however many segments there are.
+    """
+    of_all = [zip(map(tuple, tuples.tolist()), repeat(names)) for tuples, names in asked]
+    return merge(*of_all, key=lambda one: one[0][0])
+
+
+def _in_pairs(about: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Segments or pairs as rows of two, -1 in the second place where there is none."""
+    both = np.full((len(about), 2), -1, dtype=np.int32)
+    both[:, : len(about[0])] = about
+    return both
 
 
 def _check_candidates(segments: TokenizedSegments, candidates: Mapping[str, _Candidates]) -> None:

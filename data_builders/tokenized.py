@@ -145,6 +145,8 @@ class TokenizedSegments:
             self.card, self.table = card, where
         _check_columns(self.table, self.card, where)
         self._columns: dict[str, np.ndarray] = {}
+        # To find a column by its name costs more than to read a cell of it.
+        self._cells = dict(zip(self.table.column_names, self.table.columns, strict=True))
         self._scale = None if self.card.scale is None else (self.card.scale[0], self.card.scale[1])
 
     def __len__(self) -> int:
@@ -171,15 +173,15 @@ class TokenizedSegments:
 
     def value(self, row: int, name: str) -> Any:
         """One cell; None for null."""
-        return self.table[name][row].as_py()
+        return self._cells[name][row].as_py()
 
     def n_copies(self, row: int, source: str) -> int:
         """How many texts a segment has in a source, the plain one among them."""
-        return len(self.table[TEXT + source][row])
+        return len(self._cells[TEXT + source][row])
 
     def text(self, row: int, source: str, copy: int = 0) -> str:
         """The text of a segment in one source: 0 is plain, above are augmented copies."""
-        return self.table[TEXT + source][row][copy].as_py()
+        return self._cells[TEXT + source][row][copy].as_py()
 
     def facts(
         self, row: int, source: str | None = None, copy: int = 0, needs: Collection[str] = NEEDS
