@@ -12,6 +12,7 @@ from typing import Any
 from biollm.base_model import (
     add_signal_tokens,
     fingerprint,
+    initial_vectors,
     load_base_model,
     load_text_tokenizer,
 )
@@ -199,8 +200,8 @@ def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> 
     _require(name, "base model", card.base_fingerprint, fingerprint(model))
     signals = SignalTokenizer.from_pretrained(folder / "signal_tokenizer")
     # Rows that were trained come with the adapter; those that were not must start as they did.
-    new = signals.vocabulary(card.sources)
-    add_signal_tokens(model, load_text_tokenizer(name), new, card.token_init, card.token_seed)
+    vectors = initial_vectors(signals.vocabulary(card.sources)[1], card.token_init, card.token_seed)
+    add_signal_tokens(model, load_text_tokenizer(name), card.signal_tokens, vectors, card.token_seed)
     adapted = PeftModel.from_pretrained(model, folder).eval()
     return Artefact(adapted, tokenizer, signals, task_from_fields(card.task), card)
 

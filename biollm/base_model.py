@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from data_builders.stage import file_stats
-from encoders.vocabulary import Vocabulary
 
 TOKEN_INITS = ("codebook", "random", "mean")
 
@@ -21,6 +20,7 @@ __all__ = [
     "add_tokens",
     "base_identity",
     "fingerprint",
+    "initial_vectors",
     "known_words",
     "load_base_model",
     "load_text_tokenizer",
@@ -141,16 +141,38 @@ def known_words(tokenizer: Any, besides: Sequence[str] = ()) -> list[str]:
     return sorted(found, key=found.__getitem__)
 
 
-def add_signal_tokens(model: Any, tokenizer: Any, new: Vocabulary, how: str, seed: int = 0) -> list[int]:
+def initial_vectors(vectors: np.ndarray, how: str, seed: int = 0) -> np.ndarray | None:
+    """The vectors of signal tokens that their rows start from, for `add_signal_tokens`.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_tokens, dim)
+        Of the codebooks.
+    how : {"codebook", "random", "mean"}
+        These; normal numbers in their place; or none, which leaves all rows at the mean of the old ones.
+    """
+    if how not in TOKEN_INITS:
+        raise ValueError(f"token_init is {how!r}; allowed are {list(TOKEN_INITS)}.")
+    if how == "random":
+        return np.random.default_rng([seed, 1]).standard_normal(vectors.shape)
+    return vectors if how == "codebook" else None
+
+
+def add_signal_tokens(
+    model: Any,
+    tokenizer: Any,
+    tokens: Sequence[str],
+    vectors: np.ndarray | None,
+    seed: int = 0,
+) -> list[int]:
     """Add tokens and their rows to a base model, in place.
 
     Parameters
     ----------
-    new : Vocabulary
-    how : {"codebook", "random", "mean"}
-        What rows start from. "codebook": its vector, projected at random at the old rows' spread, around the
-        rows of the words of its name, or of all words where it has none; "random": normal numbers around
-        those of all words; "mean": all at the mean of the old rows, as after the resize's own default, where
+    tokens : sequence of str
+    vectors : ndarray, shape (n_tokens, dim), or None
+        From `initial_vectors`. A row becomes the old rows' mean plus its vector, projected at random
+        at the old rows' spread. With None all rows are that mean, as after the resize's own default, and
         a model cannot tell them apart unless they are trained.
     seed : int
 
@@ -161,42 +183,29 @@ def add_signal_tokens(model: Any, tokenizer: Any, new: Vocabulary, how: str, see
     """
     import torch
 
-    if how not in TOKEN_INITS:
-        raise ValueError(f"token_init is {how!r}; allowed are {list(TOKEN_INITS)}.")
-    known = [token for token in new.tokens if token in tokenizer.get_vocab()]
+    known = [token for token in tokens if token in tokenizer.get_vocab()]
     if known:
         raise ValueError(f"the base's tokenizer already has the signal tokens {known[:3]}.")
     embedding = model.get_input_embeddings().weight
     n_rows, n_old = embedding.shape[0], min(embedding.shape[0], len(tokenizer))
-    words = {name: tokenizer(" " + name, add_special_tokens=False)["input_ids"] for name in set(new.names)}
-    add_tokens(tokenizer, new.tokens)
-    ids = tokenizer.convert_tokens_to_ids(new.tokens)
+    add_tokens(tokenizer, tokens)
+    ids = tokenizer.convert_tokens_to_ids(list(tokens))
     # Some bases have spare rows behind their vocabulary; they are used and nothing is cut off.
     model.resize_token_embeddings(max(n_rows, len(tokenizer)), mean_resizing=False)
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     with torch.no_grad():
-        rows = _starting_rows(new, how, embedding[:n_old].float(), words, seed)
+        old = embedding[:n_old].float()
+        mean, spread = old.mean(0), old.std()
+        rows = mean.expand(len(ids), -1)
+        if vectors is not None and len(vectors):
+            rng = np.random.default_rng(seed)
+            directions = vectors @ rng.standard_normal((vectors.shape[1], embedding.shape[1]))
+            projected = torch.tensor(
+                directions / directions.std(), dtype=torch.float32, device=embedding.device
+            )
+            rows = mean + spread * projected
         if head.data_ptr() != embedding.data_ptr():
             # Never a target: the same finite logit for all, and the same after loading.
             head[n_old:] = head[:n_old].float().mean(0).to(head.dtype)
         embedding[ids] = rows.to(embedding.dtype)
     return ids
-
-
-def _starting_rows(new: Vocabulary, how: str, old: Any, words: dict[str, list[int]], seed: int) -> Any:
-    """The rows of new tokens, shape (n_tokens, width), from the old ones and the token ids of the names."""
-    import torch
-
-    rows = old.mean(0).repeat(len(new.tokens), 1)
-    if how == "mean" or not new.tokens:
-        return rows
-    vectors = new.vectors
-    if how == "random":
-        vectors = np.random.default_rng([seed, 1]).standard_normal(vectors.shape)
-    else:
-        for k, name in enumerate(new.names):
-            if name:
-                rows[k] = old[words[name]].mean(0)
-    directions = vectors @ np.random.default_rng(seed).standard_normal((vectors.shape[1], old.shape[1]))
-    projected = torch.tensor(directions / directions.std(), dtype=torch.float32, device=old.device)
-    return rows + old.std() * projected

@@ -29,8 +29,7 @@ class FinetuneConfig:
     token_init: str = field(
         default="codebook",
         metadata={
-            "help": "what the rows of new tokens start from: codebook (and the words of what is measured), "
-            "random or mean (of the old rows)"
+            "help": "what the rows of new tokens start from: codebook, random or mean (of the old rows)"
         },
     )
     train_tokens: bool = field(

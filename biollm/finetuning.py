@@ -14,6 +14,7 @@ from biollm.base_model import (
     add_signal_tokens,
     base_identity,
     fingerprint,
+    initial_vectors,
     load_base_model,
     load_text_tokenizer,
 )
@@ -154,18 +155,19 @@ def _prepare(config: FinetuneConfig, card: dict, seed: int) -> tuple[Any, Any, A
     model = load_base_model(config.model_name_or_path, config.load_in_4bit)
     signals = SignalTokenizer.from_pretrained(Path(config.dataset_path) / "signal_tokenizer")
     base = fingerprint(model)
-    new = signals.vocabulary(card["sources"])
-    start = _stage_before(config, card, new.tokens, base) if config.adapter else None
+    tokens, vectors = signals.vocabulary(card["sources"])
+    start = _stage_before(config, card, tokens, base) if config.adapter else None
     token_init, token_seed = (start.token_init, start.token_seed) if start else (config.token_init, seed)
     about = {"base_fingerprint": base, "token_init": token_init, "token_seed": token_seed}
-    ids = add_signal_tokens(model, tokenizer, new, token_init, token_seed)
+    rows = initial_vectors(vectors, token_init, token_seed)
+    ids = add_signal_tokens(model, tokenizer, tokens, rows, token_seed)
     if start:
         _check_same_adapter(config, token_init, len(ids))
         wrapped = _adapted(model, str(config.adapter))
     else:
         wrapped = with_lora(model, config, ids if config.train_tokens else [], seed)
     wrapped.peft_config["default"].base_model_name_or_path = config.model_name_or_path
-    about |= {"signal_tokens": new.tokens, **card}
+    about |= {"signal_tokens": tokens, **card}
     return wrapped, tokenizer, ArtefactCard.from_build(about, config, start)
 
 

@@ -21,7 +21,7 @@ from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.signal_text import digits, single_sources, spell, write
 from encoders.token_sources import Bins, Codes, Levels, NormalisedFeatures, TokenSource
 from encoders.tokenizer_folder import read_folder, restore, write_folder
-from encoders.vocabulary import Vocabulary, bracket
+from encoders.vocabulary import bracket
 
 __all__ = ["SIGNAL_MODES", "SignalTokenizer", "SignalTokenizerConfig"]
 
@@ -233,16 +233,14 @@ class SignalTokenizer:
             raise ValueError("none of the features is described in words: there are no levels to write.")
         return self.bins_ if name == "bins" else self.levels_
 
-    def vocabulary(self, sources: Sequence[str]) -> Vocabulary:
-        """New tokens of several sources, each once, with their vectors, shape (n_tokens, 64), and names."""
+    def vocabulary(self, sources: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """New tokens of several sources, each once, and their vectors, shape (n_tokens, 64)."""
         parts = single_sources(sources)
         tokens = [token for part in parts for token in self.tokens(part)]
         vectors = np.concatenate([self.token_vectors(part) for part in parts])
         # A stream of given features has the same brackets as the bins.
         first = [k for k, token in enumerate(tokens) if tokens.index(token) == k]
-        names = {token: name for part in parts for token, name in self._source(part).names().items()}
-        once = [tokens[k] for k in first]
-        return Vocabulary(once, vectors[first], [names.get(token, "") for token in once])
+        return [tokens[k] for k in first], vectors[first]
 
     def tokens(self, source: str) -> list[str]:
         """New tokens that a source needs, in a fixed order; none where words or digits are written."""

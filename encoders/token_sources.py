@@ -51,10 +51,6 @@ class TokenSource(ABC):
     def vectors(self, group: str, dim: int, rng: np.random.Generator) -> np.ndarray:
         """What rows of the tokens start from, shape (n_tokens, dim)."""
 
-    def names(self) -> dict[str, str]:
-        """What a token is a value of, in words; only those tokens of which words say it."""
-        return {}
-
 
 class Codes(TokenSource):
     """Codebook entries, one or several tokens a frame, as the quantizer has it.
@@ -251,11 +247,6 @@ class Levels(TokenSource):
 
     def vectors(self, group: str, dim: int, rng: np.random.Generator) -> np.ndarray:
         return ordinal_vectors(self.quantiles.n_bins_.tolist(), dim, rng)
-
-    def names(self) -> dict[str, str]:
-        names = {one.key: one.name for one in self.described}
-        counted = zip(self.keys, self.quantiles.n_bins_, strict=True)
-        return {level_token(key, k): names[key] for key, n in counted for k in range(n)}
 
     def _values(self, inputs: SignalInputs, rows: np.ndarray) -> np.ndarray:
         return quantity_values(inputs.features.iloc[rows], self.described)

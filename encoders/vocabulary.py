@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Vocabulary", "bin_token", "bracket", "code_token", "level_token", "ordinal_vectors", "rotated"]
-
-
-class Vocabulary(NamedTuple):
-    """New tokens, and what their rows in a language model start from; one entry each."""
-
-    tokens: list[str]
-    vectors: np.ndarray
-    """Shape (n_tokens, dim): of codebooks, or of ordered bins."""
-    names: list[str]
-    """What a token is a value of, in words: "heart rate"; empty where no words say it."""
+__all__ = ["bin_token", "bracket", "code_token", "level_token", "ordinal_vectors", "rotated"]
 
 
 def bracket(name: str, close: bool = False) -> str:

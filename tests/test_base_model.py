@@ -7,15 +7,13 @@ import pytest
 import torch
 
 from biollm.base_model import add_signal_tokens, fingerprint, load_base_model, load_text_tokenizer
-from encoders.vocabulary import Vocabulary
 
 TOKENS = [f"<|gsr_vq_{k:04d}|>" for k in range(8)]
 
 
-def with_tokens(base, vectors, names=("",) * 8, how="codebook", seed=0):
-    model, tokenizer = load_base_model(base, False), load_text_tokenizer(base)
-    new = Vocabulary(TOKENS, vectors, list(names))
-    return model, tokenizer, add_signal_tokens(model, tokenizer, new, how, seed)
+def with_tokens(base, vectors, load_in_4bit=False, seed=0):
+    model, tokenizer = load_base_model(base, load_in_4bit), load_text_tokenizer(base)
+    return model, tokenizer, add_signal_tokens(model, tokenizer, TOKENS, vectors, seed)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -49,37 +47,6 @@ def test_rows_depend_on_the_seed_alone(make_base):
     assert not torch.equal(rows[0], rows[2])
 
 
-def test_a_token_with_a_name_starts_from_the_words_of_its_name(make_base):
-    names = ["heart rate", "skin temperature"] * 4
-    model, tokenizer, ids = with_tokens(make_base(), np.random.default_rng(0).standard_normal((8, 64)), names)
-    weight = model.get_input_embeddings().weight.detach().float()
-    words = [
-        weight[tokenizer(f" {name}", add_special_tokens=False)["input_ids"]].mean(0) for name in names[:2]
-    ]
-    plain = with_tokens(make_base(), np.random.default_rng(0).standard_normal((8, 64)))[0]
-    added = weight[ids] - plain.get_input_embeddings().weight.detach().float()[ids]
-    mean = weight[: min(ids)].mean(0)
-    for k in range(8):
-        assert torch.allclose(added[k], words[k % 2] - mean, atol=0.02)  # bfloat16 rows
-
-
-@pytest.mark.parametrize("how", ["mean", "random"])
-def test_other_starts_take_neither_names_nor_vectors(make_base, how):
-    vectors = [np.eye(8), np.random.default_rng(0).standard_normal((8, 8))]
-    names = [("heart rate",) * 8, ("",) * 8]
-    rows = [
-        with_tokens(make_base(), *each, how)[0].get_input_embeddings().weight[-8:].detach()
-        for each in zip(vectors, names, strict=True)
-    ]
-    assert torch.equal(*rows)
-    assert (len(rows[0].unique(dim=0)) == 1) == (how == "mean")
-
-
-def test_an_unknown_start_is_refused(make_base):
-    with pytest.raises(ValueError, match="allowed are"):
-        with_tokens(make_base(), np.eye(8), how="zeros")
-
-
 def test_untied_heads_give_new_tokens_the_mean_row(make_base):
     model, _, ids = with_tokens(make_base(), np.eye(8))
     head = model.get_output_embeddings().weight.detach().float()
@@ -95,7 +62,7 @@ def test_a_signal_token_is_one_token(make_base):
 def test_tokens_that_the_base_has_are_refused(make_base):
     model, tokenizer, _ = with_tokens(make_base(), np.eye(8))
     with pytest.raises(ValueError, match="already has"):
-        add_signal_tokens(model, tokenizer, Vocabulary(TOKENS[:1], np.eye(1), [""]), "mean")
+        add_signal_tokens(model, tokenizer, TOKENS[:1], None)
 
 
 def test_fingerprint_tells_bases_apart_whatever_their_precision(make_base):

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from biollm.artefact import load_artefact, save_artefact
 from biollm.base_model import add_signal_tokens, load_base_model, load_text_tokenizer
 from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune, with_lora
-from encoders.vocabulary import Vocabulary
 
 TOKENS = ["<|gsr_vq_0000|>", "<|gsr_vq_0001|>"]
 
@@ -25,7 +24,7 @@ def tuned(base: str, load_in_4bit: bool, steps: int = 40):
     from trl import SFTTrainer
 
     model, tokenizer = load_base_model(base, load_in_4bit), load_text_tokenizer(base)
-    ids = add_signal_tokens(model, tokenizer, Vocabulary(TOKENS, np.eye(2), ["", ""]), "codebook")
+    ids = add_signal_tokens(model, tokenizer, TOKENS, np.eye(2))
     wrapped = with_lora(model, FinetuneConfig(), ids)
     rows = [
         {

@@ -40,7 +40,7 @@ def test_joined_sources_stand_one_behind_the_other(fitted, inputs):
 
 @pytest.mark.parametrize("sources", [["codes", "bins"], ["codes+bins"], ["codes", "codes+bins"]])
 def test_a_vocabulary_has_each_token_once_with_its_vector(fitted, sources):
-    tokens, vectors, _ = fitted.vocabulary(sources)
+    tokens, vectors = fitted.vocabulary(sources)
     assert tokens == fitted.tokens("codes") + fitted.tokens("bins")
     assert vectors.shape == (len(tokens), 64)
 
@@ -50,25 +50,16 @@ def test_brackets_that_two_sources_share_come_once(fitted, monkeypatch):
     tokens = {"codes": ["<|features|>", "<|a|>"], "bins": ["<|features|>", "<|b|>"]}
     monkeypatch.setattr(fitted, "tokens", tokens.__getitem__)
     monkeypatch.setattr(fitted, "token_vectors", lambda part: np.full((2, 64), len(part)))
-    found, vectors, _ = fitted.vocabulary(["codes+bins"])
+    found, vectors = fitted.vocabulary(["codes+bins"])
     assert found == ["<|features|>", "<|a|>", "<|b|>"]
     assert vectors[:, 0].tolist() == [5, 5, 4]
-
-
-def test_levels_know_the_name_of_their_quantity_and_all_other_tokens_none(fitted):
-    tokens, _, names = fitted.vocabulary(["codes", "bins+levels"])
-    quantities = {one.key: one.name for one in fitted.levels_.described}
-    for token, name in zip(tokens, names, strict=True):
-        key = re.fullmatch(r"<\|(\w+)_abs_\d\d\|>", token)
-        assert name == (quantities[key[1]] if key else "")
-    assert {"heart rate", "skin conductance level"} & set(names)
 
 
 @pytest.mark.parametrize("mode", ["words", "digits"])
 def test_words_and_digits_need_no_vocabulary(fitted, mode):
     words = [f" w{k}" for k in range(99)]
-    tokens, vectors, names = fitted.in_mode(mode, ["codes", "bins"], words).vocabulary(["codes", "bins"])
-    assert tokens == names == []
+    tokens, vectors = fitted.in_mode(mode, ["codes", "bins"], words).vocabulary(["codes", "bins"])
+    assert tokens == []
     assert len(vectors) == 0
 
 
