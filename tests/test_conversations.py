@@ -166,6 +166,16 @@ def test_more_conversations_begin_with_the_same(segments):
     assert draw(segments, 1000, MIXED)[:77] == draw(segments, 77, MIXED)
 
 
+def test_a_plan_reads_the_facts_of_a_segment_once_for_all_tasks(segments, monkeypatch):
+    plain, read = TokenizedSegments.facts, []
+    monkeypatch.setattr(
+        TokenizedSegments, "facts", lambda self, row, **has: read.append(row) or plain(self, row, **has)
+    )
+    monkeypatch.setattr("data_builders.conversation_plan.KEPT", len(segments) // 2)  # of more than are kept
+    plan_conversations(segments, TASKS, dict.fromkeys(TASKS, 1.0), SOURCES, 10)
+    assert sorted(read) == list(range(len(segments)))
+
+
 def test_a_row_is_the_same_in_any_part_of_the_plan(segments):
     plan = plan_conversations(segments, TASKS, MIXED, SOURCES, 200)
     whole = list(rows(segments, TASKS, plan))
