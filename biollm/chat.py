@@ -214,7 +214,7 @@ def chat(config: ChatConfig) -> None:
     recording, segments = read_for_chat(store, config.recording, config.root)
     artefacts = [load_artefact(folder, config.model_name_or_path) for folder in config.artefact]
     session = RecordingChat(artefacts, recording, segments, config.n_phrasings)
-    window = session.window_at(recording.duration / 2 if config.at is None else config.at)
+    window = _moment(session, recording.duration / 2 if config.at is None else config.at)
     if config.ask:
         print(session.answer(config.ask, window))
         return
@@ -266,7 +266,21 @@ def _converse(session: RecordingChat, window: int) -> None:
 
 def _moved(session: RecordingChat, said: str, window: int) -> int:
     try:
-        return session.window_at(float(said.removeprefix("at ")))
+        seconds = float(said.removeprefix("at "))
     except ValueError:
         print(f"{said!r}: give a number of seconds, as 'at 120'.")
         return window
+    try:
+        return _moment(session, seconds)
+    except ValueError as error:
+        print(error)
+        return window
+
+
+def _moment(session: RecordingChat, seconds: float) -> int:
+    """The window at or nearest to a moment of the recording."""
+    if not 0 <= seconds <= session.recording.duration:
+        raise ValueError(
+            f"at is {seconds:g} s; allowed is 0 to the {session.recording.duration:g} s of the recording."
+        )
+    return session.window_at(seconds)

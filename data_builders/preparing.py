@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
 from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import JOINED, finish_store
+from data_builders.store import JOINED, finish_store, rate_and_channels
 
 __all__ = ["PrepareConfig", "input_stats", "make_reader", "prepare", "read_for_chat"]
 
@@ -266,7 +266,8 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
     Raises
     ------
     ValueError
-        If the store was joined of several, which no reader reads as one.
+        If the store was joined of several, which no reader reads as one, or the recording's signals are not
+        those of the store.
     """
     if JOINED in card:
         raise ValueError(
@@ -277,10 +278,25 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
     recording = _read_one(card, path, root)
     check_recording(recording, path)
     recording = preprocess(recording, steps)
+    _check_signals(recording, card["modalities"], path)
     length = card["window"]
     chosen = event_windows(recording, *card["event"]) if card["event"] else tile(recording, length)
     check_windows(chosen, path, length, len(recording.blocks))
     return recording, cut(recording, chosen + reference_windows(recording, length), length)
+
+
+def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -> None:
+    """Refuse a recording that lacks a modality of the store, or has another rate or number of channels."""
+    held = {
+        name: rate_and_channels(s.sampling_rate, s.channel_names) for name, s in recording.signals.items()
+    }
+    wrong = [f"{name} ({about})" for name, about in wanted.items() if held.get(name) != about]
+    if wrong:
+        has = ", ".join(f"{name} ({about})" for name, about in held.items())
+        raise ValueError(
+            f"{path}: has {has}; the model was trained on {', '.join(wrong)} and cannot read a recording "
+            "without. Add what is missing, or train on a store of the signals that all recordings have."
+        )
 
 
 def _read_one(card: dict, path: str, root: str | None) -> Recording:

@@ -22,6 +22,10 @@ SLOW = ("heart_rate", "acceleration")
 where the whole segment has one value, and what they rest at is no limit of the sensor: never clipped."""
 LEAST = 0.01
 """Share of the segment from which a fault is named."""
+STILL = 1e-9
+"""Change from sample to sample, as a share of the channel's largest standard deviation over a segment, up to
+which nothing changes. A filter leaves of a dead channel what rounding leaves, some 1e-16; the slowest
+activity at the highest rates changes by 1e-6."""
 NOISE_DB = {"gsr": 3.0}
 """SNR below which a channel is noise, where it is not 0 dB (more power outside of the band than inside).
 White noise alone at 4 Hz, as wrist bands record skin conductance, reaches 0 dB."""
@@ -63,9 +67,10 @@ def segment_faults(segments: Segments) -> list[tuple[Fault, ...]]:
     Notes
     -----
     What a store holds has been prepared. Gaps that were bridged look like signal, so that ``missing`` is
-    found only where they were left as NaN. After a high-pass or a resampling, flat and clipped stretches
-    move a little and are not found either; without preprocessing they are. Drift and hum that a filter took
-    away are no fault any more.
+    found only where they were left as NaN. Flat stretches are found behind a filter too, once it has settled;
+    clipped ones are not, since a high-pass moves them, and without preprocessing they are. Drift and hum that
+    a filter took away are no fault any more. A channel that is dead in all of the segments given is found by
+    exact repeats alone.
     """
     found: list[list[Fault]] = [[] for _ in range(len(segments))]
     for modality, data in segments.signals.items():
@@ -92,13 +97,15 @@ def _of_modality(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[
 
 def _of_runs(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:
     """Flat, clipped and missing stretches; where no sample is repeated or missing, there are none."""
-    repeats = (np.diff(data, axis=-1) == 0).mean(axis=-1)
-    at = np.argwhere((repeats >= LEAST / 2) | ~np.isfinite(data).all(axis=-1))
+    least = STILL * np.nan_to_num(data.std(axis=-1)).max(axis=0, initial=0.0)
+    still = np.abs(np.diff(data, axis=-1)) <= least[:, None]
+    at = np.argwhere((still.mean(axis=-1) >= LEAST / 2) | ~np.isfinite(data).all(axis=-1))
     if not len(at):
         return
     seconds = data.shape[-1] / spec.sampling_rate if modality in SLOW else FLAT_SECONDS
     rows, channels = at.T
-    suspects = Signal(data[rows, channels], spec.sampling_rate, tuple(map(str, range(len(at)))), spec.unit)
+    held = _held(data[rows, channels], still[rows, channels])
+    suspects = Signal(held, spec.sampling_rate, tuple(map(str, range(len(at)))), spec.unit)
     quality = signal_quality(suspects, flat_seconds=seconds)
     missing = quality["nan_share"].to_numpy()
     shares = {"missing": missing}
@@ -109,6 +116,13 @@ def _of_runs(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tupl
     for what, values in shares.items():
         for k in np.flatnonzero(values):
             yield int(rows[k]), int(channels[k]), what, float(values[k])
+
+
+def _held(data: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Channels (n, n_samples) that repeat a value wherever they are still (n, n_samples - 1)."""
+    last = np.where(still, 0, np.arange(1, data.shape[-1]))
+    last = np.maximum.accumulate(np.pad(last, ((0, 0), (1, 0))), axis=-1)
+    return np.take_along_axis(data, last, axis=-1)
 
 
 def _of_noise(data: np.ndarray, spec: SignalSpec, modality: str) -> Iterator[tuple[int, int, str, float]]:

@@ -16,7 +16,7 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
 
-__all__ = ["JOINED", "SegmentStore", "check_ids", "finish_store", "write_shards"]
+__all__ = ["JOINED", "SegmentStore", "check_ids", "finish_store", "rate_and_channels", "write_shards"]
 
 ABOUT = "store.json"
 JOINED = "joined"
@@ -96,6 +96,11 @@ def _open(folder: Path, shards: Sequence[str]) -> Any:
     from datasets import Dataset, concatenate_datasets
 
     return concatenate_datasets([Dataset.from_file(str(folder / shard)) for shard in shards])
+
+
+def rate_and_channels(sampling_rate: float, channel_names: Sequence[str]) -> str:
+    """``"256 Hz x 2"``, as cards tell a modality."""
+    return f"{sampling_rate:g} Hz x {len(channel_names)}"
 
 
 class SegmentStore:
@@ -212,7 +217,7 @@ class SegmentStore:
             "n_subjects": int(labelled["subject"].nunique()),
             "labels": {c: int((labelled["emotion"] == c).sum()) for c in self.classes},
             "modalities": {
-                n: f"{s.sampling_rate:g} Hz x {len(s.channel_names)}" for n, s in self.specs.items()
+                n: rate_and_channels(s.sampling_rate, s.channel_names) for n, s in self.specs.items()
             },
             "window_seconds": self.about["window"],
             "labelled": {name: int(n) for name in LABELS if (n := labelled[name].notna().sum())},

@@ -222,12 +222,13 @@ def test_the_middle_is_asked_about_by_default(artefact_folder, two_states, capsy
 
 
 def test_it_goes_on_interactively(artefact_folder, two_states, monkeypatch, capsys):
-    said = iter(["at 100", "Which state is it?", "at noon", "overview", "quit"])
+    said = iter(["at 100", "Which state is it?", "at noon", "at 9999", "overview", "quit"])
     monkeypatch.setattr("builtins.input", lambda prompt: next(said))
     chat(ChatConfig([str(artefact_folder)], str(two_states / "P1.npz")))
     out = capsys.readouterr().out
     assert "[1:40-1:50] " in out
     assert "'at noon': give a number of seconds" in out
+    assert "at is 9999 s; allowed is 0 to the 240 s of the recording." in out
     assert out.count("truth") == 2
 
 

@@ -12,6 +12,7 @@ from written.tables import NAMES, RATE, check, eeg, row, write_table
 
 from data_builders.checking import DataCheckConfig, DataInitConfig, data_check, data_init
 from data_builders.manifests.drafting import guess_modality, guess_session, guess_subject
+from data_builders.readers.manifest import ManifestReader
 
 
 def test_a_constant_channel_and_an_unlikely_unit_are_notes(tmp_path: Path) -> None:
@@ -27,6 +28,59 @@ def test_a_constant_channel_and_an_unlikely_unit_are_notes(tmp_path: Path) -> No
         "1 subject only",
     ):
         assert expected in notes
+
+
+@pytest.mark.parametrize(
+    ("modality", "unit", "scale", "expected"),
+    [
+        ("emg", "V", 0.05, "µV, where emg varies by 0.1 to 5000"),
+        ("gsr", "kOhm", 0.25, "'Fp1': has the median 200 µS, where gsr has 0.01 to 100"),
+    ],
+)
+def test_a_level_or_a_spread_that_nobody_has_is_a_note(
+    modality: str, unit: str, scale: float, expected: str, tmp_path: Path
+) -> None:
+    data = scale * eeg() if modality == "emg" else 5 + 0.01 * eeg()
+    signal_files.csv(tmp_path / "a.csv", data, RATE, NAMES)
+    write_table(tmp_path, [row("a.csv", modality=modality, unit=unit)])
+    assert expected in "\n".join(check(tmp_path)["notes"])
+    right = {"emg": "uV", "gsr": "uS"}[modality]
+    write_table(tmp_path, [row("a.csv", modality=modality, unit=right)])
+    assert "is the unit right" not in "\n".join(check(tmp_path)["notes"])
+
+
+def with_times(path: Path, data: np.ndarray, rate: float, start: float) -> None:
+    times = start + np.arange(data.shape[1]) / rate
+    pd.DataFrame({"time": times} | dict(zip(NAMES, data, strict=False))).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("late", [7.6, -5.2])
+def test_files_of_one_recording_that_start_apart_are_refused(late: float, tmp_path: Path) -> None:
+    clock = 1_700_000_000.0
+    with_times(tmp_path / "a.csv", eeg(), RATE, clock)
+    with_times(tmp_path / "b.csv", 5 + 0.01 * eeg(n_channels=1)[:, :48], 4.0, clock + late)
+    cells = {"trial": "film", "start": 0, "end": 10}
+    gsr = {"modality": "gsr", "unit": "uS", "sampling_rate": 4.0}
+    write_table(tmp_path, [row("a.csv", **cells), row("b.csv", **(cells | gsr))])
+    with pytest.raises(
+        ValueError, match=r"row 2: .*\.csv: starts at 17\d+\.?\d* s by its column of times, and"
+    ):
+        check(tmp_path)
+    with pytest.raises(ValueError, match="allowed is one start"):
+        next(iter(ManifestReader(tmp_path)))
+
+
+@pytest.mark.parametrize("late", [0.0, 0.25])
+def test_files_that_start_within_a_sample_of_the_slower_are_one_recording(
+    late: float, tmp_path: Path
+) -> None:
+    with_times(tmp_path / "a.csv", eeg(), RATE, 100.0)
+    with_times(tmp_path / "b.csv", 5 + 0.01 * eeg(n_channels=1)[:, :48], 4.0, 100.0 + late)
+    cells = {"trial": "film", "start": 0, "end": 10}
+    gsr = {"modality": "gsr", "unit": "uS", "sampling_rate": 4.0}
+    write_table(tmp_path, [row("a.csv", **cells), row("b.csv", **(cells | gsr))])
+    assert check(tmp_path)["n_recordings"] == 1
+    assert set(next(iter(ManifestReader(tmp_path))).signals) == {"eeg", "gsr"}
 
 
 def test_unread_signals_are_not_judged(tmp_path: Path) -> None:

@@ -78,13 +78,13 @@ def test_an_item_of_a_large_array_never_loads_the_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet"])
 def test_the_table_may_be_in_any_of_its_formats(name: str, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", eeg())
-    rows = [row("a.npy", "01", start=k, end=k + 5.5, valence=k / 2, transition=k) for k in (0, 1)]
+    rows = [row("a.npy", "01", start=k, end=k + 0.5, valence=k / 2, transition=k) for k in (0, 1)]
     write_table(tmp_path, rows, name)
     recording = next(iter(ManifestReader(tmp_path)))
     blocks = [(block.start, block.duration, dict(block.labels)) for block in recording.blocks]
     assert recording.subject == "01"
     assert blocks == [
-        (k, 5.5, {"emotion": "calm", "valence": k / 2, "transition": float(k)}) for k in (0.0, 1.0)
+        (k, 0.5, {"emotion": "calm", "valence": k / 2, "transition": float(k)}) for k in (0.0, 1.0)
     ]
 
 

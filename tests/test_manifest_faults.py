@@ -58,6 +58,11 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
     "infinite valence": (cell(4, "valence", "inf"), r"row 4, column 'valence': is 'inf'"),
     "start": (cell(4, "start", -1), r"row 4, column 'start': is '-1'; allowed is seconds from 0"),
     "end before start": (cell(4, "start", 12.5), r"row 4, column 'end': is 12 s and 'start' is 12\.5 s"),
+    "overlapping stretches": (
+        cell(4, "start", 2),
+        r"row 4, column 'start': is 2 s of recording S02:a:film, where the stretch of row 5 lasts from 0 s "
+        r"to 12 s; allowed are stretches that do not overlap",
+    ),
     "end beyond the file": (cell(4, "end", 99), r"row 4, column 'end': is 99 s.*up to the 12 s"),
     "rate of zero": (cell(4, "sampling_rate", 0), r"row 4, column 'sampling_rate': is '0\.0'.*above 0"),
     "negative rate": (cell(5, "sampling_rate", -4), r"row 5, column 'sampling_rate': is '-4\.0'; allowed"),

@@ -48,6 +48,23 @@ def test_a_flat_stretch_is_found_at_its_share(share):
     assert found[1][0].share == pytest.approx(share, abs=0.01)
 
 
+def test_a_channel_that_died_is_flat_behind_a_filter_too():
+    rng = np.random.default_rng(0)
+    data = 10 * rng.normal(size=(4, 2, 500 * SECONDS))
+    data[2:, 1] = 1e-14 * rng.normal(size=(2, 500 * SECONDS))
+    found = faults_of(data, "emg")
+    assert found[:2] == [(), ()]
+    assert [[(fault.what, fault.share) for fault in each] for each in found[2:]] == [[("flat", 1.0)]] * 2
+
+
+def test_slow_activity_at_a_high_rate_is_not_flat():
+    spec = SignalSpec(1000.0, ("gsr",), "µS")
+    slope = 5 + 0.001 * np.arange(1000 * SECONDS) / 1000.0 / 60
+    data = np.stack([slope + 0.5 * k for k in range(4)])[:, None]
+    table = pd.DataFrame({"segment": [str(k) for k in range(len(data))]})
+    assert segment_faults(Segments({"gsr": data}, table, {"gsr": spec})) == [()] * 4
+
+
 def test_clipping_is_found_at_its_share():
     data = gsr()
     limit = np.quantile(data[2], 0.8)

@@ -16,7 +16,7 @@ from data_builders.readers import READERS
 from data_builders.recording import Block, Recording, Signal, load_recording, save_recording
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
 from data_builders.stage import close_stage, content_hash, folder_hash, open_stage, read_stamp, run_stage
-from data_builders.store import SegmentStore, write_shards
+from data_builders.store import SegmentStore, rate_and_channels, write_shards
 
 
 class Work:
@@ -490,9 +490,24 @@ def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
     path = save_recording(a_recording("P1"), tmp_path / "P1.npz")
     for dataset in ("simulated", "noneeg"):
         card = {"dataset": dataset, "reader_options": None, "window": 10.0, "event": None}
-        card["preprocessing"] = "none"
+        card |= {"preprocessing": "none", "modalities": modalities(load_recording(path))}
         recording, _ = read_for_chat(card, str(path))
         assert recording.blocks == load_recording(path).blocks
+
+
+def modalities(recording):
+    return {
+        name: rate_and_channels(s.sampling_rate, s.channel_names) for name, s in recording.signals.items()
+    }
+
+
+def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
+    card = run(folder).card()
+    whole = a_recording("P9")
+    path = save_recording(whole, folder / "P9.npz")
+    missing = card | {"modalities": card["modalities"] | {"ecg": "256 Hz x 2"}}
+    with pytest.raises(ValueError, match=r"P9.npz: has .*; the model was trained on ecg \(256 Hz x 2\) and"):
+        read_for_chat(missing, str(path))
 
 
 def test_a_chat_about_a_recording_without_the_events_of_its_store_says_so(folder):

@@ -2,7 +2,7 @@
 
 from data_builders.manifests.formats import FORMATS, open_signals, with_companions
 from data_builders.manifests.grouping import PlannedRecording, Source, Stretch
-from data_builders.manifests.loading import Stream, end_tolerance, load, look_into
+from data_builders.manifests.loading import Stream, end_tolerance, load, look_into, start_problem
 from data_builders.manifests.manifest import Manifest, read_manifest
 from data_builders.manifests.options import ManifestOptions
 from data_builders.manifests.units import MODALITY_UNITS, UNITS, convert
@@ -23,5 +23,6 @@ __all__ = [
     "look_into",
     "open_signals",
     "read_manifest",
+    "start_problem",
     "with_companions",
 ]

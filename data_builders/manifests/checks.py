@@ -11,15 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from data_builders.manifests.grouping import PlannedRecording, Source
-from data_builders.manifests.loading import Stream, end_tolerance, load, look_into
+from data_builders.manifests.loading import Stream, end_tolerance, load, look_into, start_problem
 from data_builders.manifests.options import ManifestOptions
 from data_builders.manifests.units import ARBITRARY, MODALITY_UNITS, canonical_unit
 from data_builders.recording import Signal
 
 __all__ = ["FileCheck", "check_files", "modality_problems"]
 
-PLAUSIBLE = {"eeg": (0.1, 10_000.0), "emg": (0.1, 50_000.0), "ecg": (0.005, 100.0)}
+PLAUSIBLE = {"eeg": (0.1, 10_000.0), "emg": (0.1, 5_000.0), "ecg": (0.005, 100.0)}
 """Standard deviations in the modality's unit; wide, since a wrong unit is wrong by a thousand or more."""
+LEVELS = {
+    "gsr": (0.01, 100.0),
+    "temperature": (5.0, 45.0),
+    "spo2": (50.0, 100.0),
+    "heart_rate": (25.0, 250.0),
+}
+"""Medians in the modality's unit."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Seen:
     sampling_rate: float
     unit: str
     duration: float
+    start: float | None
 
 
 @dataclass
@@ -58,6 +66,8 @@ def check_files(
             if read_signals:
                 _check_values(source, stream, table, check)
         if len(found) == len(recording.sources):
+            if problem := start_problem((each.source, each.start, each.sampling_rate) for each in found):
+                check.problems.append(f"{table.name}, row {recording.sources[0].row}: {problem}")
             check.problems += _stretch_problems(recording, found, table)
         for each in found:
             check.seen[each.source.modality].append(each)
@@ -70,7 +80,7 @@ def _seen(source: Source, stream: Stream) -> Seen:
     unit = canonical_unit(stream.unit)
     if unit != ARBITRARY:
         unit = MODALITY_UNITS.get(source.modality, unit)
-    return Seen(source, stream.channel_names, stream.sampling_rate, unit, stream.duration)
+    return Seen(source, stream.channel_names, stream.sampling_rate, unit, stream.duration, stream.file.start)
 
 
 def _check_values(source: Source, stream: Stream, table: Path, check: FileCheck) -> None:
@@ -111,6 +121,13 @@ def _value_notes(signal: Signal, modality: str) -> Iterator[str]:
                     f"channel {name!r}: varies by {known.std():.3g} {signal.unit}, where {modality} varies "
                     f"by {low:g} to {high:g}: is the unit right?"
                 )
+        elif known.size and modality in LEVELS and signal.unit != ARBITRARY:
+            low, high = LEVELS[modality]
+            if not low <= np.median(known) <= high:
+                yield (
+                    f"channel {name!r}: has the median {np.median(known):.3g} {signal.unit}, where "
+                    f"{modality} has {low:g} to {high:g}: is the unit right?"
+                )
 
 
 def _stretch_problems(recording: PlannedRecording, seen: list[Seen], table: Path) -> Iterator[str]:
@@ -122,7 +139,8 @@ def _stretch_problems(recording: PlannedRecording, seen: list[Seen], table: Path
         if max(stretch.start, stop) > limit:
             yield (
                 f"{table.name}, row {stretch.row}, column {column!r}: is {getattr(stretch, column):g} s; "
-                f"allowed is up to the {duration:.6g} s of its recording. Correct the cell."
+                f"allowed is up to the {duration:.6g} s of its recording, counted from the recording's start. "
+                "Correct the cell."
             )
 
 
@@ -139,7 +157,7 @@ def modality_problems(recordings: Sequence[PlannedRecording], table: Path) -> It
                 f"{table.name}, {_rows(rows)}, column 'modality': recording {members[0].label} has "
                 f"{list(names)}, and {len(groups[usual])} others have {list(usual)}; allowed is the same "
                 "in every recording. Add what is missing (files of one recording share subject, session "
-                "and trial), or take rows out."
+                "and trial), or take out the rows of this subject, or those of that modality everywhere."
             )
 
 

@@ -16,6 +16,8 @@ __all__ = ["PlannedRecording", "Source", "Stretch", "plan"]
 
 ONE_A = {"subject": "file", "session": "file", "sampling_rate": "file", "unit": "file", "group": "subject"}
 """Column -> what has one value of it, on however many rows it stands."""
+OVERLAP = 0.01
+"""Seconds by which stretches may overlap: times in a table are rounded."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ class PlannedRecording:
         return ":".join((self.subject, self.session, self.name)).rstrip(":")
 
 
-def plan(rows: Iterable[Row], table: Path) -> tuple[list[PlannedRecording], list[str]]:
+def plan(
+    rows: Iterable[Row], table: Path, overlapping: bool = False
+) -> tuple[list[PlannedRecording], list[str]]:
     """Recordings in the order of their first rows, and what keeps rows from making one.
 
     Rows of one file (and key and index) share its time axis. Rows of one subject, session and trial with
     different modalities share one too: their files start together. Several files of one modality
-    without a trial are recordings of their own.
+    without a trial are recordings of their own. Labelled stretches of one recording must not overlap, unless
+    they may be `overlapping`, as the windows around events.
     """
     rows = list(rows)
     problems = list(_row_problems(rows, table))
@@ -72,6 +77,8 @@ def plan(rows: Iterable[Row], table: Path) -> tuple[list[PlannedRecording], list
     for members in _time_axes(rows, table, problems):
         recording = _recording(members, table, problems)
         recordings.append(recording)
+        if not overlapping:
+            problems += _overlaps(recording, table)
     return _named(recordings, table, problems), problems
 
 
@@ -173,6 +180,22 @@ def _stretches(rows: list[Row], table: Path, problems: list[str]) -> list[Stretc
                 )
         found[place] = other._replace(labels={**row.labels, **other.labels})
     return sorted(found.values(), key=lambda stretch: stretch.start)
+
+
+def _overlaps(recording: PlannedRecording, table: Path) -> Iterator[str]:
+    """Stretches that begin before another has ended: their windows would have two labels, or come twice."""
+    latest: Stretch | None = None
+    for stretch in recording.stretches:
+        if latest is not None and (latest.end is None or stretch.start < latest.end - OVERLAP):
+            yield (
+                f"{table.name}, row {stretch.row}, column 'start': is {stretch.start:g} s of recording "
+                f"{recording.label}, where the stretch of row {latest.row} lasts from {latest.start:g} s to "
+                f"{'the end' if latest.end is None else f'{latest.end:g} s'}; allowed are stretches that do "
+                "not overlap. Both count from the common start of the recording's files, whichever file "
+                "their row names: correct 'start' or 'end'."
+            )
+        if latest is None or (latest.end is not None and (stretch.end is None or stretch.end > latest.end)):
+            latest = stretch
 
 
 def _file_name(row: Row, table: Path) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from data_builders.manifests.formats import open_signals
 from data_builders.manifests.grouping import Source
@@ -14,7 +15,7 @@ from data_builders.manifests.signal_file import Channel, SignalFile
 from data_builders.manifests.units import canonical_unit, convert, unit_problem
 from data_builders.recording import Signal
 
-__all__ = ["Stream", "end_tolerance", "load", "look_into"]
+__all__ = ["Stream", "end_tolerance", "load", "look_into", "start_problem"]
 
 NO_SIGNALS = (
     "annotation", "class", "emotion", "event", "events", "label", "labels", "marker", "markers", "session",
@@ -63,6 +64,29 @@ def look_into(source: Source, options: ManifestOptions) -> tuple[Stream | None, 
     if problems:
         return None, [f"{source.path}: {problem}" for problem in problems]
     return Stream(file, tuple(positions), tuple(names), rate, unit, picked[0].n_samples), []
+
+
+def start_problem(told: Iterable[tuple[Source, float | None, float]]) -> str:
+    """Files of one recording that do not start together by their columns of times; "" where they do.
+
+    Parameters
+    ----------
+    told : iterable of (Source, float or None, float)
+        With the start in s, None where the file has no times, and the rate in Hz.
+    """
+    known = sorted(
+        ((start, rate, source) for source, start, rate in told if start is not None), key=itemgetter(0)
+    )
+    # A sample may stand for the time before it or behind it.
+    if not known or known[-1][0] - known[0][0] <= 1.5 / min(known[0][1], known[-1][1]):
+        return ""
+    (first, _, one), (last, _, other) = known[0], known[-1]
+    return (
+        f"{other.path}: starts at {last:.12g} s by its column of times, and {one.path} of the same recording "
+        f"(row {one.row}) at {first:.12g} s; allowed is one start, since 'start' and 'end' are seconds from "
+        "it. Cut the files to the time that all of them have; if they do start together, remove the columns "
+        "of times and give sampling_rate."
+    )
 
 
 def load(stream: Stream, modality: str, resample_to: float | None = None) -> Signal:

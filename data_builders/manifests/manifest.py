@@ -54,6 +54,6 @@ def read_manifest(root: str | Path, options: ManifestOptions) -> Manifest:
     if any(name not in table.cells for name in REQUIRED):
         return Manifest(table.path, (), tuple(table.problems), tuple(table.not_read))
     rows, problems = parse_rows(table, options)
-    recordings, unclear = plan(rows, table.path)
+    recordings, unclear = plan(rows, table.path, options.event is not None)
     problems = [*table.problems, *problems, *unclear] or options.unmatched({row.modality for row in rows})
     return Manifest(table.path, tuple(recordings), tuple(problems), tuple(table.not_read))

@@ -76,11 +76,14 @@ class SignalFile:
         (n_channels, n_samples), in the channels' units.
     needs_names : bool
         The format has channel names and this file lacks them.
+    start : float or None
+        Of the first sample, in s by the file's own column of times; None where it has none.
     """
 
     channels: tuple[Channel, ...]
     read: Callable[[Sequence[int]], np.ndarray]
     needs_names: bool = False
+    start: float | None = None
 
 
 class DamageNamed(AbstractContextManager):

@@ -66,17 +66,17 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
     values = _numbers(path, table, names, skipped)
     _check_last_row(path, values, skipped)
     rate = _rate_of_comments(comments)
-    time = [position for position, name in enumerate(names) if _time_scale(name)]
+    time, start = [position for position, name in enumerate(names) if _time_scale(name)], None
     if time:
-        scale = TIME_SCALES[_plain(names[time[0]])]
-        rate = even_rate(path, values[time[0]] * scale, names[time[0]], skipped + 1)
+        moments = values[time[0]] * TIME_SCALES[_plain(names[time[0]])]
+        rate, start = even_rate(path, moments, names[time[0]], skipped + 1), float(moments[0])
     kept = [position for position in range(len(names)) if position not in time]
     channels = tuple(Channel(_name(names[p]), values.shape[1], rate, _unit(names[p])) for p in kept)
 
     def read(positions: Sequence[int]) -> np.ndarray:
         return values[[kept[position] for position in positions]]
 
-    return SignalFile(channels, read, needs_names=not any(c.name for c in channels))
+    return SignalFile(channels, read, needs_names=not any(c.name for c in channels), start=start)
 
 
 def _first_lines(path: Path) -> list[str]:

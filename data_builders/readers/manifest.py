@@ -11,14 +11,16 @@ from data_builders.manifests import (
     ManifestOptions,
     PlannedRecording,
     Source,
+    Stream,
     end_tolerance,
     load,
     look_into,
     read_manifest,
+    start_problem,
     with_companions,
 )
 from data_builders.readers.reader import Reader, existing_folder
-from data_builders.recording import BASELINE_SECONDS, LABELS, Block, Recording, Signal
+from data_builders.recording import BASELINE_SECONDS, LABELS, Block, Recording
 
 __all__ = ["ManifestReader"]
 
@@ -133,7 +135,15 @@ class ManifestReader(Reader):
         return found
 
     def _read(self, planned: PlannedRecording) -> Recording:
-        signals = {source.modality: self._signal(source) for source in planned.sources}
+        signals, told = {}, []
+        for source in planned.sources:
+            stream = self._stream(source)
+            told.append((source, stream.file.start, stream.sampling_rate))
+            signals[source.modality] = load(
+                stream, source.modality, self.options.resample.get(source.modality)
+            )
+        if problem := start_problem(told):
+            raise ValueError(f"{self.manifest.path}, row {planned.sources[0].row}: {problem}")
         duration = min(signal.duration for signal in signals.values())
         blocks = []
         for start, end, labels, trial, stimulus, row in planned.stretches:
@@ -149,11 +159,11 @@ class ManifestReader(Reader):
         baseline = self._baseline(planned)
         return Recording(signals, *ids, tuple(blocks), planned.name, planned.group, baseline)
 
-    def _signal(self, source: Source) -> Signal:
+    def _stream(self, source: Source) -> Stream:
         stream, problems = look_into(source, self.options)
         if stream is None:
             raise ValueError(f"{self.manifest.path}, row {source.row}: " + "\n- ".join(problems))
-        return load(stream, source.modality, self.options.resample.get(source.modality))
+        return stream
 
     def _baseline(self, planned: PlannedRecording) -> tuple[float, float]:
         """A single stretch has what lies before it as its baseline, and never itself."""
