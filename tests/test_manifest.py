@@ -6,6 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from written import manifest as written_manifest
 from written import signal_files
@@ -32,6 +33,29 @@ def test_every_format_gives_back_what_was_written(name: str, tmp_path: Path) -> 
     # 16 bits over 2 x 80 µV are steps of 0.0025 µV; all other formats keep float32 or more
     np.testing.assert_allclose(signal.data, data, atol=0.003, rtol=1e-5)
     assert check(tmp_path)["modalities"]["eeg"]["minutes"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "decimal"),
+    [
+        ("a.csv", ";", ","),
+        ("a.csv", ";", "."),
+        ("a.tsv", "\t", ","),
+        ("a.txt", "\t", ","),
+        ("a.txt", " ", ","),
+    ],
+)
+def test_a_decimal_comma_is_read_where_columns_are_not_separated_by_it(
+    name: str, separator: str, decimal: str, tmp_path: Path
+) -> None:
+    data = eeg()
+    table = pd.DataFrame({"time": np.arange(data.shape[1]) / RATE} | dict(zip(NAMES, data, strict=True)))
+    table.iloc[0, 1:] = 3  # the first row may have whole numbers alone
+    table.to_csv(tmp_path / name, sep=separator, decimal=decimal, index=False)
+    write_table(tmp_path, [row(name)])
+    signal = next(iter(ManifestReader(tmp_path))).signals["eeg"]
+    assert (signal.sampling_rate, signal.channel_names) == (RATE, tuple(NAMES))
+    np.testing.assert_allclose(signal.data[:, 1:], data[:, 1:], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat", "v73.mat", "a.h5"])

@@ -124,7 +124,14 @@ CASES: dict[str, tuple[Callable[[Path, pd.DataFrame], Any], str]] = {
     ),
     "a claim of 2 GB in mat": (file(mat_claim, "s1.mat"), r"variable 'signal' tells 300,000,000 bytes"),
     "no header": (file(text(rows_of("{k},2,3"))), r"s1\.csv: has no line of channel names"),
-    "semicolons": (file(text("time;Fp1\n0;1\n")), r"s1\.csv: its columns are separated by ';'"),
+    "decimal points and commas": (
+        file(text("time;Fp1\n0;1,5\n1;1.5\n")),
+        r"s1\.csv, row 2, column 'Fp1': is '1,5'; allowed are numbers of one decimal sign",
+    ),
+    "decimal commas between commas": (
+        file(text('time,Fp1\n0,"1,5"\n1,"2,5"\n')),
+        r"s1\.csv, row 2, column 'Fp1': is '1,5'; allowed are numbers of one decimal sign",
+    ),
     "times that fall": (
         file(text("time,Fp1,Fp2,Cz\n0,1,2,3\n2,1,2,4\n1,1,3,3\n3,2,1,3\n")),
         r"s1\.csv, row 4, column 'time': 1 s follows 2 s.*non-monotonic",

@@ -139,7 +139,7 @@ def _stretch_problems(recording: PlannedRecording, seen: list[Seen], table: Path
         if max(stretch.start, stop) > limit:
             yield (
                 f"{table.name}, row {stretch.row}, column {column!r}: is {getattr(stretch, column):g} s; "
-                f"allowed is up to the {duration:.6g} s of its recording, counted from the recording's start. "
+                f"allowed is up to the {duration:.6g} s of its recording, whose start they count from. "
                 "Correct the cell."
             )
 

@@ -40,7 +40,8 @@ LABELS_COMMENT = re.compile(r"labels\s*:?=\s*(.+)", re.IGNORECASE)
 def open_text(path: Path, key: str = "", index: int | None = None, layout: str = "") -> SignalFile:
     """Columns of numbers, a channel each, under a line of channel names.
 
-    A column named as in `TIME_SCALES` must rise evenly and gives the rate. Comment lines (``#``) at the
+    Columns stand between commas; between semicolons, tabs or spaces the decimal sign may be a comma. A column
+    named as in `TIME_SCALES` must rise evenly and gives the rate. Comment lines (``#``) at the
     top may tell ``Sampling Rate (Hz):= 1000`` and ``Labels:= ECG``, as BioSPPy writes them. A last
     column that is empty throughout, as GAMEEMO has it, is left out.
 
@@ -55,11 +56,9 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
     names = _split(first, separator)
     has_header = not all(_is_number(name or "nan") for name in names)
     skipped = len(comments) + has_header
-    with DamageNamed(path, "a table of numbers"):
-        table = pd.read_csv(
-            path, sep=separator, header=None, skiprows=skipped, low_memory=False, encoding="utf-8-sig",
-            skip_blank_lines=True, skipinitialspace=True,
-        )  # fmt: skip
+    table = _table(path, separator, skipped, ".")
+    if separator != "," and not _all_numbers(table):
+        table = _table(path, separator, skipped, ",")
     if not has_header:
         names = _names_of_comments(comments, table.shape[1])
     table, names = _without_empty_last(path, table, names)
@@ -79,6 +78,18 @@ def open_text(path: Path, key: str = "", index: int | None = None, layout: str =
     return SignalFile(channels, read, needs_names=not any(c.name for c in channels), start=start)
 
 
+def _table(path: Path, separator: str, skipped: int, decimal: str) -> pd.DataFrame:
+    with DamageNamed(path, "a table of numbers"):
+        return pd.read_csv(
+            path, sep=separator, header=None, skiprows=skipped, low_memory=False, encoding="utf-8-sig",
+            skip_blank_lines=True, skipinitialspace=True, decimal=decimal,
+        )  # fmt: skip
+
+
+def _all_numbers(table: pd.DataFrame) -> bool:
+    return all(dtype.kind in "fiu" for dtype in table.dtypes)
+
+
 def _first_lines(path: Path) -> list[str]:
     """The lines of comments, blank ones included, and the one after them."""
     lines: list[str] = []
@@ -91,14 +102,9 @@ def _first_lines(path: Path) -> list[str]:
 
 
 def _separator(path: Path, line: str) -> str:
-    """By the suffix; a ``.txt`` file may have tabs, commas or spaces."""
+    """By the suffix; a ``.csv`` file may have semicolons, a ``.txt`` file tabs, commas or spaces."""
     if path.suffix.lower() == ".csv":
-        if ";" in line and "," not in line:
-            raise ValueError(
-                f"{path}: its columns are separated by ';'; allowed is ',' (and '.' in numbers). "
-                "Save it as plain CSV, or as TSV."
-            )
-        return ","
+        return ";" if ";" in line and "," not in line else ","
     if path.suffix.lower() == ".tsv" or "\t" in line:
         return "\t"
     return "," if "," in line else r"\s+"
@@ -149,7 +155,8 @@ def _numbers(path: Path, table: pd.DataFrame, names: list[str], skipped: int) ->
             row, value = (int(bad.index[0]), bad.iloc[0]) if len(bad) else (0, column.iloc[0])
             raise ValueError(
                 f"{path}, row {skipped + row + 1}, column {name or position + 1!r}: is {value!r}; allowed "
-                "are numbers with a decimal point, or empty cells. Correct it, or remove the column."
+                "are numbers of one decimal sign (a point where commas are between columns), or empty cells. "
+                "Correct it, or remove the column."
             )
     return np.ascontiguousarray(table.to_numpy(dtype=np.float64).T)
 
