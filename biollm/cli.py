@@ -187,7 +187,7 @@ def run(name: str, arguments: list[str] | None = None) -> None:
         arguments = [f"--{command.argument}", *arguments]
     try:
         configs = _parse(name, command, arguments)
-        getattr(import_module(command.module), command.function)(*configs)
+        made = getattr(import_module(command.module), command.function)(*configs)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("BIOLLM_TRACEBACK"):
             raise
@@ -196,6 +196,9 @@ def run(name: str, arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print(f"\nbiollm {name}: stopped; the same command goes on from here.", file=sys.stderr)
         sys.exit(130)
+    # A folder is whole, made now or found whole; under `accelerate launch` one process says so.
+    if isinstance(made, Path) and made.is_dir() and os.environ.get("RANK", "0") == "0":
+        print(f"{made}: done.")
 
 
 def _parse(name: str, command: Command, arguments: list[str]) -> tuple[Any, ...]:

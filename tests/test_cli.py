@@ -151,3 +151,16 @@ def test_a_stopped_command_is_status_130_and_says_that_it_goes_on(monkeypatch, c
         run("prepare", [])
     assert stop.value.code == 130
     assert "biollm prepare: stopped; the same command goes on" in capsys.readouterr().err
+
+
+def test_a_folder_that_was_made_or_found_whole_is_named(tmp_path, capsys):
+    arguments = ["--config", "quickstart", "--out", str(tmp_path / "store")]
+    for _ in range(2):
+        run("prepare", arguments)
+        assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path / 'store'}: done."
+
+
+def test_one_process_of_several_names_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    run("prepare", ["--config", "quickstart", "--out", str(tmp_path / "store")])
+    assert "done" not in capsys.readouterr().out
