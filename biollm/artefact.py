@@ -251,6 +251,8 @@ def _model_card(card: ArtefactCard) -> str:
     store = card.store
     asked = "emotion" in card.tasks and JOINED not in store
     asking = "Ask it: `biollm chat --artefact DIR --recording FILE`.\n\n" if asked else ""
+    place = "; for `nano`, write what `biollm.nano.NANO_PATH` is into `adapter_config.json` first"
+    nano = place if card.model_name_or_path == "nano" else ""
     return f"""---
 library_name: peft
 base_model: {card.model_name_or_path}
@@ -267,5 +269,18 @@ tokens ({", ".join(card.sources)}).
 - Base: `{card.model_name_or_path}`{", nf4" if card.load_in_4bit else ""}, fingerprint
   `{card.base_fingerprint}`.
 
-{asking}Not a medical device: it knows the people, sensors and situations of its training data, and no others.
+{asking}{asking}Without biollm, `DIR` being this folder (the base gets rows for the new tokens first, which
+`PeftModel.from_pretrained` alone does not see to){nano}:
+
+```python
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("DIR")
+model = AutoPeftModelForCausalLM.from_pretrained("DIR")
+model.merge_and_unload().save_pretrained("MERGED")  # one model, for servers that know no adapters
+tokenizer.save_pretrained("MERGED")
+```
+
+Not a medical device: it knows the people, sensors and situations of its training data, and no others.
 """

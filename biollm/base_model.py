@@ -29,12 +29,23 @@ __all__ = [
 
 
 def resolve_model(name: str) -> str:
-    """The folder of the embedded model for ``"nano"``; any other name or folder as it is."""
-    if name != "nano":
-        return name
-    from biollm.nano import NANO_PATH
+    """The folder of the embedded model for ``"nano"``; any other name or folder as it is.
 
-    return str(NANO_PATH)
+    Raises
+    ------
+    FileNotFoundError
+        If it is a path where no folder is.
+    """
+    if name == "nano":
+        from biollm.nano import NANO_PATH
+
+        return str(NANO_PATH)
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).is_dir():
+        raise FileNotFoundError(
+            f"{name}: there is no such folder; allowed is nano, the folder of a base, or a hub id (NAME or "
+            "OWNER/NAME). Where a base has moved, --model_name_or_path says where it is now."
+        )
+    return name
 
 
 def load_text_tokenizer(name: str) -> Any:
@@ -73,7 +84,10 @@ def _check_template(name: str, tokenizer: Any) -> None:
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False)
     except TemplateError as error:
-        raise ValueError(f"{name}: its chat template refuses system, user, assistant: {error}") from error
+        raise ValueError(
+            f"{name}: its chat template refuses system, user, assistant: {error}. Choose another base, or "
+            "copy its folder and let chat_template.jinja write the system turn before the first question."
+        ) from error
     dropped = [role for role, words in said.items() if words not in text]
     if dropped:
         raise ValueError(f"{name}: its chat template drops the turns of {dropped}; choose another base.")

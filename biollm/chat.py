@@ -209,7 +209,10 @@ def chat(config: ChatConfig) -> None:
     if not path.parent.is_dir() or path.name not in {
         n for p in path.parent.iterdir() for n in (p.name, p.stem)
     }:
-        raise FileNotFoundError(f"{path}: there is no such recording.")
+        raise FileNotFoundError(
+            f"{path}: there is no such recording; allowed is a file of the data set, or an .npz file that "
+            "`data_builders.save_recording` wrote of a recording, simulated ones too."
+        )
     store = _common_store(config.artefact)
     recording, segments = read_for_chat(store, config.recording, config.root)
     artefacts = [load_artefact(folder, config.model_name_or_path) for folder in config.artefact]

@@ -38,6 +38,16 @@ if TYPE_CHECKING:
 __all__ = ["FinetuneConfig", "FinetuneTraining", "finetune", "with_lora"]
 
 
+SETTLED = {
+    "assistant_only_loss": (False, "rows come with their masks, and answers alone are trained as it is"),
+    "eval_strategy": (
+        "no",
+        "nothing is held out here; 'biollm evaluate' scores the artefact on test subjects",
+    ),
+}
+"""Options of TRL that say what is settled here: their one value, and why."""
+
+
 @dataclass
 class FinetuneTraining(SFTConfig):
     """TRL's SFTConfig; defaults that reached the encoders on small data sets."""
@@ -69,6 +79,11 @@ class FinetuneTraining(SFTConfig):
         # bfloat16 is asked for by default; the trainer accepts it without a GPU only when told.
         self.use_cpu = self.use_cpu or not torch.cuda.is_available()
         super().__post_init__()
+        for name, (allowed, why) in SETTLED.items():
+            if getattr(self, name) != allowed:
+                raise ValueError(
+                    f"FinetuneTraining: {name} is {getattr(self, name)!r}; allowed is {allowed!r}: {why}."
+                )
         if self.max_steps > 0 and self.num_train_epochs != SFTConfig.num_train_epochs:
             raise ValueError(
                 f"FinetuneTraining: num_train_epochs is {self.num_train_epochs}, which max_steps "

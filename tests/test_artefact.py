@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from biollm.artefact import ArtefactCard, ArtefactError, load_artefact, read_card
 from biollm.finetune_config import FinetuneConfig
@@ -43,6 +46,20 @@ def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, conversati
     assert json.loads(card)["model_name_or_path"] == make_base()
     assert f"\nbase_model: {make_base()}\n" in page
     assert not [folder for folder in making if folder in card + page]
+
+
+def test_it_is_merged_without_biollm_as_its_page_says(copy, tmp_path, store):
+    code = re.search(r"```python\n(.+?)```", (copy / "README.md").read_text(), re.DOTALL)[1]
+    exec(code.replace('"DIR"', repr(str(copy))).replace('"MERGED"', repr(str(tmp_path / "merged"))))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
+    artefact = load_artefact(copy)
+    texts = artefact.signal_tokenizer.encode(SegmentStore(store).segments())[:16]
+    answers = artefact.task.answers(artefact.card.classes)
+    ours = label_probabilities(artefact.model, artefact.tokenizer, artefact.prompts(texts), answers)
+    theirs = label_probabilities(merged, tokenizer, artefact.prompts(texts), answers)
+    np.testing.assert_allclose(theirs, ours, atol=0.05)
+    assert np.corrcoef(theirs[:, 0], ours[:, 0])[0, 1] > 0.99
 
 
 def test_a_wrong_base_is_refused_with_both_values(copy, make_base):

@@ -16,6 +16,14 @@ def with_tokens(base, vectors, load_in_4bit=False, seed=0):
     return model, tokenizer, add_signal_tokens(model, tokenizer, TOKENS, vectors, seed)
 
 
+@pytest.mark.parametrize("name", ["/nowhere/base", "./base", "models/of/mine"])
+def test_a_folder_that_is_not_there_is_no_hub_id(name):
+    with pytest.raises(
+        FileNotFoundError, match=rf"^{name}: there is no such folder.*--model_name_or_path says"
+    ):
+        load_text_tokenizer(name)
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_new_rows_differ_and_keep_the_geometry_of_the_codebook(make_base, tied):
     vectors = np.random.default_rng(0).standard_normal((8, 16))

@@ -120,6 +120,12 @@ def test_what_a_tracker_writes_stays(conversations, make_base, tmp_path):
     assert list((out / "logs").rglob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize(("name", "value"), [("assistant_only_loss", True), ("eval_strategy", "steps")])
+def test_what_is_settled_is_refused_with_the_reason(name, value):
+    with pytest.raises(ValueError, match=rf"FinetuneTraining: {name} is .*; allowed is .*: "):
+        FinetuneTraining(**{name: value, "eval_steps": 1})
+
+
 def test_epochs_that_the_steps_would_override_are_refused():
     with pytest.raises(ValueError, match=r"num_train_epochs is 5, which max_steps 150 would override"):
         FinetuneTraining(num_train_epochs=5)
