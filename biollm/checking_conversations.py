@@ -209,13 +209,16 @@ class _Check:
         n_files, n_read = len(self.source.files), self.statistics.n_rows
         lines = [f"{self.config.path}: {self.n_rows} rows in {n_files} file{'s' * (n_files != 1)}"]
         if n_read < self.n_rows:
-            lines.append(f"{self.n_rows - n_read} of them cannot be fine-tuned on, and are left out below")
+            left_out = self.n_rows - n_read
+            lines.append(f"{left_out} of them 'biollm finetune' cannot train on; they are left out below")
         lines += self.statistics.lines(self.config.max_length)
         if self.notes.total:
             lines += ["notes:", *(f"  {line}" for line in self.notes.lines())]
         if self.config.trainer != OWN_RULES:
             rules = TRAINER_RULES[self.config.trainer](self.source.roles)
-            lines += [f"settings of {rules.title}:", *(f"  {line}" for line in rules.settings().splitlines())]
+            path = Path(self.config.path)
+            settings = rules.settings(path.name if path.is_file() else "train").splitlines()
+            lines += [f"settings of {rules.title}:", *(f"  {line}" for line in settings)]
         return "\n".join(lines)
 
     def verdict(self) -> list[str]:

@@ -44,8 +44,8 @@ class TrainerRules(ABC):
         yield from ()
 
     @abstractmethod
-    def settings(self) -> str:
-        """What the trainer's configuration has to say for rows with these roles."""
+    def settings(self, path: str = "train") -> str:
+        """What the trainer's configuration has to say for rows with these roles, in a file or folder."""
 
     @abstractmethod
     def _row_faults(self, row: Mapping[str, Any], turns: list[Mapping[str, Any]]) -> Iterator[Fault]: ...
@@ -119,9 +119,9 @@ class LlamaFactory(TrainerRules):
                 )
                 return
 
-    def settings(self) -> str:
+    def settings(self, path: str = "train") -> str:
         """The entry of ``dataset_info.json``: a tag that is left out has no value, a column must be there."""
-        entry: dict[str, Any] = {"file_name": "train", "formatting": "sharegpt"}
+        entry: dict[str, Any] = {"file_name": path, "formatting": "sharegpt"}
         entry["columns"] = {"messages": "conversations"}
         if self.roles != DEFAULT_ROLES:
             entry["tags"] = {
@@ -172,11 +172,11 @@ class Axolotl(TrainerRules):
                 text = f"key 'conversations[{index}].value': got ''; an empty answer is not trained."
                 yield Fault("no text", text)
 
-    def settings(self) -> str:
+    def settings(self, path: str = "train") -> str:
         """The entry of ``datasets:`` in its YAML file; ``roles`` replaces its own table of names."""
         lines = [
             "datasets:",
-            "  - path: train",
+            f"  - path: {path}",
             "    type: chat_template",
             "    field_messages: conversations",
             "    message_property_mappings: {role: from, content: value}",
@@ -232,7 +232,7 @@ class Unsloth(TrainerRules):
                 "with no more texts than roles, texts are taken for roles. Put different rows first.",
             )
 
-    def settings(self) -> str:
+    def settings(self, path: str = "train") -> str:
         """The calls; the aliases name roles that it does not know."""
         given = [
             f"aliases_for_{side}=[{name!r}]"
@@ -278,7 +278,7 @@ class Trl(TrainerRules):
             yield Fault("no answer", "key 'conversations': got no answer; the question is trained instead.")
         yield from _unread_system(row)
 
-    def settings(self) -> str:
+    def settings(self, path: str = "train") -> str:
         """What keeps questions out of the loss: the trainer looks for messages before it renames the keys."""
         dataset = 'dataset = dataset.map(maybe_convert_to_chatml, remove_columns="conversations")'
         return f"{dataset}\nSFTConfig(assistant_only_loss=True)  # on templates with {{% generation %}} marks"

@@ -178,6 +178,13 @@ def test_settings_are_of_the_form_that_the_trainers_read(roles):
     assert ("'person'" in text["unsloth"]) == (roles.human == "person")
 
 
+@pytest.mark.parametrize("name", ["llamafactory", "axolotl"])
+def test_settings_name_the_file(name):
+    rules = TRAINER_RULES[name](CHAT)
+    assert "own.jsonl" in rules.settings("own.jsonl")
+    assert "train" in rules.settings()
+
+
 @pytest.mark.parametrize("name", ["unknown role", "no turns", "surplus turn key"])
 def test_the_rules_of_trl_are_those_of_the_installed_one(name):
     from trl.data_utils import is_conversational, maybe_convert_to_chatml
