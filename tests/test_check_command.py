@@ -334,8 +334,9 @@ def test_the_rules_of_another_trainer_take_the_place_of_ours(tmp_path, capsys):
     assert counts["notes"]["system is not read"] == 3
     # The row that starts with the answer is one for TRL, but none to fine-tune on here.
     assert counts["n_rows"] == 2
-    assert "1 of them 'biollm finetune' cannot train on" in capsys.readouterr().out
-    assert "assistant_only_loss" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 of them 'biollm finetune' cannot train on" in said
+    assert "assistant_only_loss" in said
 
 
 def test_one_row_alone_is_too_little_for_unsloth_to_tell_roles(tmp_path):
