@@ -141,7 +141,8 @@ def _without_empty_last(path: Path, table: pd.DataFrame, names: list[str]) -> tu
     if len(names) != table.shape[1]:
         raise ValueError(
             f"{path}: its first line has {len(names)} columns and its rows have {table.shape[1]}; allowed is "
-            "one name a column. Correct the first line."
+            "one name a column, and a decimal point where a comma would be one more. Correct the first line "
+            "or the numbers."
         )
     return table, names
 
