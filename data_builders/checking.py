@@ -13,7 +13,7 @@ from data_builders.manifests.checks import FileCheck, check_files, modality_prob
 from data_builders.manifests.drafting import draft
 from data_builders.manifests.manifest import Manifest, read_manifest
 from data_builders.manifests.options import ManifestOptions
-from data_builders.manifests.table import LABEL_COLUMNS
+from data_builders.manifests.table import LABEL_COLUMNS, one_line_each
 from data_builders.options import as_mapping
 
 __all__ = ["DataCheckConfig", "DataInitConfig", "data_check", "data_init"]
@@ -74,7 +74,7 @@ def data_check(config: DataCheckConfig, progress: bool = True) -> dict:
     problems = [*manifest.problems, *check.problems]
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise ValueError("\n- ".join((f"{manifest.path}: {count}", *problems)))
+        raise ValueError("\n- ".join((f"{manifest.path}: {count}", *one_line_each(problems))))
     summary = _summary(manifest, check, options)
     print("\n".join(_report(manifest, summary, config)))
     return summary

@@ -83,6 +83,20 @@ def test_files_that_start_within_a_sample_of_the_slower_are_one_recording(
     assert set(next(iter(ManifestReader(tmp_path))).signals) == {"eeg", "gsr"}
 
 
+def test_what_is_wrong_on_many_rows_is_told_once_with_its_rows(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", eeg())
+    rows = [row("a.npy", start=k, end=k + 1, unit="bananas") for k in range(9)]
+    rows[3]["start"] = -1
+    write_table(tmp_path, rows)
+    with pytest.raises(ValueError, match=r"manifest\.csv: 9 problems") as error:
+        check(tmp_path)
+    first, unit, start = str(error.value).split("\n- ")
+    assert unit.startswith(
+        "manifest.csv, rows 2, 3, 4, 6, 7 and 3 more, column 'unit': unit 'bananas' does not"
+    )
+    assert start.startswith("manifest.csv, row 5, column 'start': is '-1'")
+
+
 def test_unread_signals_are_not_judged(tmp_path: Path) -> None:
     signal_files.csv(tmp_path / "a.csv", np.full((3, 1536), np.nan), RATE, NAMES)
     write_table(tmp_path, [row("a.csv")])

@@ -13,6 +13,7 @@ import numpy as np
 from data_builders.manifests.grouping import PlannedRecording, Source
 from data_builders.manifests.loading import Stream, end_tolerance, load, look_into, start_problem
 from data_builders.manifests.options import ManifestOptions
+from data_builders.manifests.table import rows_in_words
 from data_builders.manifests.units import ARBITRARY, MODALITY_UNITS, canonical_unit
 from data_builders.recording import Signal
 
@@ -154,7 +155,7 @@ def modality_problems(recordings: Sequence[PlannedRecording], table: Path) -> It
         if names != usual:
             rows = [recording.sources[0].row for recording in members]
             yield (
-                f"{table.name}, {_rows(rows)}, column 'modality': recording {members[0].label} has "
+                f"{table.name}, {rows_in_words(rows)}, column 'modality': recording {members[0].label} has "
                 f"{list(names)}, and {len(groups[usual])} others have {list(usual)}; allowed is the same "
                 "in every recording. Add what is missing (files of one recording share subject, session "
                 "and trial), or take out the rows of this subject, or those of that modality everywhere."
@@ -170,10 +171,9 @@ def _differences(modality: str, seen: list[Seen], table: Path, options: Manifest
         usual, count = values.most_common(1)[0]
         for value in [value for value in values if value != usual]:
             others = [each for each in seen if getattr(each, what) == value]
-            start = (
-                f"{table.name}, {_rows([o.source.row for o in others])}: {others[0].source.path}: {modality}"
-            )
-            yield f"{start} {ADVICE[what](value, usual, count, modality)}"
+            place = f"{table.name}, {rows_in_words([other.source.row for other in others])}"
+            advice = ADVICE[what](value, usual, count, modality)
+            yield f"{place}: {others[0].source.path}: {modality} {advice}"
 
 
 def _channel_advice(value: tuple[str, ...], usual: tuple[str, ...], count: int, modality: str) -> str:
@@ -202,9 +202,3 @@ ADVICE = {
         f"is in {value}, and {count} others are in {usual}; allowed is one unit. Correct the column 'unit'."
     ),
 }
-
-
-def _rows(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
-    return f"row{'s' if len(numbers) > 1 else ''} {shown}{more}"

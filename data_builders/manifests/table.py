@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +13,17 @@ import pandas as pd
 
 from data_builders.manifests.signal_file import DamageNamed
 
-__all__ = ["COLUMNS", "LABEL_COLUMNS", "REQUIRED", "SUFFIXES", "Table", "find_table", "read_table"]
+__all__ = [
+    "COLUMNS",
+    "LABEL_COLUMNS",
+    "REQUIRED",
+    "SUFFIXES",
+    "Table",
+    "find_table",
+    "one_line_each",
+    "read_table",
+    "rows_in_words",
+]
 
 REQUIRED = ("path", "subject")
 LABEL_COLUMNS = ("emotion", "valence", "arousal", "transition")
@@ -25,8 +37,8 @@ COLUMNS = {
     "modality": "eeg, emg, ecg, gsr, temperature, ...",
     "sampling_rate": "Hz",
     "unit": "of the file's values, such as uV, mV, uS, kOhm or a.u.",
-    "start": "s from the start of the file",
-    "end": "s from the start of the file",
+    "start": "s from the start of the recording",
+    "end": "s from the start of the recording",
     "index": "item of an array (n, channels, samples), from 0",
     "key": "variable of a .npz, .mat or HDF5 file",
     "emotion": "a word",
@@ -147,3 +159,22 @@ def _columns(path: Path, cells: pd.DataFrame) -> tuple[list[str], list[str]]:
             "more. Add one."
         )
     return problems, not_read
+
+
+def rows_in_words(numbers: Sequence[int]) -> str:
+    """``row 4``, or ``rows 2, 3, 4, 5, 6 and 127 more``."""
+    shown = ", ".join(map(str, numbers[:5]))
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def one_line_each(problems: Iterable[str]) -> list[str]:
+    """Problems that several rows have, as a wrong unit is one of all rows of a file: a line with the rows."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for problem in problems:
+        row = re.match(r"(\S+), row (\d+)", problem)
+        table, number, said = (row[1], [int(row[2])], problem[row.end() :]) if row else ("", [], problem)
+        found.setdefault((table, said), []).extend(number)
+    return [
+        f"{table}, {rows_in_words(rows)}{said}" if rows else said for (table, said), rows in found.items()
+    ]

@@ -15,6 +15,7 @@ from data_builders.manifests import (
     end_tolerance,
     load,
     look_into,
+    one_line_each,
     read_manifest,
     start_problem,
     with_companions,
@@ -65,9 +66,8 @@ class ManifestReader(Reader):
         self.manifest: Manifest = read_manifest(root, self.options)
         if self.manifest.problems:
             count = len(self.manifest.problems)
-            raise ValueError(
-                "\n- ".join((f"{self.manifest.path}: {count} problems", *self.manifest.problems))
-            )
+            lines = one_line_each(self.manifest.problems)
+            raise ValueError("\n- ".join((f"{self.manifest.path}: {count} problems", *lines)))
         self.window, self.step = self.options.window, self.options.training_step
         self.event = self.options.event
         self.classes = self.options.classes or self.manifest.emotions
