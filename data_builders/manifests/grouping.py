@@ -187,12 +187,13 @@ def _overlaps(recording: PlannedRecording, table: Path) -> Iterator[str]:
     latest: Stretch | None = None
     for stretch in recording.stretches:
         if latest is not None and (latest.end is None or stretch.start < latest.end - OVERLAP):
+            end = "the end" if latest.end is None else f"{latest.end:g} s"
             yield (
                 f"{table.name}, row {stretch.row}, column 'start': is {stretch.start:g} s of recording "
                 f"{recording.label}, where the stretch of row {latest.row} lasts from {latest.start:g} s to "
-                f"{'the end' if latest.end is None else f'{latest.end:g} s'}; allowed are stretches that do "
-                "not overlap. Both count from the common start of the recording's files, whichever file "
-                "their row names: correct 'start' or 'end'."
+                f"{end}; allowed are stretches that do not overlap (the windows inside them may, by 'step'). "
+                "Both count from the common start of the recording's files, whichever file their row names: "
+                "correct 'start' or 'end'."
             )
         if latest is None or (latest.end is not None and (stretch.end is None or stretch.end > latest.end)):
             latest = stretch
