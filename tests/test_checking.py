@@ -90,7 +90,7 @@ def test_what_is_wrong_on_many_rows_is_told_once_with_its_rows(tmp_path: Path) -
     write_table(tmp_path, rows)
     with pytest.raises(ValueError, match=r"manifest\.csv: 9 problems") as error:
         check(tmp_path)
-    first, unit, start = str(error.value).split("\n- ")
+    _, unit, start = str(error.value).split("\n- ")
     assert unit.startswith(
         "manifest.csv, rows 2, 3, 4, 6, 7 and 3 more, column 'unit': unit 'bananas' does not"
     )
