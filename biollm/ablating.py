@@ -116,8 +116,6 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     ``OUT.jobs`` under the hash of data, split, settings and code, so that a stopped run goes on and variants
     can be added; the folder may be deleted at any time.
     """
-    from filelock import FileLock
-
     store = SegmentStore(config.store)
     splits = checked_splits(store, config.split, config.protocol)
     known = [split.fold for split in splits]
@@ -155,9 +153,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
         (partial / "ablation.png").write_bytes(figure_png(ablation_figure(rows, store.about["dataset"])))
         (partial / "ablation.json").write_text(json.dumps(json_values(rows), indent=1, allow_nan=False))
 
-    kept.mkdir(parents=True, exist_ok=True)
-    with FileLock(kept / "lock"):
-        out = run_stage("ablate", config.out, inputs, work)
+    out = run_stage("ablate", config.out, inputs, work)
     if progress:
         print(render_summary(out))
     return out

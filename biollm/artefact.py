@@ -17,10 +17,10 @@ from biollm.base_model import (
     load_text_tokenizer,
 )
 from biollm.finetune_config import FinetuneConfig
+from biollm.model_card import model_card
 from biollm.readout import chat_prompts
 from data_builders.provenance import library_versions
 from data_builders.stage import content_hash, folder_hash
-from data_builders.store import JOINED
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import task_from_fields
 
@@ -169,7 +169,8 @@ def save_artefact(
     card.text_tokenizer_hash = _tokenizer_hash(tokenizer)
     card.signal_tokenizer_hash = folder_hash(folder / "signal_tokenizer")
     (folder / CARD).write_text(json.dumps(asdict(card), indent=1))
-    (folder / "README.md").write_text(_model_card(card), encoding="utf-8")
+    trained = bool(model.peft_config["default"].trainable_token_indices)
+    (folder / "README.md").write_text(model_card(card, trained), encoding="utf-8")
 
 
 def load_artefact(folder: str | Path, model_name_or_path: str | None = None) -> Artefact:
@@ -239,48 +240,3 @@ def _tokenizer_hash(tokenizer: Any) -> str:
     """Of all that shapes ids: vocabulary, merges, normalizer, template; padding is set by each call."""
     backend = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
     return content_hash({"backend": backend, "template": tokenizer.chat_template})
-
-
-def _taught(card: ArtefactCard) -> str:
-    """The tasks, with what their answers name."""
-    named = {"emotion": ", ".join(card.classes), "affect": " and ".join(card.ratings.get("scales", {}))}
-    return "; ".join(f"{task} ({named[task]})" if named.get(task) else task for task in card.tasks)
-
-
-def _model_card(card: ArtefactCard) -> str:
-    store = card.store
-    asked = "emotion" in card.tasks and JOINED not in store
-    asking = "Ask it: `biollm chat --artefact DIR --recording FILE`.\n\n" if asked else ""
-    place = "; for `nano`, write what `biollm.nano.NANO_PATH` is into `adapter_config.json` first"
-    nano = place if card.model_name_or_path == "nano" else ""
-    return f"""---
-library_name: peft
-base_model: {card.model_name_or_path}
-tags: [biosignals, biollm]
----
-# A biollm artefact
-
-LoRA adapter that reads {", ".join(store["modalities"])} of the data set `{store["dataset"]}` as signal
-tokens ({", ".join(card.sources)}).
-
-- Taught: {_taught(card)}.
-- Window: {store["window_seconds"]:g} s. Normalisation and codebooks are in `signal_tokenizer/`.
-- Split: {card.split_protocol}, hash `{card.split_hash}`; its test part was not seen.
-- Base: `{card.model_name_or_path}`{", nf4" if card.load_in_4bit else ""}, fingerprint
-  `{card.base_fingerprint}`.
-
-{asking}{asking}Without biollm, `DIR` being this folder (the base gets rows for the new tokens first, which
-`PeftModel.from_pretrained` alone does not see to){nano}:
-
-```python
-from peft import AutoPeftModelForCausalLM
-from transformers import AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("DIR")
-model = AutoPeftModelForCausalLM.from_pretrained("DIR")
-model.merge_and_unload().save_pretrained("MERGED")  # one model, for servers that know no adapters
-tokenizer.save_pretrained("MERGED")
-```
-
-Not a medical device: it knows the people, sensors and situations of its training data, and no others.
-"""

@@ -13,6 +13,7 @@ import numpy as np
 from data_builders.stage import file_stats
 
 TOKEN_INITS = ("codebook", "random", "mean")
+ONE_DAY = "{%- macro strftime_now(format) -%} 26 Jul 2024 {%- endmacro -%}"
 
 __all__ = [
     "TOKEN_INITS",
@@ -61,6 +62,9 @@ def load_text_tokenizer(name: str) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(resolve_model(name))
     if tokenizer.chat_template is None:
         raise ValueError(f"{name}: its tokenizer has no chat template; choose an instruct model.")
+    if isinstance(tokenizer.chat_template, str) and "strftime_now" in tokenizer.chat_template:
+        # Today's date in the system turn would make the prompts of another day other ones.
+        tokenizer.chat_template = ONE_DAY + tokenizer.chat_template
     _check_template(name, tokenizer)
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         # A pad equal to eos is masked with it, and the model never learns to stop.
@@ -100,10 +104,13 @@ def base_identity(name: str) -> Any:
 
 
 def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
-    """A causal LLM in bfloat16, its linear layers in nf4 if asked for, on this process's device."""
+    """A causal LLM in bfloat16, its linear layers in nf4 if asked for, on this process's device.
+
+    Of the base's own way to generate, which may draw words or penalise repeated ones, only its ends stay.
+    """
     import torch
     from accelerate import PartialState
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
 
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -112,7 +119,7 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         resolve_model(name),
         dtype=torch.bfloat16,
         # On a CPU, padded batches of short prompts train 1.25 times faster without the fused kernel.
@@ -120,6 +127,11 @@ def load_base_model(name: str, load_in_4bit: bool = True) -> Any:
         quantization_config=quantization if load_in_4bit else None,
         device_map={"": device},
     )
+    own = model.generation_config
+    model.generation_config = GenerationConfig(
+        bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id
+    )
+    return model
 
 
 def fingerprint(model: Any) -> str:
@@ -221,5 +233,6 @@ def add_signal_tokens(
         if head.data_ptr() != embedding.data_ptr():
             # Never a target: the same finite logit for all, and the same after loading.
             head[n_old:] = head[:n_old].float().mean(0).to(head.dtype)
+        embedding[n_old:] = mean.to(embedding.dtype)  # an added pad token's too, which a tied head may write
         embedding[ids] = rows.to(embedding.dtype)
     return ids

@@ -133,8 +133,6 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     table, and nothing stale is read. The folder may be deleted at any time. Of two processes that write to
     the same place, the second waits for the first.
     """
-    from filelock import FileLock
-
     store = SegmentStore(config.store)
     config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
@@ -158,9 +156,7 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
             predictions, store, splits, partial, config.normalisation, config.part, list(METHODS), about
         )
 
-    kept.mkdir(parents=True, exist_ok=True)
-    with FileLock(kept / "lock"):
-        out = run_stage("compare", config.out, inputs, work)
+    out = run_stage("compare", config.out, inputs, work)
     if progress:
         print(render_summary(out))
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from data_builders.sharegpt import (
     to_prompt_completions,
     token_lengths,
 )
-from data_builders.stage import close_stage, folder_hash, open_stage, read_stamp
+from data_builders.stage import alone, close_stage, folder_hash, open_stage, read_stamp
 from encoders.signal_tokenizer import SignalTokenizer
 
 if TYPE_CHECKING:
@@ -122,18 +123,19 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     }  # fmt: skip
     if config.adapter:
         inputs["adapter"] = read_stamp(config.adapter, "finetune")["key"]
-    with state.main_process_first():
-        partial = open_stage("finetune", config.out, inputs)
-    if partial is None:
-        return Path(config.out)
-    model, tokenizer, made = _prepare(config, card, training.seed)
-    dataset = _training_rows(config, card, tokenizer, training.max_length)
-    _train(model, tokenizer, dataset, training, partial / "checkpoints", progress)
-    state.wait_for_everyone()
-    if state.is_main_process:
-        _finish(model, tokenizer, made, config, partial)
-        close_stage("finetune", partial, config.out)
-    state.wait_for_everyone()
+    with alone(config.out, state.is_main_process):
+        with state.main_process_first():
+            partial = open_stage("finetune", config.out, inputs)
+        if partial is None:
+            return Path(config.out)
+        model, tokenizer, made = _prepare(config, card, training.seed)
+        dataset = _training_rows(config, card, tokenizer, training.max_length)
+        _train(model, tokenizer, dataset, training, partial / "checkpoints", progress)
+        state.wait_for_everyone()
+        if state.is_main_process:
+            _finish(model, tokenizer, made, config, partial)
+            close_stage("finetune", partial, config.out)
+        state.wait_for_everyone()
     return Path(config.out)
 
 
@@ -273,8 +275,16 @@ def _train(
 
 def _last_checkpoint(folder: Path) -> str | None:
     """The last whole one: the trainer writes its state last, so that one without it was cut off."""
-    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_json(state)]
     return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except ValueError:
+        return False
+    return True
 
 
 def _check_nothing_dropped(trainer: Any, n_rows: int) -> None:

@@ -179,7 +179,6 @@ def generate(
                 **batch,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                temperature=None,
                 suppress_tokens=suppressed,
                 eos_token_id=_ends(model, tokenizer),
                 pad_token_id=tokenizer.pad_token_id,
@@ -194,4 +193,7 @@ def _ends(model: Any, tokenizer: Any) -> list[int]:
     own = model.generation_config.eos_token_id
     ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
     ((_, behind),) = _rendered(tokenizer, "", [""])
-    return sorted(ends | set(_ids(tokenizer, behind)[:1]))
+    ids = _ids(tokenizer, behind)
+    # A space before the end would end an answer before its first number.
+    marks = [one for one in ids if tokenizer.decode([one]).strip()] or ids
+    return sorted(ends | set(marks[:1]))

@@ -100,6 +100,7 @@ def _unknown_parts(part: pd.Series) -> Iterator[str]:
 def _shared_ids(table: pd.DataFrame, part: pd.Series, unit: str) -> Iterator[str]:
     labelled = ~table["reference"].astype(bool)
     for one, other in combinations(PARTS, 2):
+        told = set[str]()
         for what, columns in KEPT_APART[unit].items():
             # Baselines and rows without an id are of no trial; in time they are checked all the same.
             rows = (
@@ -109,8 +110,9 @@ def _shared_ids(table: pd.DataFrame, part: pd.Series, unit: str) -> Iterator[str
             )
             ids = joined(table, columns)
             shared = sorted(set(ids[rows & (part == one)]) & set(ids[rows & (part == other)]))
-            if what == "groups":
-                shared = sorted(set(shared) - set(table["subject"]))
+            if what == "groups":  # who is in no other has a group of one's own, with one's own name
+                shared = [name for name in shared if name not in told]
+            told |= set(shared)
             if shared:
                 names = ", ".join(name.replace("\x1f", "/") for name in shared[:3])
                 yield f"{one} and {other} share {len(shared)} {what}: {names}"

@@ -93,8 +93,8 @@ class Normaliser:
 def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows that are normalised together, and those that tell their level and scale.
 
-    With ``"baseline"`` these are the recording's own reference windows, or where it has none, all of its
-    session's.
+    With ``"baseline"`` these are the recording's own reference windows, or where it has none, those of its
+    session that lie before it: of earlier rows of the table, or of recordings that hold nothing else.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
     Raises
     ------
     ValueError
-        If a subject, recording or session has none to tell by.
+        If a subject, recording or session has none to tell by, or a recording none before it.
     """
     reference = table["reference"].to_numpy(bool)
     # Augmented copies, which only training subjects have, tell nothing of a person's level and scale.
@@ -119,12 +119,21 @@ def windows_seen(table: pd.DataFrame, how: str) -> Iterator[tuple[np.ndarray, np
             raise ValueError(
                 f"{' and '.join(by)} {whose!r}: no windows to normalise by ({NORMALISATIONS[how]})."
             )
-        parts = [rows]
-        if how == "baseline":  # of a later trial lies in the future of those before
-            by_trial = table.iloc[rows].groupby("recording", sort=False).indices
-            parts = [rows[part] for part in by_trial.values()]
-        for part in parts:
-            yield part, part[seen[part]] if seen[part].any() else rows[seen[rows]]
+        if how != "baseline":
+            yield rows, rows[seen[rows]]
+            continue
+        by_trial = table.iloc[rows].groupby("recording", sort=False).indices
+        trials = {name: rows[part] for name, part in by_trial.items()}
+        known = [part for part in trials.values() if seen[part].all()]
+        for recording, part in trials.items():
+            before = [*known, rows[rows < part.min()]]  # what a later trial has lies in this one's future
+            own = part[seen[part]] if seen[part].any() else np.unique(np.concatenate(before))
+            if not seen[own].any():
+                raise ValueError(
+                    f"recording {recording!r}: no windows to normalise by, in it or before it in its session "
+                    f"({NORMALISATIONS[how]})."
+                )
+            yield part, own[seen[own]]
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from data_builders.places import STAMP, as_place, is_remote, write_whole
 
 __all__ = [
+    "alone",
     "close_stage",
     "content_hash",
     "file_stats",
@@ -195,8 +198,42 @@ def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path
     work : callable
         Gets the partial folder; not called where the output for `inputs` is there already.
     """
-    partial = open_stage(stage, folder, inputs)
-    if partial is not None:
-        work(partial)
-        close_stage(stage, partial, folder)
+    with alone(folder):
+        partial = open_stage(stage, folder, inputs)
+        if partial is not None:
+            work(partial)
+            close_stage(stage, partial, folder)
     return as_place(folder)
+
+
+@contextmanager
+def alone(folder: str | Path, locks: bool = True) -> Iterator[None]:
+    """Between these lines no other process works on an output: it waits, and says so.
+
+    The lock of one that dies is free. At a URL, and where nothing can be written, nothing is locked.
+
+    Parameters
+    ----------
+    locks : bool
+        Whether this process does; of several that work together one.
+    """
+    from filelock import FileLock, Timeout
+
+    place = None if is_remote(folder) or not locks else _followed(folder).absolute()
+    if place is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    if place is None or not os.access(place.parent, os.W_OK):
+        yield
+        return
+    file = place.with_name(place.name + ".lock")
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process works on it; waiting for its end.", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        lock.release()

@@ -80,7 +80,10 @@ def store_inputs(
             if _missing(place, specs, features):
                 _compute(store, specs, features, place, run)
             _remove_others(place)
-    return _mapped(local_copy(place), store.table, specs, features)
+    here = local_copy(place)
+    streams = {spec.name: np.load(here / _stream_file(spec), mmap_mode="r") for spec in specs}
+    measured = pd.read_parquet(here / _features_file(features))
+    return SignalInputs(streams, measured, store.table, specs, store.specs)
 
 
 def inputs_folder(store: SegmentStore) -> Any:
@@ -93,11 +96,6 @@ def inputs_folder(store: SegmentStore) -> Any:
     location = location if is_remote(location) else location.resolve()
     key = content_hash([store.key, store.about["content"], CODE, library_versions(LIBRARIES)])
     return location.with_name(f"{location.name}.inputs") / key
-
-
-def _mapped(folder: Path, table: pd.DataFrame, specs: list[StreamSpec], features: str) -> SignalInputs:
-    streams = {spec.name: np.load(folder / _stream_file(spec), mmap_mode="r") for spec in specs}
-    return SignalInputs(streams, pd.read_parquet(folder / _features_file(features)), table, specs)
 
 
 def _missing(place: Any, specs: Sequence[StreamSpec], features: str) -> list[str]:

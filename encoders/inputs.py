@@ -30,22 +30,24 @@ class SignalInputs:
     table : DataFrame, n_segments rows
         Ids and labels, as in `Segments`.
     stream_specs : list of StreamSpec
+    specs : dict of str to SignalSpec
+        Of the modalities, as in `Segments`: the features are in their units.
     """
 
     streams: dict[str, np.ndarray]
     features: pd.DataFrame
     table: pd.DataFrame
     stream_specs: list[StreamSpec]
+    specs: dict[str, SignalSpec]
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, rows: np.ndarray | Sequence[int]) -> SignalInputs:
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+    def __getitem__(self, rows: np.ndarray | Sequence[int] | slice) -> SignalInputs:
+        rows = np.arange(len(self))[rows]
         streams = {name: data[rows] for name, data in self.streams.items()}
         table, features = (frame.iloc[rows].reset_index(drop=True) for frame in (self.table, self.features))
-        return SignalInputs(streams, features, table, self.stream_specs)
+        return replace(self, streams=streams, features=features, table=table)
 
 
 def with_feature_stream(inputs: SignalInputs, signals: bool = True) -> SignalInputs:
@@ -92,4 +94,4 @@ def signal_inputs(
     """
     specs = streams_of(segments.specs, float(segments.table["duration"].iloc[0]), frame_seconds)
     values = extract_features(segments, features)
-    return SignalInputs(stream_arrays(segments, specs), values, segments.table, specs)
+    return SignalInputs(stream_arrays(segments, specs), values, segments.table, specs, segments.specs)

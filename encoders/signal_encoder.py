@@ -79,7 +79,7 @@ class SignalEncoder:
             Gets a checkpoint after each epoch, from which a stopped training goes on; ``beside-1`` and so on
             in it get those of encoders beside.
         """
-        from encoders.training import Examples, fit_model
+        from encoders.training import Examples, fit_model, launched_processes
 
         self.stream_specs_ = self._read(train).stream_specs
         self.normalisers_ = {
@@ -89,6 +89,7 @@ class SignalEncoder:
         rows = labelled_rows(train, self.classes, targets=self.config.targets)
         held = labelled_rows(validation, self.classes, on_grid=True, targets=self.config.targets)
         self.ratings_ = {t: self._scale(train, rows, t) for t in self.config.targets if t in RATINGS}
+        launched_processes(self._training(0))
         self.network_ = self.build(self.stream_specs_)
         datasets = train.table["dataset"].to_numpy()[rows]
         x, y = self.normalised(train, rows), self._labels(train, rows)

@@ -243,7 +243,9 @@ class Levels(TokenSource):
         return [{"levels": found}] * (copies + 1)
 
     def numbers(self, inputs: SignalInputs, rows: np.ndarray, copies: int, seed: int) -> list[np.ndarray]:
-        return [self._values(inputs, rows)] * (copies + 1)
+        known = {one.key: one for one in described(self.keys, inputs.specs)}
+        in_units = [known.get(one.key, one) for one in self.described]
+        return [quantity_values(inputs.features.iloc[rows], in_units)] * (copies + 1)
 
     def vectors(self, group: str, dim: int, rng: np.random.Generator) -> np.ndarray:
         return ordinal_vectors(self.quantiles.n_bins_.tolist(), dim, rng)

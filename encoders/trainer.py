@@ -23,7 +23,7 @@ from data_builders.leaks import check_leaks
 from data_builders.places import write_whole
 from data_builders.provenance import code_behind
 from data_builders.splits import Split, load_splits, make_splits
-from data_builders.stage import close_stage, open_stage
+from data_builders.stage import alone, close_stage, open_stage
 from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import store_inputs
@@ -99,13 +99,14 @@ class Trainer:
         self._settings = tokenizer_config(config)
         check_against_store(self._settings, config, store, split)
         state = _processes(self._settings)
-        with state.main_process_first():
-            partial = open_stage(STAGE, config.out, self._inputs_of_the_stage())
-        if partial is not None:
-            self._train(partial)
-            if self.writes:
-                close_stage(STAGE, partial, config.out)
-            _processes(self._settings).wait_for_everyone()
+        with alone(config.out, state.is_main_process):
+            with state.main_process_first():
+                partial = open_stage(STAGE, config.out, self._inputs_of_the_stage())
+            if partial is not None:
+                self._train(partial)
+                if self.writes:
+                    close_stage(STAGE, partial, config.out)
+                _processes(self._settings).wait_for_everyone()
         self.folder_ = Path(config.out)
         if self.writes:
             # With what a kill has left, of an earlier call too.
@@ -255,13 +256,10 @@ def _split(config: TrainEncoderConfig, store: SegmentStore) -> Split:
 
 
 def _processes(settings: SignalTokenizerConfig) -> Any:
-    """Accelerate's view of the processes that train together; one, unless they were launched by it."""
-    from accelerate.state import PartialState
-
-    from encoders.training import runs_on_cpu
+    from encoders.training import launched_processes
 
     training = (settings.encoder or {}).get("training", {})
-    return PartialState(cpu=runs_on_cpu(TrainingConfig(**training)))
+    return launched_processes(TrainingConfig(**training))
 
 
 def _summary(results: Mapping[str, Any], folder: Path) -> str:

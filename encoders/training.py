@@ -18,7 +18,7 @@ from encoders.training_config import TrainingConfig
 from encoders.training_run import TrainingRun
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    from accelerate import Accelerator, PartialState
 
 __all__ = ["Examples", "embeddings", "encode", "fit_model", "frames", "outputs", "runs_on_cpu"]
 
@@ -102,6 +102,16 @@ def fit_model(
 def runs_on_cpu(config: TrainingConfig) -> bool:
     """Whether processes that train together do so on CPUs, which Accelerate must be told."""
     return config.use_cpu or not torch.accelerator.is_available()
+
+
+def launched_processes(config: TrainingConfig) -> PartialState:
+    """Those that train together, as Accelerate sees them; one, unless they were launched by it.
+
+    Codebooks are kept alike in all of them only if they were made after this.
+    """
+    from accelerate import PartialState
+
+    return PartialState(cpu=runs_on_cpu(config))
 
 
 def _accelerator(config: TrainingConfig, folder: Path | None, n_targets: int) -> Accelerator:

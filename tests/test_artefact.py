@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from biollm.artefact import ArtefactCard, ArtefactError, load_artefact, read_card
 from biollm.finetune_config import FinetuneConfig
+from biollm.finetuning import FinetuneTraining, finetune
 from biollm.readout import label_probabilities
 from data_builders.stage import folder_hash
 from data_builders.store import SegmentStore
@@ -46,11 +47,18 @@ def test_it_names_the_base_and_no_path_of_its_making(artefact_folder, conversati
     assert json.loads(card)["model_name_or_path"] == make_base()
     assert f"\nbase_model: {make_base()}\n" in page
     assert not [folder for folder in making if folder in card + page]
+    assert page.count("Ask it:") == 1
+
+
+def merge(folder, merged):
+    """As its page says."""
+    code = re.search(r"```python\n(.+?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
+    exec(code.replace('"DIR"', repr(str(folder))).replace('"MERGED"', repr(str(merged))))
+    return code
 
 
 def test_it_is_merged_without_biollm_as_its_page_says(copy, tmp_path, store):
-    code = re.search(r"```python\n(.+?)```", (copy / "README.md").read_text(), re.DOTALL)[1]
-    exec(code.replace('"DIR"', repr(str(copy))).replace('"MERGED"', repr(str(tmp_path / "merged"))))
+    assert "biollm" not in merge(copy, tmp_path / "merged")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32).eval()
     artefact = load_artefact(copy)
@@ -60,6 +68,18 @@ def test_it_is_merged_without_biollm_as_its_page_says(copy, tmp_path, store):
     theirs = label_probabilities(merged, tokenizer, artefact.prompts(texts), answers)
     np.testing.assert_allclose(theirs, ours, atol=0.05)
     assert np.corrcoef(theirs[:, 0], ours[:, 0])[0, 1] > 0.99
+
+
+def test_rows_that_were_not_trained_are_merged_too(conversations, make_base, tmp_path):
+    """The adapter lacks them; rows that are added in their place are all alike."""
+    out = tmp_path / "frozen"
+    config = FinetuneConfig(str(conversations), str(out), make_base(), load_in_4bit=False, train_tokens=False)
+    finetune(config, FinetuneTraining(max_steps=1, per_device_train_batch_size=4), progress=False)
+    merge(out, tmp_path / "merged")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    ours = load_artefact(out).model.get_input_embeddings().weight.float()
+    torch.testing.assert_close(model.get_input_embeddings().weight.float(), ours)
+    assert ours[-4:].std(0).mean() > 0.1 * ours.std()
 
 
 def test_a_wrong_base_is_refused_with_both_values(copy, make_base):

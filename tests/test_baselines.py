@@ -43,7 +43,7 @@ def make_inputs(
     features["gsr_empty"] = np.nan
     specs = [_spec(name) for name in modalities]
     streams = {name: _stream(rng, emotion, spec) for name, spec in zip(modalities, specs, strict=True)}
-    return SignalInputs(streams, features, table, specs)
+    return SignalInputs(streams, features, table, specs, {})
 
 
 def _spec(name: str, n_channels: int = 3) -> StreamSpec:

@@ -156,7 +156,7 @@ def test_no_other_process_works_in_the_same_folder_meanwhile(run, tmp_path, monk
     run_jobs, held = comparing.run_jobs, []
 
     def watched(*given):
-        lock = FileLock(tmp_path / "out.jobs" / "lock")
+        lock = FileLock(tmp_path / "out.lock")
         with pytest.raises(Timeout):
             lock.acquire(timeout=0)
         held.append(lock)

@@ -170,6 +170,14 @@ def test_groups_are_kept_apart_where_subjects_differ():
     assert "subjects" not in str(error.value)
 
 
+def test_a_group_that_is_named_after_one_of_its_subjects_is_kept_apart():
+    table = make_table(8, 2)
+    table["group"] = table["subject"].replace({"S02": "S01"})
+    parts = dict.fromkeys(table["segment"], "train") | {"d/S02/0": "test", "d/S02/1": "test"}
+    with pytest.raises(LeakError, match="train and test share 1 groups: S01"):
+        check_leaks(table, Split(parts, "by subject"))
+
+
 @pytest.mark.parametrize(
     ("unit", "what"), [("stimulus", "stimuli: d/film 0"), ("session", "sessions: d/S00/")]
 )

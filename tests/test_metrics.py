@@ -196,6 +196,10 @@ def test_paired_difference_needs_the_same_segments():
     table = make_predictions()
     with pytest.raises(PredictionError, match="differ in 1 segments, such as"):
         paired_difference(table, table.iloc[1:])
+    names = sorted(set(table["subject"]))
+    other = table["subject"].map(dict(zip(names, names[::-1], strict=True)))
+    with pytest.raises(PredictionError, match="needs the same segments of the same subjects"):
+        paired_difference(table, table.assign(subject=other))
 
 
 def test_a_metric_may_be_a_function_of_confusion_counts():

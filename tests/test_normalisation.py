@@ -127,7 +127,7 @@ def test_each_session_is_centred_on_its_own_first_two_minutes():
     np.testing.assert_array_equal(done[:N], fitted.transform(morning, table("E", "morning")))
 
 
-def test_each_trial_is_centred_on_its_own_baseline_and_without_one_on_its_session_s():
+def test_each_trial_is_centred_on_its_own_baseline_and_without_one_on_those_before_it():
     """As of DREAMER, whose films have a baseline each: the last one's lies in the future of the first."""
     values, rows = draw((4 * N, 3)), table()
     fitted = Normaliser("baseline").fit(values, rows)
@@ -139,8 +139,30 @@ def test_each_trial_is_centred_on_its_own_baseline_and_without_one_on_its_sessio
     moved = seen.copy()
     moved[2 * N :] += 100
     again = fitted.transform(moved, both)
-    np.testing.assert_array_equal(again[:N], done[:N])
-    assert not np.allclose(again[N : 2 * N], done[N : 2 * N])
+    np.testing.assert_array_equal(again[: 2 * N], done[: 2 * N])
+    moved = seen.copy()
+    moved[:N] += 100
+    assert not np.allclose(fitted.transform(moved, both)[N : 2 * N], done[N : 2 * N])
+
+
+def test_a_recording_of_nothing_but_a_baseline_is_its_session_s_wherever_it_stands():
+    values, rows = draw((4 * N, 3)), table()
+    fitted = Normaliser("baseline").fit(values, rows)
+    film = table("E").assign(recording="film", reference=False)
+    rest = table("E").iloc[:4].assign(recording="rest", reference=True)
+    seen, still = draw((N, 3), 1), draw((N, 3), 2)[:4]
+    before = fitted.transform(np.concatenate([still, seen]), pd.concat([rest, film], ignore_index=True))
+    behind = fitted.transform(np.concatenate([seen, still]), pd.concat([film, rest], ignore_index=True))
+    np.testing.assert_array_equal(before[4:], behind[:N])
+
+
+def test_a_trial_with_no_baseline_in_or_before_it_is_refused():
+    values, rows = draw((4 * N, 3)), table()
+    fitted = Normaliser("baseline").fit(values, rows)
+    films = [table("E").assign(recording=f"film {k}") for k in range(2)]
+    films[0]["reference"] = False
+    with pytest.raises(ValueError, match="recording 'film 0': no windows to normalise by, in it or before"):
+        fitted.transform(draw((2 * N, 3), 1), pd.concat(films, ignore_index=True))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

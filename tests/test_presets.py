@@ -77,7 +77,7 @@ def test_measured_features_are_a_stream_of_one_sample():
     )
     spec = StreamSpec("gsr", ("gsr",), 8.0, ("gsr",), 80, 16)
     features = pd.DataFrame({"gsr_level": [1.0, 2.0, np.nan, 3.0], "gsr_slope": [0.0, 1.0, 0.0, 1.0]})
-    inputs = SignalInputs({"gsr": rng.normal(size=(4, 1, 80))}, features, table, [spec])
+    inputs = SignalInputs({"gsr": rng.normal(size=(4, 1, 80))}, features, table, [spec], {})
     both, alone = (with_feature_stream(inputs, signals) for signals in (True, False))
     assert [s.name for s in both.stream_specs] == ["gsr", "measured"]
     assert [s.name for s in alone.stream_specs] == ["measured"]

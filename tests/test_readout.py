@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from biollm.base_model import load_base_model, load_text_tokenizer
-from biollm.readout import chat_prompts, generate, label_probabilities
+from biollm.readout import _ends, chat_prompts, generate, label_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +66,6 @@ def test_a_single_answer_is_certain(base):
 
 def test_prompts_are_what_training_shows_before_an_answer(base):
     """A template may write more before an answer than its generation prompt has."""
-    import copy
-
     tokenizer = copy.deepcopy(base[1])
     tokenizer.chat_template = (
         "{% for m in messages %}[{{ m['role'] }}]{% if m['role'] == 'assistant' %}<think></think>{% endif %}"
@@ -77,6 +79,37 @@ def test_the_prompt_ends_where_the_assistant_begins(base):
     (prompt,) = chat_prompts(tokenizer, "S", ["Q"])
     assert prompt.endswith("<|im_start|>assistant\n")
     assert prompt.index("S") < prompt.index("Q")
+
+
+def test_a_base_s_own_way_to_generate_is_left_at_its_door(make_base, tmp_path):
+    """Instruct models come with a penalty for repetition, which would change greedy answers."""
+    shutil.copytree(make_base(), tmp_path / "base")
+    own = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "do_sample": True, "eos_token_id": [2, 7]}
+    (tmp_path / "base" / "generation_config.json").write_text(json.dumps(own))
+    model, tokenizer = load_base_model(str(tmp_path / "base"), False), load_text_tokenizer(make_base())
+    assert model.generation_config.eos_token_id == [2, 7]
+    prompts = chat_prompts(tokenizer, "You read biosignals.", ["Which state is it?", "calm calm"])
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    plain = load_base_model(make_base(), load_in_4bit=False)
+    assert generate(model, tokenizer, prompts) == generate(plain, tokenizer, prompts)
+
+
+def test_a_space_before_the_end_ends_no_answer(base):
+    """" 72" may begin with a space of its own."""
+    model, tokenizer = base[0], copy.deepcopy(base[1])
+    ends = _ends(model, tokenizer)
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|im_end|>", " <|im_end|>")
+    assert _ends(model, tokenizer) == ends == [tokenizer.eos_token_id]
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|im_end|>", "")
+    assert len(_ends(model, tokenizer)) == 2
+
+
+def test_a_template_with_today_s_date_writes_one_day_for_ever(make_base, tmp_path):
+    shutil.copytree(make_base(), tmp_path / "base")
+    template = tmp_path / "base" / "chat_template.jinja"
+    template.write_text("Today: {{ strftime_now('%d %b %Y') }}.\n" + template.read_text())
+    (prompt,) = chat_prompts(load_text_tokenizer(str(tmp_path / "base")), "S", ["Q"])
+    assert prompt.startswith("Today: 26 Jul 2024.\n<|im_start|>system")
 
 
 def test_generation_is_greedy_and_never_writes_signal_tokens(base):

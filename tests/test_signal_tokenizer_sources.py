@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from data_builders.segments import SignalSpec
 from data_builders.store import SegmentStore
 from encoders.bins import QuantileBins
 from encoders.inputs import signal_inputs
@@ -61,6 +64,17 @@ def test_words_and_digits_need_no_vocabulary(fitted, mode):
     tokens, vectors = fitted.in_mode(mode, ["codes", "bins"], words).vocabulary(["codes", "bins"])
     assert tokens == []
     assert len(vectors) == 0
+
+
+def test_digits_of_levels_are_in_the_units_of_the_answers(fitted, inputs):
+    """EMG that is recorded in millivolts is described in microvolts."""
+    levels = Levels(["emg_rms"], QuantileBins(4))
+    features = pd.DataFrame({"emg_rms": [0.08, 0.1, 0.2, 0.3]})
+    for unit, factor in (("mV", 1000.0), ("µV", 1.0)):
+        specs = {"emg": SignalSpec(100.0, ("emg",), unit)}
+        made = replace(inputs[:4], features=features, specs=specs)
+        (found,) = levels.numbers(made, np.arange(4), 0, 0)
+        np.testing.assert_allclose(found[:, 0], factor * features["emg_rms"])
 
 
 def test_words_say_what_the_tokens_say(fitted, inputs):

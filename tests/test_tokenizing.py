@@ -154,12 +154,7 @@ def test_readings_and_values_are_the_encoders_and_the_features(folder, inputs, s
 
 def test_ranges_come_from_training_subjects_only(opened, inputs, split, tokenizer):
     train = split.mask(opened.table, "train")
-    moved = SignalInputs(
-        inputs.streams,
-        inputs.features.where(pd.Series(train), 1e6),
-        inputs.table,
-        inputs.stream_specs,
-    )
+    moved = replace(inputs, features=inputs.features.where(pd.Series(train), 1e6))
     found = store_quantities(inputs, opened, train, tokenizer)
     assert store_quantities(moved, opened, train, tokenizer) == found
     assert [quantity.key for quantity in found] == tokenizer.levels_.keys

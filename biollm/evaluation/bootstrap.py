@@ -71,15 +71,15 @@ def paired_difference(
     Raises
     ------
     PredictionError
-        If the two were not scored on the same segments.
+        If the two were not scored on the same segments of the same subjects.
     """
     if classes is None:
         classes = sorted({*classes_of(a), *classes_of(b)})
-    only = set(a["segment"]) ^ set(b["segment"])
-    if only:
+    found, other = (set(map(tuple, rows[["segment", "subject"]].itertuples(index=False))) for rows in (a, b))
+    if only := {segment for segment, _ in found ^ other}:
         raise PredictionError(
             f"the two prediction sets differ in {len(only)} segments, such as {sorted(map(str, only))[:3]}; "
-            "a paired difference needs the same segments. Score both on the same split."
+            "a paired difference needs the same segments of the same subjects. Score both on the same split."
         )
     return tallied_difference(_tally(a, classes), _tally(b, classes), metric, n_boot, seed)[0]
 
