@@ -95,7 +95,7 @@ def test_a_base_s_own_way_to_generate_is_left_at_its_door(make_base, tmp_path):
 
 
 def test_a_space_before_the_end_ends_no_answer(base):
-    """" 72" may begin with a space of its own."""
+    """ " 72" may begin with a space of its own."""
     model, tokenizer = base[0], copy.deepcopy(base[1])
     ends = _ends(model, tokenizer)
     tokenizer.chat_template = tokenizer.chat_template.replace("<|im_end|>", " <|im_end|>")
