@@ -12,23 +12,7 @@ from encoders.signal_encoder import labelled_rows
 from encoders.streams import StreamSpec
 from prompts.words import RATINGS
 
-__all__ = ["COSTS", "SEEDED", "run_baseline", "why_no_baseline"]
-
-COSTS = {
-    "majority": 0.1,
-    "SVM-RBF": 10.0,
-    "random forest": 25.0,
-    "extra trees": 15.0,
-    "gradient boosting": 10.0,
-}
-"""Seconds a fold of 1,500 windows, roughly; others take about one."""
-
-SEEDED = ("random forest", "extra trees")
-"""Baselines that draw random numbers: the others give the same answers under every seed."""
-
-
-TWINS = {"logistic regression": "ridge", "tangent space": "tangent space, ridge"}
-"""Row of a classifier -> the regression that answers for ratings in its row, where both are asked for."""
+__all__ = ["run_baseline", "why_no_baseline"]
 
 RANKING = (("emotion",), RATINGS, ("transition",))
 """Targets that rank a table, so that all rows answer for them: the first of these that are asked for."""
@@ -69,9 +53,9 @@ def run_baseline(context: Context, name: str, search: bool = True) -> MethodOutp
 
 def why_no_baseline(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> str:
     """Why a baseline has no row of its own; empty if it answers for all that ranks the table."""
-    twin = next((row for row, twin in TWINS.items() if twin == name), None)
-    if twin and set(targets) & set(RATINGS) and not set(targets) <= set(RATINGS):
-        return f"answers for ratings in the row {twin!r}"
+    row = next((row for row, made in BASELINES.items() if made.twin == name), None)
+    if row and set(targets) & set(RATINGS) and not set(targets) <= set(RATINGS):
+        return f"answers for ratings in the row {row!r}"
     found = _models(name, stream_specs, targets)
     ranking = next(wanted for wanted in RANKING if set(wanted) & set(targets))
     absent = [target for target in targets if target in ranking and target not in found]
@@ -82,7 +66,8 @@ def why_no_baseline(name: str, stream_specs: Sequence[StreamSpec], targets: Sequ
 def _models(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> dict[str, str]:
     """Target -> the baseline that answers for it in a row."""
     mixed = not set(targets) <= set(RATINGS)
-    known = [name, TWINS[name]] if name in TWINS and mixed else [name]
+    twin = BASELINES[name].twin
+    known = [name, twin] if twin and mixed else [name]
     found = {
         target: [model for model in known if why_not_applicable(model, stream_specs, target) is None]
         for target in targets

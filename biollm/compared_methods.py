@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from biollm.baselines import BASELINES
-from biollm.classical_methods import COSTS, SEEDED, run_baseline, why_no_baseline
+from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
-from data_builders.provenance import code_hash, library_versions
+from data_builders.provenance import code_hash, code_outside, library_versions
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
+from encoders.inputs import blank_features, measured_stream
 from encoders.streams import StreamSpec
 from encoders.training_config import TrainingConfig
 
@@ -73,16 +74,20 @@ class Method:
 
 def baseline(name: str) -> Method:
     """The row of a classical baseline."""
+    made = BASELINES[name]
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         reason = why_no_baseline(name, streams, config.targets or ())
-        return reason, COSTS.get(name, 1.0) * len(config.targets or ()) * len(store) / 1500
+        return reason, made.seconds * len(config.targets or ()) * len(store) / 1500
 
     def run(context: Context) -> MethodOutput:
         return run_baseline(context, name)
 
-    once, covariances = name not in SEEDED, BASELINES[name].reads == "covariances"
-    return Method("classical", run, lambda config: name, probe, once, covariances, "classical")
+    def settings(config: CompareConfig) -> list[str]:
+        return [name, code_outside([made.classifier, made.regressor, made.grid])]
+
+    covariances = made.reads == "covariances"
+    return Method("classical", run, settings, probe, not made.seeded, covariances, "classical")
 
 
 def encoder(name: str) -> Method:
@@ -93,6 +98,7 @@ def encoder(name: str) -> Method:
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         made = settings(config)
+        streams = [*streams, measured_stream(blank_features(store, config.features), store.about["window"])]
         reason, seconds = probe_encoder(made, streams, config.targets or (), store.classes)
         epochs = TrainingConfig(**made["training"]).epochs
         return reason, 3 * seconds * len(store) * epochs  # backwards costs about twice what forwards does
@@ -166,4 +172,10 @@ def method_key(name: str, config: CompareConfig) -> str:
     """Hash of what a row's results depend on beside the data: settings, code and libraries."""
     made = METHODS[name]
     code = code_hash(*SHARED, *CODE[made.made_by])
-    return content_hash([name, made.settings(config), code, library_versions(LIBRARIES[made.made_by])])
+    networks = ""
+    if made.made_by == "encoders":
+        from encoders.networks import ENCODERS
+
+        networks = code_outside(ENCODERS.values())
+    libraries = library_versions(LIBRARIES[made.made_by])
+    return content_hash([name, made.settings(config), code, networks, libraries])

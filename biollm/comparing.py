@@ -25,7 +25,7 @@ from data_builders.provenance import code_hash
 from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import SegmentStore
+from data_builders.store import SegmentStore, open_store
 from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import SignalInputs, streams_of
@@ -249,5 +249,5 @@ def run_method(
 @lru_cache(maxsize=1)
 def _opened(key: str, folder: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
     """A store with this key and its inputs, opened once in each process."""
-    store = SegmentStore(folder)
+    store = open_store(folder, key)
     return store, store_inputs(store, json.loads(frame_seconds), features=features)

@@ -9,7 +9,7 @@ from typing import Any
 from biollm.context import Context, MethodOutput
 from data_builders.options import as_mapping, merged
 from encoders.encoder_config import EncoderConfig
-from encoders.inputs import SignalInputs
+from encoders.inputs import MEASURED, SignalInputs
 from encoders.presets import PRESETS
 from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
@@ -124,20 +124,26 @@ def probe_encoder(
     targets: Sequence[str],
     classes: tuple[str, ...],
 ) -> tuple[str, float]:
-    """Why a network cannot read these streams (empty if it can), and seconds that it takes for a window."""
+    """Why a network cannot read these streams (empty if it can), and seconds that it takes for a window.
+
+    Of the streams it gets those that its settings read, of which one holds the hand-made features.
+    """
     import torch
 
+    reads = settings.get("reads", "signals")
+    if reads != "both":
+        stream_specs = [s for s in stream_specs if (s.name == MEASURED) == (reads == "features")]
     if settings["network"] == "feature_gru" and any(s.modalities != ("features",) for s in stream_specs):
         return "reads precomputed features; the store holds signals", 0.0
     config = EncoderConfig(**{**settings, "targets": list(targets)})
     x = {s.name: torch.zeros(N_PROBED, s.n_channels, s.n_samples) for s in stream_specs}
     try:
-        network = SignalEncoder(config, classes).build(list(stream_specs)).eval()
+        network = SignalEncoder(config, classes).build(stream_specs).eval()
         with torch.no_grad():
             network(x)  # the first call has more to do
             started = time.perf_counter()
             network(x)
-    except ValueError as error:  # a network refuses streams that it is not made for
+    except (ValueError, RuntimeError) as error:  # refused, or windows that are too short for its kernels
         return str(error), 0.0
     return "", (time.perf_counter() - started) / N_PROBED
 

@@ -14,7 +14,7 @@ from biollm.segment_facts import SHARE_SPOILED, SIGNALS, segment_table, segments
 from data_builders.engines import ENGINES
 from data_builders.recording import LABELS
 from data_builders.splits import Split
-from data_builders.store import SegmentStore
+from data_builders.store import SegmentStore, open_store
 from data_builders.tokenized import SegmentsCard, block_file, write_block, write_card
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
@@ -168,5 +168,5 @@ def write_block_of_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -
 @lru_cache(maxsize=1)
 def _opened(location: str, key: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
     """A store and its inputs, which are there: a process opens them once for all of its blocks."""
-    store = SegmentStore(location)
+    store = open_store(location, key)
     return store, store_inputs(store, json.loads(frame_seconds), features=features)

@@ -148,7 +148,7 @@ def _shared(specs: Mapping[str, SignalSpec]) -> tuple[SignalSpec, dict[str, list
     positions = {name: [own.index(key) for key in common] for name, own in keys.items()}
     channels = tuple(specs[first].channel_names[position] for position in positions[first])
     rate = min(spec.sampling_rate for spec in specs.values())
-    return SignalSpec(rate, channels, specs[first].unit), positions
+    return SignalSpec(rate, channels, specs[first].unit, specs[first].above_baseline), positions
 
 
 def _modality_problems(stores: Mapping[str, SegmentStore], modality: str) -> list[str]:
@@ -157,9 +157,16 @@ def _modality_problems(stores: Mapping[str, SegmentStore], modality: str) -> lis
         for name, store in stores.items()
         if modality not in store.specs
     ]
-    units = {name: store.specs[modality].unit for name, store in stores.items() if modality in store.specs}
+    specs = {name: store.specs[modality] for name, store in stores.items() if modality in store.specs}
+    units = {name: spec.unit for name, spec in specs.items()}
     if len(set(units.values())) > 1:
         problems.append(f"the units of {modality!r} differ: {units}; prepare the stores in one unit")
+    above = {name: spec.above_baseline for name, spec in specs.items()}
+    if len(set(above.values())) > 1:
+        problems.append(
+            f"{modality!r} is above its baseline in some stores alone: {above}; prepare all with the same "
+            "'baseline' of the modality"
+        )
     return problems
 
 

@@ -15,7 +15,7 @@ from data_builders.engines import ENGINES
 from data_builders.options import as_mapping
 from data_builders.places import file_stats, local_copy, remove_folder, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
-from data_builders.provenance import code_behind
+from data_builders.provenance import code_behind, code_outside
 from data_builders.recording import Recording, load_recording
 from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
@@ -128,6 +128,7 @@ def prepare(config: PrepareConfig, progress: bool = True) -> Path:
         "columns": TABLE_COLUMNS,
         "steps": asdict(PreprocessingConfig.from_options(config.preprocessing)),
         "code": code_behind(__file__),
+        "reader": code_outside([type(reader)]),
     }
 
     def work(partial: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from data_builders.stage import content_hash
 
-__all__ = ["code_behind", "code_hash", "library_versions"]
+__all__ = ["code_behind", "code_hash", "code_outside", "library_versions"]
 
 ROOT = Path(__file__).parents[1]
+OWN = ("prompts", "data_builders", "encoders", "biollm", "scripts")
 
 
 @cache
@@ -35,6 +38,22 @@ def code_behind(file: str) -> str:
             found.add(path)
             left += _imported(path)
     return _hash(found)
+
+
+def code_outside(things: Iterable[Any]) -> str:
+    """Hash of the files that classes and functions come from which are not this project's own; "" without.
+
+    Two that one file makes from other values, as closures, look the same: give them other names.
+    """
+    found = {}
+    for thing in (getattr(thing, "func", thing) for thing in things):  # of a partial
+        module = getattr(thing, "__module__", None)
+        if thing is not None and module and module.partition(".")[0] not in OWN:
+            name = f"{module}.{getattr(thing, '__qualname__', '')}"
+            file = inspect.getsourcefile(thing)
+            here = file is not None and Path(file).is_file()
+            found[name] = Path(file).read_text() if here else inspect.getsource(thing)  # a notebook's cell
+    return content_hash(found) if found else ""
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:

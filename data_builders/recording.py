@@ -39,6 +39,8 @@ class Signal:
         One name a channel.
     unit : str
         For example ``"µV"``, ``"mV"``, ``"µS"``, ``"°C"``, ``"bpm"``.
+    above_baseline : bool
+        Whether each channel's mean over the recording's baseline was subtracted, so that its level is none.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Signal:
     sampling_rate: float
     channel_names: tuple[str, ...]
     unit: str
+    above_baseline: bool = False
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data, dtype=np.float32)

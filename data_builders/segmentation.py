@@ -112,7 +112,10 @@ def cut(recording: Recording, chosen: Iterable[Window], length: float) -> Segmen
         first = np.minimum(first, signal.data.shape[1] - n_samples)
         index = first[:, None] + np.arange(n_samples)
         signals[name] = signal.data[:, index].transpose(1, 0, 2)
-    specs = {n: SignalSpec(s.sampling_rate, s.channel_names, s.unit) for n, s in recording.signals.items()}
+    specs = {
+        name: SignalSpec(s.sampling_rate, s.channel_names, s.unit, s.above_baseline)
+        for name, s in recording.signals.items()
+    }
     rows = [_row(recording, window, length) for window in chosen]
     table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).astype(dict.fromkeys(LABELS[1:], float))
     # Blocks of a trial may overlap, as AMIGOS's clips do: a window of two of them is a segment of each.

@@ -18,11 +18,12 @@ TABLE_COLUMNS = (*IDS, "start", "duration", "on_grid", "reference", *LABELS)
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """What one modality of a set of segments is: rate in Hz, channel names, unit."""
+    """What one modality of a set of segments is: rate in Hz, channel names, unit, and what its zero is."""
 
     sampling_rate: float
     channel_names: tuple[str, ...]
     unit: str
+    above_baseline: bool = False  # each channel's mean over its recording's baseline was subtracted
 
 
 @dataclass

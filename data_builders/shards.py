@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,29 +76,29 @@ def check_specs(name: str, found: dict[str, SignalSpec], expected: dict[str, Sig
     if found != expected:
         raise ValueError(
             f"{name}: has {_in_words(found)}; the files before it have {_in_words(expected)}. One store "
-            "holds one set of modalities, rates and channels: resample, pick channels, or leave the file out."
+            "holds one set of modalities, rates and channels, all or none above the baseline: resample, "
+            "pick channels, set the modality's 'baseline' in --preprocessing, or leave the file out."
         )
 
 
 def _in_words(specs: dict[str, SignalSpec]) -> str:
     return "; ".join(
-        f"{name} at {spec.sampling_rate:g} Hz in {spec.unit} ({', '.join(spec.channel_names)})"
+        f"{name} at {spec.sampling_rate:g} Hz in {spec.unit}{' above the baseline' * spec.above_baseline} "
+        f"({', '.join(spec.channel_names)})"
         for name, spec in specs.items()
     )
 
 
 def specs_to_card(specs: dict[str, SignalSpec]) -> dict[str, dict]:
     """Specs as JSON values."""
-    return {
-        name: {"sampling_rate": s.sampling_rate, "channel_names": list(s.channel_names), "unit": s.unit}
-        for name, s in specs.items()
-    }
+    return {name: asdict(spec) | {"channel_names": list(spec.channel_names)} for name, spec in specs.items()}
 
 
 def specs_from_card(card: dict[str, dict]) -> dict[str, SignalSpec]:
     """Specs from what `specs_to_card` made."""
     return {
-        name: SignalSpec(s["sampling_rate"], tuple(s["channel_names"]), s["unit"]) for name, s in card.items()
+        name: SignalSpec(**{**about, "channel_names": tuple(about["channel_names"])})
+        for name, about in card.items()
     }
 
 

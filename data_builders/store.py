@@ -16,7 +16,15 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
 
-__all__ = ["JOINED", "SegmentStore", "check_ids", "finish_store", "rate_and_channels", "write_shards"]
+__all__ = [
+    "JOINED",
+    "SegmentStore",
+    "check_ids",
+    "finish_store",
+    "open_store",
+    "rate_and_channels",
+    "write_shards",
+]
 
 ABOUT = "store.json"
 JOINED = "joined"
@@ -101,6 +109,20 @@ def _open(folder: Path, shards: Sequence[str]) -> Any:
 def rate_and_channels(sampling_rate: float, channel_names: Sequence[str]) -> str:
     """``"256 Hz x 2"``, as cards tell a modality."""
     return f"{sampling_rate:g} Hz x {len(channel_names)}"
+
+
+def open_store(location: str | Path, key: str) -> SegmentStore:
+    """The store of that key.
+
+    Raises
+    ------
+    ValueError
+        If another has taken its place.
+    """
+    store = SegmentStore(location)
+    if store.key != key:
+        raise ValueError(f"{location}: was replaced by another store while it was read; start again.")
+    return store
 
 
 class SegmentStore:

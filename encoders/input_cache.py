@@ -27,10 +27,11 @@ from data_builders.places import (
     working_folder,
     write_whole,
 )
-from data_builders.provenance import code_hash, library_versions
+from data_builders.provenance import code_hash, code_outside, library_versions
 from data_builders.stage import content_hash
-from data_builders.store import SegmentStore
+from data_builders.store import SegmentStore, open_store
 from encoders.features import extract_features
+from encoders.features.table import FEATURES, FULL
 from encoders.inputs import SignalInputs, streams_of
 from encoders.streams import StreamSpec, stream_arrays
 
@@ -94,8 +95,15 @@ def inputs_folder(store: SegmentStore) -> Any:
     """
     location = as_place(store.location)
     location = location if is_remote(location) else location.resolve()
-    key = content_hash([store.key, store.about["content"], CODE, library_versions(LIBRARIES)])
+    key = content_hash([store.key, store.about["content"], _code()])
     return location.with_name(f"{location.name}.inputs") / key
+
+
+def _code() -> str:
+    """Hash of what computes the values here and now, with extractors of one's own."""
+    return content_hash(
+        [CODE, code_outside([*FEATURES.values(), *FULL.values()]), library_versions(LIBRARIES)]
+    )
 
 
 def _missing(place: Any, specs: Sequence[StreamSpec], features: str) -> list[str]:
@@ -142,7 +150,14 @@ def _compute(
     parts.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(store), CHUNK)
     tasks = [
-        (str(store.location), store.key, specs, features, str(parts), first, min(first + CHUNK, len(store)))
+        (
+            (str(store.location), store.key, _code()),
+            specs,
+            features,
+            str(parts),
+            first,
+            min(first + CHUNK, len(store)),
+        )
         for first in starts
         if not all((parts / name).is_file() for name in _part_files(first, specs, features))
     ]
@@ -164,9 +179,14 @@ def _part_files(first: int, specs: Sequence[StreamSpec], features: str) -> list[
     return [f"{first:09d}_{name}" for name in names]
 
 
-def chunk_inputs(task: tuple[str, str, list[StreamSpec], str, str, int, int]) -> int:
+def chunk_inputs(task: tuple[tuple[str, str, str], list[StreamSpec], str, str, int, int]) -> int:
     """Compute the inputs of some rows of a store and write each file at once."""
-    location, key, specs, features, parts, first, stop = task
+    (location, key, code), specs, features, parts, first, stop = task
+    if code != _code():
+        raise ValueError(
+            "the features of this process are not those of the one that started it. Set FEATURES where a "
+            "module is imported, outside of \"if __name__ == '__main__'\", or take one process (jobs=1)."
+        )
     segments = _opened(location, key).segments(np.arange(first, stop))
     *streams, table = _part_files(first, specs, features)
     made = stream_arrays(segments, specs)
@@ -179,7 +199,7 @@ def chunk_inputs(task: tuple[str, str, list[StreamSpec], str, str, int, int]) ->
 
 @lru_cache(maxsize=1)
 def _opened(location: str, key: str) -> SegmentStore:
-    return SegmentStore(location)
+    return open_store(location, key)
 
 
 def _partial(path: Path) -> Path:

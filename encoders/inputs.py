@@ -9,10 +9,19 @@ import numpy as np
 import pandas as pd
 
 from data_builders.segments import Segments, SignalSpec
+from data_builders.store import SegmentStore
 from encoders.features import extract_features
 from encoders.streams import StreamSpec, default_streams, stream_arrays
 
-__all__ = ["MEASURED", "SignalInputs", "signal_inputs", "streams_of", "with_feature_stream"]
+__all__ = [
+    "MEASURED",
+    "SignalInputs",
+    "blank_features",
+    "measured_stream",
+    "signal_inputs",
+    "streams_of",
+    "with_feature_stream",
+]
 
 MEASURED = "measured"
 """Name of the stream that holds hand-made features."""
@@ -50,6 +59,16 @@ class SignalInputs:
         return replace(self, streams=streams, features=features, table=table)
 
 
+def blank_features(store: SegmentStore, features: str = "standard") -> list[str]:
+    """Names of the features of a store, of which no segment is measured."""
+    return list(extract_features(store.segments(np.arange(0)), features).columns)
+
+
+def measured_stream(columns: Sequence[str], window: float) -> StreamSpec:
+    """The stream of hand-made features, one sample a window of so many s."""
+    return StreamSpec(MEASURED, (MEASURED,), 1 / window, tuple(columns), 1, 1)
+
+
 def with_feature_stream(inputs: SignalInputs, signals: bool = True) -> SignalInputs:
     """The inputs with their hand-made features as a further stream, ``measured``, of one sample.
 
@@ -59,8 +78,7 @@ def with_feature_stream(inputs: SignalInputs, signals: bool = True) -> SignalInp
         Whether the other streams stay.
     """
     values = inputs.features.to_numpy(np.float32)[:, :, None]
-    duration = float(inputs.table["duration"].iloc[0])
-    spec = StreamSpec(MEASURED, (MEASURED,), 1 / duration, tuple(inputs.features.columns), 1, 1)
+    spec = measured_stream(list(inputs.features.columns), float(inputs.table["duration"].iloc[0]))
     streams = {**(inputs.streams if signals else {}), MEASURED: values}
     return replace(inputs, streams=streams, stream_specs=[*(inputs.stream_specs if signals else []), spec])
 

@@ -28,6 +28,7 @@ __all__ = [
     "with_training_ranges",
 ]
 
+ABOVE = " above the baseline"
 TRAINING = "10th to 90th percentile of the training subjects' windows"
 PERCENTILES = (10, 90)
 STEPS = 20
@@ -82,6 +83,8 @@ class Described:
         Windows in s for which the literature's range holds; in shorter ones the training subjects' is taken.
     positive : bool
         Whether 0 says that there was nothing to measure, as no amplitude without a response.
+    level : bool
+        Whether it is another where the recording's baseline was subtracted.
     """
 
     key: str
@@ -95,6 +98,7 @@ class Described:
     scale: float = 1.0
     shortest: float = 0.0
     positive: bool = False
+    level: bool = False
 
 
 # American Heart Association, "All about heart rate": 60 to 100 beats per minute at rest, adults.
@@ -106,7 +110,7 @@ SDNN = ("heart rate variability (SDNN)", "milliseconds", 0, 32.0, 93.0, "Nunan e
 
 DESCRIBED: tuple[Described, ...] = (
     # Of rows of one name the first that a store has is taken: one segment has one heart rate.
-    Described("heart_rate_mean", "heart rate", *RATE, expects="beats per minute"),
+    Described("heart_rate_mean", "heart rate", *RATE, expects="beats per minute", level=True),
     *(Described(f"{name}_heart_rate", "heart rate", *RATE) for name in ("ecg", "ppg", "bvp")),
     # Of the ECG alone: in pulse waves of the wrist, movement hides beats, and the median RMSSD of
     # Stress-Predict's windows comes out at 311 ms.
@@ -115,7 +119,7 @@ DESCRIBED: tuple[Described, ...] = (
     Described("ecg_sdnn", *SDNN, shortest=300.0),
     # 2 to 20 µS and 0.1 to 1 µS (Dawson, Schell and Filion 2007) hold for palm and fingers. At the wrist
     # most windows lie far below, and a recording does not say where it was measured.
-    Described("gsr_level", "{signal} level", "{unit}", 2, expects="microsiemens"),
+    Described("gsr_level", "{signal} level", "{unit}", 2, expects="microsiemens", level=True),
     Described("gsr_slope", "slope of the {signal}", "{unit} per minute", 2, expects="microsiemens"),
     Described(
         "gsr_scr_rate",
@@ -138,7 +142,7 @@ DESCRIBED: tuple[Described, ...] = (
         positive=True,
     ),
     # Skin temperature follows the room and the site; published ranges of finger and wrist do not overlap.
-    Described("temperature_mean", "{signal}", "{unit}", 1, expects="degrees Celsius"),
+    Described("temperature_mean", "{signal}", "{unit}", 1, expects="degrees Celsius", level=True),
     Described(
         "temperature_slope", "slope of the {signal}", "{unit} per minute", 2, expects="degrees Celsius"
     ),
@@ -146,7 +150,15 @@ DESCRIBED: tuple[Described, ...] = (
         "respiration_rate", "breathing rate", "breaths per minute", 0, 12.0, 20.0, "adults at rest, textbooks"
     ),
     Described(
-        "spo2_mean", "oxygen saturation", "percent", 1, 95.0, 100.0, "adults, textbooks", expects="percent"
+        "spo2_mean",
+        "oxygen saturation",
+        "percent",
+        1,
+        95.0,
+        100.0,
+        "adults, textbooks",
+        expects="percent",
+        level=True,
     ),
     Described("acceleration_magnitude_std", "strength of movement", "{unit}", 3, expects="g"),
     Described("emg_rms", "{signal} amplitude", "{unit}", 1, expects="microvolts"),
@@ -189,7 +201,7 @@ def described(
         for column, modality, base, channel in parsed:
             if f"{modality}_{base}" == row.key and not _is_resistance(modality, specs):
                 one = _filled(row, column, modality, channel, specs, window)
-                found.setdefault(one.name, one)
+                found.setdefault(one.name.removesuffix(ABOVE), one)
     return list(found.values())
 
 
@@ -231,6 +243,8 @@ def _filled(
     if "{" in row.unit or row.unit == row.expects:
         unit = row.unit.format(unit=words) if "{" in row.unit else words
         filled = replace(filled, unit=unit, scale=row.scale * scale)
+    if row.level and specs is not None and specs[modality].above_baseline:
+        return replace(filled, name=filled.name + ABOVE, low=None, high=None, source=TRAINING)
     if words != row.expects or (window is not None and window < row.shortest):
         return replace(filled, low=None, high=None, source=TRAINING)
     return filled

@@ -127,7 +127,7 @@ class SignalTokenizer:
         ranked = by_information(values, train.table.iloc[rows], labels, self.classes)
         columns = sorted(ranked[: self.config.n_binned])
         self.bins_ = self.new_bins(columns, QuantileBins(self.config.n_bins).fit(values[:, columns]))
-        keys = [one.key for one in described(self.features_.names)][: self.config.n_described]
+        keys = [one.key for one in described(self.features_.names, train.specs)][: self.config.n_described]
         self.levels_ = Levels(keys, QuantileBins(self.config.n_levels)).fit(train, rows)
         return self
 

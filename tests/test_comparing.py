@@ -6,26 +6,29 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from filelock import FileLock, Timeout
 
 from biollm import classical_methods, compared_methods, comparing, report_rows
-from biollm.baselines import predict_baseline
+from biollm.baselines import BASELINES, predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods
 from biollm.comparing import CompareConfig, compare
 from biollm.controls import shuffle_labels
-from biollm.encoder_methods import encoder_settings
+from biollm.encoder_methods import encoder_settings, probe_encoder
 from biollm.jobs import JobError
 from data_builders.leaks import LeakError
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, subject_holdout
 from data_builders.store import SegmentStore
-from encoders.inputs import signal_inputs
+from encoders.inputs import measured_stream, signal_inputs
+from encoders.streams import StreamSpec
 
 TINY = {"dim": 16, "training": {"epochs": 3}}
 FAST = ["majority", "LDA", "k-NN"]
@@ -167,6 +170,51 @@ def test_no_other_process_works_in_the_same_folder_meanwhile(run, tmp_path, monk
     (lock,) = held
     lock.acquire(timeout=0)
     lock.release()
+
+
+def test_a_row_of_one_s_own_that_was_edited_is_computed_again(run, monkeypatch):
+    first = run(["k-NN"])
+    monkeypatch.setitem(METHODS, "k-NN", replace(METHODS["k-NN"], settings=lambda config: "edited"))
+    assert run(["k-NN"]) == first
+    changed = replace(BASELINES["k-NN"], classifier=lambda seed: None)
+    monkeypatch.setitem(compared_methods.BASELINES, "k-NN", changed)
+    plain = METHODS["LDA"].settings(None)
+    assert compared_methods.baseline("k-NN").settings(None)[1] != plain[1] == ""
+
+
+class Long(torch.nn.Module):
+    """A network whose kernel is longer than any window."""
+
+    def __init__(self, n_channels: int, frame_stride: int, dim: int):
+        super().__init__()
+        self.layer = torch.nn.Conv1d(n_channels, dim, 10**5)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class Telling(torch.nn.Module):
+    """A network that refuses, and says what it would have read."""
+
+    def __init__(self, n_channels: int, frame_stride: int, dim: int):
+        raise ValueError(f"{n_channels} channels")
+
+
+@pytest.mark.parametrize(
+    ("network", "reads", "reason"),
+    [
+        (Long, "signals", "Kernel size can't be greater"),
+        (Telling, "signals", "2 channels"),
+        (Telling, "features", "7 channels"),
+    ],
+)
+def test_a_network_is_probed_on_what_it_reads(network, reads, reason):
+    streams = [
+        StreamSpec("ecg", ("ecg",), 64.0, ("a", "b"), 640, 128),
+        measured_stream(list("abcdefg"), 10.0),
+    ]
+    settings = {"network": network, "reads": reads, "quantizer": None}
+    assert reason in probe_encoder(settings, streams, ["emotion"], ("calm", "tense"))[0]
 
 
 def test_only_what_a_change_touches_is_computed(run, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 from data_builders.store import SegmentStore
 from encoders import input_cache as module
+from encoders.features.gsr import gsr_features
 from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import signal_inputs
 
@@ -118,13 +119,41 @@ def test_other_code_or_another_store_is_computed_and_replaces_what_was_there(
     if change == "code":
         monkeypatch.setattr(module, "CODE", "edited")
     elif change == "key":
-        own_store.key = "prepared otherwise"
+        stamp = own_store.location / "stage.json"
+        stamp.write_text(stamp.read_text().replace(own_store.key, "prepared otherwise"))
+        own_store = SegmentStore(own_store.location)
     else:
         own_store.about["content"] = "other recordings"
     store_inputs(own_store)
     assert sum(computed) == 2 * len(own_store)
     folders = [path.name for path in before.parent.iterdir() if path.is_dir()]
     assert folders == [inputs_folder(own_store).name] != [before.name]
+
+
+def doubled(data, sampling_rate, channel_names):
+    return {name: 2 * values for name, values in gsr_features(data, sampling_rate, channel_names).items()}
+
+
+def test_features_of_one_s_own_are_kept_apart(own_store, monkeypatch):
+    plain, before = store_inputs(own_store).features["gsr_level"], inputs_folder(own_store)
+    with monkeypatch.context() as patch:
+        patch.setitem(module.FEATURES, "gsr", doubled)
+        np.testing.assert_allclose(store_inputs(own_store).features["gsr_level"], 2 * plain)
+        assert inputs_folder(own_store) != before
+    np.testing.assert_array_equal(store_inputs(own_store).features["gsr_level"], plain)
+
+
+def test_a_process_that_would_compute_other_features_says_so(own_store, tmp_path):
+    """Of a script's "main" part another process knows nothing."""
+    task = ((str(own_store.location), own_store.key, "with my features"), [], "standard", str(tmp_path), 0, 4)
+    with pytest.raises(ValueError, match="features of this process are not those of the one that started"):
+        module.chunk_inputs(task)
+
+
+def test_a_store_that_was_replaced_meanwhile_is_not_read_for_the_first(own_store, tmp_path):
+    task = ((str(own_store.location), "another", module._code()), [], "standard", str(tmp_path), 0, 4)
+    with pytest.raises(ValueError, match="was replaced by another store while it was read"):
+        module.chunk_inputs(task)
 
 
 def test_two_processes_that_want_the_same_get_it_and_compute_it_once(own_store):

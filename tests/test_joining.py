@@ -146,6 +146,8 @@ def test_all_that_is_wrong_is_said_at_once(stores, tmp_path):
     copies.table["source"] = "seg0"
     volts = segments_of(AMIGOS, 128.0, 4.0, ["happy"])
     volts.specs = {"eeg": replace(volts.specs["eeg"], unit="V")}
+    above = segments_of(AMIGOS, 128.0, 4.0, ["happy"])
+    above.specs = {"eeg": replace(above.specs["eeg"], above_baseline=True)}
     for given, options, message in (
         (
             stores | {"cap": calm},
@@ -158,6 +160,7 @@ def test_all_that_is_wrong_is_said_at_once(stores, tmp_path):
         (stores | {"cap": stored(tmp_path / "copies", copies)}, {}, "cap holds augmented copies"),
         (stores | {"again": stores["cap"]}, {}, "cap and again hold the same recordings"),
         (stores | {"cap": stored(tmp_path / "volts", volts)}, {}, r"units of 'eeg' differ: .*'cap': 'V'"),
+        (stores | {"cap": stored(tmp_path / "above", above)}, {}, "above its baseline in some stores alone"),
     ):
         with pytest.raises(ValueError, match=message):
             join(JoinConfig(given, out, **options), progress=False)

@@ -397,8 +397,10 @@ def test_the_baseline_is_subtracted_where_a_trial_has_its_own():
     config = PreprocessingConfig.from_options({"gsr": off})
     found = preprocess(trial("T1", 5.0), config).signals["gsr"].data[0]
     np.testing.assert_allclose([found[0], found[-1]], [0, 1.5])
+    assert preprocess(trial("T1", 5.0), config).signals["gsr"].above_baseline
     for other in (trial("", 5.0), trial("T1", 2.0)):  # a whole session; a baseline inside the block
         assert preprocess(other, config).signals["gsr"].data[0, 0] == 3.0
+        assert not preprocess(other, config).signals["gsr"].above_baseline
     always = PreprocessingConfig.from_options({"gsr": off | {"baseline": "always"}})
     assert preprocess(trial("", 5.0), always).signals["gsr"].data[0, 0] == 0
     never = PreprocessingConfig.from_options({"gsr": off | {"baseline": "never"}})

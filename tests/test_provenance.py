@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from functools import partial
+
 import pytest
 
 from data_builders import provenance
@@ -43,3 +47,24 @@ def test_the_code_behind_a_module_is_what_it_imports(root):
     assert behind(far="x = 1  # one\n") == plain
     assert behind(far="x = 2\n") != plain
     assert behind(far="x = 1\n", __init__="y = 1\n") != plain
+
+
+def test_code_from_elsewhere_is_told_by_its_file(tmp_path, monkeypatch):
+    """A feature, a baseline or a reader of one's own is edited without any file of this project."""
+
+    def made(text: str):
+        spec = importlib.util.spec_from_file_location("mine", write(tmp_path / "mine.py", text))
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "mine", module)
+        spec.loader.exec_module(module)
+        return module
+
+    def write(path, text):
+        path.write_text(text)
+        return path
+
+    one = provenance.code_outside([made("def f(): return 1\n").f, provenance.code_hash, None])
+    assert one == provenance.code_outside([made("def f(): return 1\n").f])
+    assert provenance.code_outside([partial(made("def f(): return 1\n").f, 2)]) == one
+    assert provenance.code_outside([made("def f(): return 2\n").f]) != one
+    assert provenance.code_outside([provenance.code_hash]) == ""

@@ -51,6 +51,21 @@ def test_all_modalities_are_described_with_words_in_place_of_columns():
     )
 
 
+def test_a_level_above_the_baseline_is_not_called_the_level():
+    columns = ["heart_rate_mean", "ecg_heart_rate", "gsr_level", "gsr_slope"]
+    specs = {name: SignalSpec(8.0, (name,), unit) for name, unit in (("gsr", "µS"), ("heart_rate", "bpm"))}
+    specs |= {"ecg": SignalSpec(256.0, ("ecg",), "mV")}
+    plain = described(columns, specs)
+    assert [row.key for row in plain] == ["heart_rate_mean", "gsr_level", "gsr_slope"]
+    above = {name: replace(spec, above_baseline=True) for name, spec in specs.items()}
+    found = described(columns, above)
+    assert [row.name for row in found] == [
+        "heart rate above the baseline", "skin conductance level above the baseline",
+        "slope of the skin conductance",
+    ]  # fmt: skip
+    assert (plain[0].low, found[0].low, found[0].source) == (60.0, None, TRAINING)
+
+
 def test_one_heart_rate_is_described_where_several_are_measured():
     assert [row.key for row in described(["bvp_heart_rate", "ecg_heart_rate", "heart_rate_mean"])] == [
         "heart_rate_mean"

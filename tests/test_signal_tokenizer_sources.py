@@ -77,6 +77,16 @@ def test_digits_of_levels_are_in_the_units_of_the_answers(fitted, inputs):
         np.testing.assert_allclose(found[:, 0], factor * features["emg_rms"])
 
 
+def test_resistance_has_no_levels_of_conductance(inputs):
+    """It falls where conductance rises."""
+    held = (inputs.table["subject"] == "P7").to_numpy()
+    for unit, levels in (("µS", True), ("Ω", False)):
+        specs = inputs.specs | {"gsr": replace(inputs.specs["gsr"], unit=unit)}
+        made, config = replace(inputs, specs=specs), SignalTokenizerConfig(encoder=None)
+        tokenizer = SignalTokenizer(config, ("calm", "tense")).fit(made[~held], made[held], progress=False)
+        assert ("gsr_level" in tokenizer.levels_.keys) is levels
+
+
 def test_words_say_what_the_tokens_say(fitted, inputs):
     words = [f" w{k}" for k in range(99)]
     spelled = fitted.in_mode("words", ["codes", "bins"], words)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -46,6 +49,32 @@ def test_changed_inputs_replace_the_output_as_a_whole(tmp_path):
     run_stage("prepare", out, {"window": 20}, work)
     assert (out / "result.txt").read_text() == "result 2"
     assert not (out / "old.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_runs_of_one_output_wait_for_each_other(tmp_path, capfd):
+    """They would share one unfinished folder, and mix what they write."""
+    began, go, out = Event(), Event(), tmp_path / "out"
+
+    def slow(partial):
+        began.set()
+        assert go.wait(60)
+        (partial / "file").write_text("first")
+
+    def quick(partial):
+        assert not (partial / "file").exists()
+        (partial / "file").write_text("second")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(run_stage, "prepare", out, {"seed": 1}, slow)
+        assert began.wait(60)
+        second = pool.submit(run_stage, "prepare", out, {"seed": 2}, quick)
+        while not capfd.readouterr().out.startswith(f"{out}: another process works on it"):
+            time.sleep(0.01)
+        assert not (out / "file").exists()
+        go.set()
+        assert first.result() == second.result() == out
+    assert (out / "file").read_text() == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

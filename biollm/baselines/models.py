@@ -34,12 +34,22 @@ class Baseline:
     reads : {"features", "covariances"}
         Hand-made features of shape (n, n_features), or covariance matrices of EEG and EMG channels of
         shape (n, n_channels, n_channels).
+    twin : str
+        Of a classifier, the name of the regression that answers for ratings in its row, where both are asked
+        for.
+    seeded : bool
+        Whether it draws random numbers: the others give the same answers under every seed, and run once.
+    seconds : float
+        That a fold of 1,500 windows takes, roughly.
     """
 
     classifier: Callable[[int], Any] | None = None
     regressor: Callable[[int], Any] | None = None
     grid: Callable[[int], dict[str, list]] = _no_grid
     reads: str = "features"
+    twin: str = ""
+    seeded: bool = False
+    seconds: float = 1.0
 
 
 def _pipeline(model: Any, scale: bool = True) -> Any:
@@ -245,17 +255,17 @@ def _boosting_grid(n_features: int) -> dict[str, list]:
 
 
 BASELINES: dict[str, Baseline] = {
-    "majority": Baseline(majority, mean_rating),
-    "logistic regression": Baseline(logistic_regression, None, _penalties),
+    "majority": Baseline(majority, mean_rating, seconds=0.1),
+    "logistic regression": Baseline(logistic_regression, None, _penalties, twin="ridge"),
     "ridge": Baseline(None, ridge, _ridge_grid),
     "LDA": Baseline(lda, None, _shrinkage_grid),
-    "SVM-RBF": Baseline(svm_rbf, svr_rbf, _kernel_grid),
+    "SVM-RBF": Baseline(svm_rbf, svr_rbf, _kernel_grid, seconds=10.0),
     "k-NN": Baseline(knn, knn_rating, _neighbour_grid),
-    "random forest": Baseline(random_forest, random_forest_rating, _leaf_grid),
-    "extra trees": Baseline(extra_trees, extra_trees_rating, _leaf_grid),
-    "gradient boosting": Baseline(gradient_boosting, gradient_boosting_rating, _boosting_grid),
+    "random forest": Baseline(random_forest, random_forest_rating, _leaf_grid, seeded=True, seconds=25.0),
+    "extra trees": Baseline(extra_trees, extra_trees_rating, _leaf_grid, seeded=True, seconds=15.0),
+    "gradient boosting": Baseline(gradient_boosting, gradient_boosting_rating, _boosting_grid, seconds=10.0),
     "MDM": Baseline(mdm, reads="covariances"),
-    "tangent space": Baseline(tangent_space, None, _penalties, "covariances"),
+    "tangent space": Baseline(tangent_space, None, _penalties, "covariances", "tangent space, ridge"),
     "tangent space, ridge": Baseline(None, tangent_space_rating, _ridge_grid, "covariances"),
 }
 """Name -> baseline, a row of the table each."""

@@ -205,4 +205,5 @@ def _from_baseline(signal: Signal, recording: Recording) -> Signal:
             f"baseline: {empty} have no value from {recording.baseline[0]:g} to {recording.baseline[1]:g} s; "
             "allowed is a stretch with values. Set the modality's 'baseline' to 'never'."
         )
-    return replace(signal, data=signal.data - np.nanmean(seen, axis=1, keepdims=True, dtype=np.float64))
+    data = signal.data - np.nanmean(seen, axis=1, keepdims=True, dtype=np.float64)
+    return replace(signal, data=data, above_baseline=True)
