@@ -138,7 +138,7 @@ def probe_encoder(
     config = EncoderConfig(**{**settings, "targets": list(targets)})
     x = {s.name: torch.zeros(N_PROBED, s.n_channels, s.n_samples) for s in stream_specs}
     try:
-        network = SignalEncoder(config, classes).build(stream_specs).eval()
+        network = SignalEncoder(config, classes).build(list(stream_specs)).eval()
         with torch.no_grad():
             network(x)  # the first call has more to do
             started = time.perf_counter()

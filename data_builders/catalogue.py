@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from inspect import Parameter, getdoc, signature
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from data_builders.downloads import access
-from data_builders.readers import READERS
+from data_builders.readers import READERS, Reader
+from data_builders.segments import SignalSpec
 from data_builders.store import SegmentStore
 
 __all__ = ["DataInfoConfig", "DataListConfig", "data_info", "data_list", "describe_reader", "describe_store"]
@@ -85,7 +88,8 @@ def describe_reader(name: str) -> dict[str, Any]:
         ``name``, ``title``, ``licence``, ``citation``, ``url``, ``data`` (how one comes by the files),
         ``subjects``, ``modalities`` (name -> ``rate`` in Hz, ``unit``, ``channels``; empty where the files
         tell), ``labels`` (name -> source and scale), ``classes``, ``window`` and ``step`` in s, ``event``
-        in s before and after, ``baseline``, ``left_out``, ``caution``. JSON values.
+        in s before and after, ``baseline``, ``left_out``, ``caution``, ``reader_options`` (name -> meaning).
+        JSON values.
     """
     reader = READERS[name]
     modalities = {
@@ -106,6 +110,7 @@ def describe_reader(name: str) -> dict[str, Any]:
         "baseline": reader.baseline,
         "left_out": list(reader.left_out),
         "caution": reader.caution,
+        "reader_options": _options(reader),
     }
 
 
@@ -123,8 +128,30 @@ def describe_store(folder: str | Path) -> dict[str, Any]:
         "n_windows": len(store),
         "rates": {name: spec.sampling_rate for name, spec in store.specs.items()},
         "channels": {name: list(spec.channel_names) for name, spec in store.specs.items()},
-        "units": {name: spec.unit for name, spec in store.specs.items()},
+        "units": {name: _unit(spec) for name, spec in store.specs.items()},
+        "left_out": [f"{entry['name']}: {entry['error']}" for entry in store.about["skipped"]],
+        "notes": store.about.get("notes", []),  # stores of older versions have none
     }
+
+
+def _unit(spec: SignalSpec) -> str:
+    return f"{spec.unit} above the baseline" if spec.above_baseline else spec.unit
+
+
+def _options(reader: type[Reader]) -> dict[str, str]:
+    """What ``reader_options`` may set, from the reader's docstring: name -> type, default, meaning."""
+    parameters = signature(reader).parameters
+    text = (getdoc(reader) or "").partition("Parameters\n----------\n")[2]
+    found: dict[str, list[str]] = {}
+    for line in takewhile(str.strip, text.splitlines()):
+        name, _, kind = line.partition(" : ")
+        if line.startswith(" "):
+            found[list(found)[-1]].append(line.strip())
+        else:
+            default = parameters[name].default if name in parameters else Parameter.empty
+            known = default not in (Parameter.empty, None)
+            found[name] = [f"{kind or 'as its own'}{f', default {default!r}' if known else ''}."]
+    return {name: " ".join(lines) for name, lines in found.items() if name != "root"}
 
 
 def _row(about: Mapping[str, Any]) -> dict[str, str]:
@@ -149,7 +176,7 @@ def _lines(about: Mapping[str, Any]) -> Iterable[str]:
         if isinstance(value, Mapping) and value:
             yield f"{key}:"
             yield from (f"  {name}: {_short(entry)}" for name, entry in value.items())
-        elif isinstance(value, list) and key == "left_out" and value:
+        elif isinstance(value, list) and key in ("left_out", "notes") and value:
             yield f"{key}:"
             yield from (f"  - {entry}" for entry in value)
         elif value not in ("", None, [], {}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ def _report(manifest: Manifest, summary: dict, config: DataCheckConfig) -> Itera
     yield from (f"note: {note}" for note in summary["notes"])
     options = as_mapping(config.reader_options)
     given = f" --reader_options '{json.dumps(options)}'" if options else ""
-    yield f"next: biollm prepare --dataset manifest --root {config.root}{given} --out runs/NAME"
+    yield f"next: biollm prepare --dataset manifest --root {shlex.quote(config.root)}{given} --out runs/NAME"
 
 
 def data_init(config: DataInitConfig) -> Path:

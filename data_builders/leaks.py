@@ -153,7 +153,10 @@ def _duplicates(split: Split, search: DuplicateSearch) -> Iterator[str]:
             f"{p.one} and {p.other} ({p.signal}, {p.similarity:.2f} alike)"
             for p in pairs.head(3).itertuples()
         )
-        yield f"{one} and {other} hold {len(pairs)} near-copies of {kind}: {examples}"
+        yield (
+            f"{one} and {other} hold {len(pairs)} near-copies of {kind}: {examples}. Where these are one "
+            "recording twice, leave one out; where one person, give both one subject (or group)"
+        )
 
 
 def _fitted_elsewhere(split: Split, fitted: Mapping[str, str | Sequence[str]]) -> Iterator[str]:

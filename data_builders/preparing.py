@@ -303,5 +303,11 @@ def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -
 def _read_one(card: dict, path: str, root: str | None) -> Recording:
     if Path(path).suffix == ".npz":
         return load_recording(path)
-    reader = make_reader(card["dataset"], root or str(Path(path).parent), card["reader_options"])
+    try:
+        reader = make_reader(card["dataset"], root or str(Path(path).parent), card["reader_options"])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error} The model was trained on {card['dataset']!r}; where its file does not lie directly in "
+            "the data set's folder, give that as --root."
+        ) from error
     return reader.read(path)

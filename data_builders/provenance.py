@@ -50,9 +50,10 @@ def code_outside(things: Iterable[Any]) -> str:
         module = getattr(thing, "__module__", None)
         if thing is not None and module and module.partition(".")[0] not in OWN:
             name = f"{module}.{getattr(thing, '__qualname__', '')}"
-            file = inspect.getsourcefile(thing)
-            here = file is not None and Path(file).is_file()
-            found[name] = Path(file).read_text() if here else inspect.getsource(thing)  # a notebook's cell
+            file = Path(inspect.getsourcefile(thing) or "")
+            found[name] = (
+                file.read_text() if file.is_file() else inspect.getsource(thing)
+            )  # a notebook's cell
     return content_hash(found) if found else ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import signature
@@ -101,7 +103,7 @@ def make_shard(task: ShardTask) -> dict[str, Any]:
     -------
     dict
         See `data_builders.shards.write_shard`; with ``skipped``, the files that could not be read, and
-        why, and ``cautions``, what preprocessing leaves out.
+        why, and ``cautions``, what readers and preprocessing leave out.
     """
     reader = _cached_reader(task.dataset, task.root, task.reader_options, task.digest)
     steps = PreprocessingConfig.from_options(json.loads(task.preprocessing))
@@ -127,11 +129,26 @@ def _parts(
     for path in reader.paths()[task.first : task.stop]:
         name = file_name(path, root)
         try:
-            yield name, _cut_file(reader, path, steps, task, card["cautions"])
+            with _noted(card["cautions"], str(path), name):
+                segments = _cut_file(reader, path, steps, task, card["cautions"])
+            yield name, segments
         except (ValueError, OSError) as error:
             card["skipped"].append({"name": name, "error": str(error)})
             if task.on_error == "fail":
                 return
+
+
+@contextmanager
+def _noted(said: list[str], path: str, name: str) -> Iterator[None]:
+    """Add what a reader warns of to the notes, which stay with the store."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for one in given:
+        if one.category is UserWarning:
+            said.append(str(one.message).replace(path, name))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _cut_file(

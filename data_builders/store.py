@@ -75,7 +75,7 @@ def finish_store(folder: Any, cards: Sequence[dict], about: dict) -> None:
     folder : Path
     cards : sequence of dict
         Of the shards in their order, with their file name as ``shard`` and, where files were left out,
-        ``skipped``; a card without ``sha256`` has no shard.
+        ``skipped``, and ``cautions``; a card without ``sha256`` has no shard.
     about : dict
 
     Raises
@@ -96,6 +96,7 @@ def finish_store(folder: Any, cards: Sequence[dict], about: dict) -> None:
         "n_segments": sum(card["n_segments"] for card in filled),
         "content": content_hash([card["sha256"] for card in filled]),
         "skipped": skipped,
+        "notes": sorted({note for card in cards for note in card.get("cautions", [])}),
     }
     (folder / ABOUT).write_text(json.dumps({**about, **content}, indent=1))
 
@@ -138,7 +139,7 @@ class SegmentStore:
     location : path or URL
         What was given.
     about : dict
-        What ``store.json`` says: data set, classes, window, step, specs, files left out.
+        What ``store.json`` says: data set, classes, window, step, specs, files left out, notes.
     table : DataFrame, one row a segment
     specs : dict of str to SignalSpec
     key : str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_subjects_are_known_where_the_files_do_not_decide() -> None:
     own = {name for name in READERS if access(name) == "your own files"}
     assert set(READERS) - own <= set(SUBJECTS)
     assert all(describe_reader(name)["subjects"] == AS_FILES for name in own)
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_all_options_of_a_reader_are_described(name: str) -> None:
+    known = [option for option in signature(READERS[name]).parameters if option not in ("root", "options")]
+    described = describe_reader(name)["reader_options"]
+    assert set(known) <= {name for names in described for name in names.split(", ")}
+    assert all(text.strip(". ") for text in described.values())
+
+
+def test_options_are_told_with_what_is_allowed_and_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    data_info(DataInfoConfig("amigos"))
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        '  videos: {"short", "long", "all"}, default \'short\'. 16 short films, 4 long ones, or both.'
+        in lines
+    )
 
 
 @pytest.mark.parametrize("name", sorted(READERS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +139,23 @@ def test_seed_without_its_labels_and_seed_iv_without_a_session_are_refused(tmp_p
         SEEDIV(tmp_path)
 
 
+def test_seed_iv_finds_a_file_that_was_copied_into_another_session(tmp_path: Path) -> None:
+    """It would get that session's labels."""
+    seed_iv.write(tmp_path)
+    shutil.copy(tmp_path / FIRST_IV, tmp_path / "2")
+    with pytest.raises(ValueError, match=r"holds \['1_20160518\.mat'\] in two session folders"):
+        SEEDIV(tmp_path)
+
+
+def test_a_root_that_is_one_too_high_is_told_where_the_files_are(tmp_path: Path) -> None:
+    for name, reader, module in (("a", SEEDIV, seed_iv), ("b", GAMEEMO, gameemo), ("c", SEED, seed)):
+        folder = tmp_path / name / "the set"
+        folder.mkdir(parents=True)
+        module.write(folder)
+        with pytest.raises(FileNotFoundError, match=rf"Is it {re.escape(str(folder))}\?"):
+            reader(tmp_path / name)
+
+
 def test_seed_iv_needs_the_session_in_the_path(tmp_path: Path) -> None:
     seed_iv.write(tmp_path)
     moved = (tmp_path / FIRST_IV).rename(tmp_path / "1_20160518.mat")
@@ -167,6 +186,15 @@ def test_gameemo_reads_either_data_in_either_form(data: str, suffix: str, tmp_pa
         wanted = gameemo.signals(recording.subject, int(recording.name[1:]), data)
         # text of six digits, and float32
         np.testing.assert_allclose(recording.signals["eeg"].data, wanted, rtol=1e-5)
+
+
+def test_gameemo_refuses_the_other_signals_and_tells_of_cut_ones(tmp_path: Path) -> None:
+    gameemo.write(tmp_path)
+    for data, other in (("preprocessed", "raw"), ("raw", "preprocessed")):
+        with pytest.raises(ValueError, match=f"is not of the {data} signals"):
+            GAMEEMO(tmp_path, data=data).read(gameemo.file_of(tmp_path, "S01", 1, other))
+    with pytest.warns(UserWarning, match=r"S01G1AllChannels\.csv: holds 640 of a game's 38252 samples"):
+        GAMEEMO(tmp_path).read(gameemo.file_of(tmp_path, "S01", 1))
 
 
 def test_gameemo_takes_the_order_of_the_channels_from_the_header(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from scipy.io import savemat
 from written import amigos, deap, dreamer, wesad
 from written.python2 import dumps
 
+from data_builders.catalogue import describe_store
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.readers import AMIGOS, DEAP, DREAMER, WESAD
 from data_builders.readers._amigos_files import clips
@@ -453,3 +455,17 @@ def test_stores_are_prepared_from_them(
     table = store.table[~store.table["reference"]]
     assert table["subject"].value_counts().to_dict() == expected
     assert table["segment"].is_unique
+
+
+def test_films_that_were_left_out_stand_in_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning of the first run alone would be lost."""
+    (tmp_path / "data").mkdir()
+    amigos.write(tmp_path / "data")
+    config = PrepareConfig(dataset="amigos", root=str(tmp_path / "data"), out=str(tmp_path / "store"))
+    about = json.loads((prepare(config, progress=False) / "store.json").read_text())
+    (note,) = [note for note in about["notes"] if "left out the videos" in note]
+    assert note.startswith("Data_Preprocessed_P08/Data_Preprocessed_P08.mat: left out the videos ")
+    assert f"note: {note}" in capsys.readouterr().err
+    assert describe_store(tmp_path / "store")["notes"] == about["notes"]

@@ -75,7 +75,8 @@ def find_table(root: Path, name: str = "") -> Path:
         raise FileNotFoundError(
             f"reader 'manifest': {root} holds {len(found)} tables {name or 'manifest.*'} "
             f"({', '.join(path.name for path in found) or 'none'}); allowed is one of the suffixes "
-            f"{', '.join(SUFFIXES)}. 'biollm data init' writes a first one."
+            f"{', '.join(SUFFIXES)}. 'biollm data init' writes a first one; "
+            "files of a public data set ('biollm data list') need none, and are checked by 'biollm prepare'."
         )
     return found[0]
 

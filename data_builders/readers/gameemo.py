@@ -12,7 +12,7 @@ import numpy as np
 
 from data_builders.readers._cells import numbers, read_table
 from data_builders.readers._matlab import read_mat
-from data_builders.readers.reader import Reader, existing_folder
+from data_builders.readers.reader import Reader, existing_folder, one_below
 from data_builders.recording import Block, Recording, Signal
 from data_builders.segments import SignalSpec
 
@@ -20,6 +20,7 @@ __all__ = ["GAMEEMO"]
 
 CHANNELS = ("AF3", "AF4", "F3", "F4", "F7", "F8", "FC5", "FC6", "O1", "O2", "P7", "P8", "T7", "T8")
 SAMPLING_RATE = 128.0
+N_SAMPLES = 38_252
 WORD_OF_GAME = {"G1": "boring", "G2": "calm", "G3": "horror", "G4": "funny"}
 FOLDER_OF_DATA = {"preprocessed": "Preprocessed EEG Data", "raw": "Raw EEG Data"}
 FORMATS = ("csv", "mat")
@@ -109,8 +110,17 @@ class GAMEEMO(Reader):
                 f"{path}: allowed is a name such as S01G1AllChannels.csv or S01G1AllRawChannels.mat."
             )
         subject, game = found
+        others = {folder for data, folder in FOLDER_OF_DATA.items() if data != self.data}
+        raw = self.data != "raw" and "raw" in Path(path).name.lower()
+        if raw or others & set(Path(path).parts):
+            raise ValueError(f"{path}: is not of the {self.data} signals, which are read here.")
         channels = _read_mat(Path(path)) if Path(path).suffix == ".mat" else _read_csv(Path(path))
         signal = Signal(np.stack([channels[name] for name in CHANNELS]), SAMPLING_RATE, CHANNELS, "µV")
+        if signal.data.shape[1] < N_SAMPLES:
+            warnings.warn(
+                f"{path}: holds {signal.data.shape[1]} of a game's {N_SAMPLES} samples: was it cut off?",
+                stacklevel=2,
+            )
         block = Block(0.0, signal.duration, {"emotion": WORD_OF_GAME[game]}, game, game)
         group = _pair(subject) if self.pairs else ""
         # A game fills its file, and nothing is known of the minutes before it.
@@ -134,7 +144,7 @@ class GAMEEMO(Reader):
                 f"reader 'gameemo': {self.root}: {'; '.join(problems) or 'has no folder (S01)'}; it needs a "
                 f"folder a subject, (S01) to (S28), each with S01G1AllChannels.{self.format} to S01G4... in "
                 f"{FOLDER_OF_DATA[self.data]!r}, '.{self.format} format'. Place the files, or move the "
-                "subject's folder away."
+                f"subject's folder away.{one_below(self.root, '(S*)')}"
             )
 
 

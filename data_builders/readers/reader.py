@@ -103,6 +103,12 @@ def existing_folder(root: str | Path | None, name: str, content: str) -> Path:
     return Path(root)
 
 
+def one_below(root: Path, pattern: str) -> str:
+    """A question, if a folder of `root` has files that match `pattern`, which `root` should have; or none."""
+    found = sorted(path for path in root.iterdir() if path.is_dir() and any(path.glob(pattern)))
+    return f" Is it {found[0]}?" if found else ""
+
+
 def files_in(root: Path, pattern: str, name: str, content: str) -> list[Path]:
     """Files of `root` that match `pattern`, sorted.
 
@@ -113,5 +119,6 @@ def files_in(root: Path, pattern: str, name: str, content: str) -> list[Path]:
     """
     files = sorted(path for path in root.glob(pattern) if path.is_file())
     if not files:
-        raise FileNotFoundError(f"reader {name!r}: {root} holds no {pattern}; it needs {content}.")
+        below = one_below(root, pattern)
+        raise FileNotFoundError(f"reader {name!r}: {root} holds no {pattern}; it needs {content}.{below}")
     return files

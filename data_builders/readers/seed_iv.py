@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from data_builders.readers.reader import Reader, existing_folder
+from data_builders.readers.reader import Reader, existing_folder, one_below
 from data_builders.readers.seed import CHANNELS, NO_BASELINE, SAMPLING_RATE, read_clips, subject_and_date
 from data_builders.recording import Block, Recording
 from data_builders.segments import SignalSpec
@@ -38,6 +39,8 @@ class SEEDIV(Reader):
     ------
     FileNotFoundError
         If a session's folder is missing or holds no such file.
+    ValueError
+        If two of them hold the same file.
     """
 
     name: ClassVar[str] = "seed_iv"
@@ -74,7 +77,14 @@ class SEEDIV(Reader):
         if missing:
             raise FileNotFoundError(
                 f"reader {self.name!r}: {self.root} holds no .mat files in the session folders {missing}; "
-                f"it needs {content}."
+                f"it needs {content}.{one_below(self.root, '[123]/*.mat')}"
+            )
+        counts = Counter(path.name for path in self.paths())
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        if twice:
+            raise ValueError(
+                f"reader {self.name!r}: {self.root} holds {twice} in two session folders, which have labels "
+                "of their own. A subject has another date in each: move the copies away."
             )
 
     def paths(self) -> list[Path]:
