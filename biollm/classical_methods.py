@@ -35,20 +35,22 @@ def run_baseline(context: Context, name: str, search: bool = True) -> MethodOutp
         inputs = replace(inputs, streams={})  # which may be large, and nothing reads them
     fitted, held = inputs[context.rows(*context.fitted_parts)], inputs[context.rows(context.config.part)]
     rows_held = labelled_rows(held, context.classes, on_grid=True, targets=context.targets)
-    values, notes = {}, []
+    values, notes, answers = {}, [], None
     for target, model in _models(name, inputs.stream_specs, context.targets).items():
         made = predict_baseline(
             model, fitted, held, labelled_rows(fitted, context.classes, targets=[target]), rows_held,
             target, context.classes, context.config.normalisation, context.seed, search=search,
         )  # fmt: skip
         values[target] = made.values
+        if target == "emotion" and made.votes:
+            answers = [context.classes[k] for k in values.pop(target).argmax(axis=1)]
         about = [model if model != name else "", made.note]
         if any(about):
             notes.append(": ".join(filter(None, [target if len(context.targets) > 1 else "", *about])))
     family = "majority" if name == "majority" else "classical"
     probabilities = values.pop("emotion", None)
     seconds = time.perf_counter() - started
-    return MethodOutput(name, family, seconds, probabilities, note="; ".join(notes), values=values)
+    return MethodOutput(name, family, seconds, probabilities, answers, "; ".join(notes), values)
 
 
 def why_no_baseline(name: str, stream_specs: Sequence[StreamSpec], targets: Sequence[str]) -> str:

@@ -182,6 +182,14 @@ def test_a_row_of_one_s_own_that_was_edited_is_computed_again(run, monkeypatch):
     assert compared_methods.baseline("k-NN").settings(None)[1] != plain[1] == ""
 
 
+def test_votes_have_no_calibration(compared):
+    """Of one-hot votes it would be the error rate."""
+    rows = rows_of(compared)
+    assert rows["SVM-RBF"]["ece"] is None
+    assert rows["LDA"]["ece"] is not None
+    assert rows["SVM-RBF"]["balanced_accuracy"] > 0
+
+
 class Long(torch.nn.Module):
     """A network whose kernel is longer than any window."""
 

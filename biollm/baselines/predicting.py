@@ -36,11 +36,14 @@ class Prediction:
         Hyper-parameters that the inner search chose; empty where there was no search.
     note : str
         The same in words.
+    votes : bool
+        Whether the values are votes, of which no calibration can be told.
     """
 
     values: np.ndarray
     chosen: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    votes: bool = False
 
 
 def why_not_applicable(name: str, stream_specs: Sequence[StreamSpec], target: str = "emotion") -> str | None:
@@ -111,7 +114,8 @@ def predict_baseline(
     with _without_warnings():
         chosen, note = _fit(model, x_fit[rows_fit], y, groups, grid)
     note = "one class in the training part: always that one" if one_class else note
-    return Prediction(_answers(model, x_held[rows_held], target, classes), chosen, note)
+    votes = target not in RATINGS and not hasattr(model, "predict_proba")
+    return Prediction(_answers(model, x_held[rows_held], target, classes), chosen, note, votes)
 
 
 def _read_features(
