@@ -55,6 +55,7 @@ def build(config: BuildConfig, progress: bool = True) -> Path:
     fitted = store.fitted | {f"the signal tokenizer {folder}": made["inputs"]["split"]}
     check_leaks(store.table, split, store, fitted)
     tasks = _tasks(config)
+    load_task("emotion", config.language)  # chat asks in its words, whatever is taught
     if AFFECT in tasks:
         points = as_weights(config.rating_points)
         fitted_on = ("train",) if points else PARTS
@@ -242,7 +243,7 @@ def _limited(task: Task, forms: int | None) -> Task:
 
 def _needs(tasks: Mapping[str, Task]) -> set[str]:
     """What must be known of segments, beside their labels."""
-    return {need for task in tasks.values() for need in task.needs} | ({"refuse"} & set(tasks))
+    return {need for task in tasks.values() for need in task.needs}
 
 
 def _sources_of(

@@ -21,8 +21,8 @@ RUNNING = ("jobs", "engine", "ray_address")
 """Fields that say where a stage runs, and change nothing about what it makes."""
 DEFAULT_NUMBER = 2400
 REFUSE = "refuse"
-SAYING = tuple(name for name, task in TASKS.items() if "quantities" in task.needs and name != "outside")
-"""Tasks that say measured values; questions outside the signal only name what was measured."""
+SAYING = tuple(name for name, task in TASKS.items() if task.says_values)
+"""Tasks that say measured values."""
 LEAST = {"n_conversations": 1, "answer_forms": 1, "copies": 0, "max_length": 1, "shard_size": 1, "jobs": 1}
 
 
@@ -52,7 +52,10 @@ class BuildConfig:
         metadata={"help": f"weights of the tasks, as emotion=1,affect=0.5: {list(TASKS)}"},
     )
     language: str = field(
-        default="en", metadata={"help": "en, or a folder with a YAML file of wordings for each task"}
+        default="en",
+        metadata={
+            "help": "en, or a folder of words.yaml, emotion.yaml (chat asks so) and the YAML of each task"
+        },
     )
     rating_points: dict | str | None = field(
         default=None,

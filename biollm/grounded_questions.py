@@ -169,7 +169,7 @@ class Asker:
             self.tokenizer,
             [self.source],
             seed=self.seed,
-            needs=("quantities", "refuse"),
+            needs=("quantities", "spoiled"),
             parts="test",
             quantities=self.quantities,
             segments=self.store.segments(mine),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHARE_SPOILED", "SIGNALS", "segment_table", "segments_card"]
 
-SIGNALS = frozenset({"faults", "clues", "refuse"})
+SIGNALS = frozenset({"faults", "clues", "spoiled"})
 """What is needed of segments that is not in their inputs."""
 SHARE_SPOILED = 0.1
 
@@ -60,8 +60,8 @@ def segment_table(
         Augmented copies of each text beside the plain one.
     seed : int
     needs : collection of str
-        Of ``quantities``, ``faults``, ``clues`` and ``refuse`` (spoiled copies) what is measured; labels
-        and the encoder's reading are always there.
+        Of ``quantities``, ``faults``, ``clues`` and ``spoiled`` (copies) what is measured; labels and the
+        encoder's reading are always there.
     parts : str, or sequence of str
         Part of the split of all rows, or of each.
     quantities : sequence of Described
@@ -84,7 +84,7 @@ def segment_table(
     made = _Making(tokenizer, sources, copies, seed, frozenset(needs), quantities, segments)
     each = np.broadcast_to(np.asarray(parts, dtype=object), len(rows))
     tables = [made.table(inputs, rows, each)]
-    if "refuse" in needs and segments is not None:
+    if "spoiled" in needs and segments is not None:
         tables.append(made.spoiled_table(inputs, rows, each, segments, spoiled))
     return pyarrow.concat_tables(tables)
 
@@ -159,7 +159,7 @@ class _Making:
 
     def _faults(self, found: Sequence[Sequence[Fault]] | None) -> dict[str, Any]:
         """Faults, and whether too much of a segment is lost."""
-        if found is None or self.segments is None or not self.needs & {"faults", "refuse"}:
+        if found is None or self.segments is None or not self.needs & {"faults", "spoiled"}:
             return {}
         columns = {"unusable": [unusable(faults, self.segments.specs) for faults in found]}
         if "faults" in self.needs:

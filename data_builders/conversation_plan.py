@@ -195,7 +195,7 @@ def _candidates(segments: TokenizedSegments, tasks: Mapping[str, Task], seed: in
     """Ask all tasks about every segment, or every pair that their kind of pairing gives."""
     needs = {need for task in tasks.values() for need in task.needs}
     known = lru_cache(KEPT)(lambda row: segments.facts(row, needs=needs))
-    paired = {name: PAIRINGS[name] for name, task in tasks.items() if task.n_segments == 2}
+    paired = {name: PAIRINGS[task.pairing] for name, task in tasks.items() if task.pairing}
     asked = [(np.arange(len(segments))[:, None], [name for name in tasks if name not in paired])]
     asked += [(pairing(segments, seed), [name]) for name, pairing in paired.items()]
     strata: dict[str, dict[str, list[tuple[int, ...]]]] = {name: {} for name in tasks}

@@ -104,7 +104,7 @@ def _joined(pairs: list[np.ndarray]) -> np.ndarray:
 
 
 PAIRINGS: dict[str, Callable[[TokenizedSegments, int], np.ndarray]] = {
-    "transition": consecutive_pairs,
-    "compare": subject_pairs,
+    "consecutive": consecutive_pairs,
+    "subject": subject_pairs,
 }
-"""By task: what its two segments have to do with each other."""
+"""What the two segments of a task have to do with each other, by its `pairing`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_builders.normalisation import Normaliser
+from data_builders.places import write_whole
 from encoders.bins import QuantileBins
 from encoders.encoder_config import EncoderConfig
 from encoders.signal_encoder import SignalEncoder
@@ -38,7 +39,6 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
         normalisers |= encoder.normalisers_
     for name, normaliser in normalisers.items():
         arrays |= {f"mean.{name}": normaliser.mean_, f"scale.{name}": normaliser.scale_}
-    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
     about = {
         "config": asdict(tokenizer.config),
         "signal_mode": tokenizer.signal_mode,
@@ -53,7 +53,9 @@ def write_folder(tokenizer: SignalTokenizer, folder: Path) -> None:
         "level_edges": _edges(tokenizer.levels_.quantiles) if tokenizer.levels_.keys else [],
         "ratings": encoder.ratings_ if encoder is not None else {},
     }
-    (folder / CONFIG).write_text(json.dumps(about, indent=1))
+    text = json.dumps(about, indent=1)
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS)
+    write_whole(folder / CONFIG, text)
 
 
 def read_folder(folder: Path, config: type[SignalTokenizerConfig]) -> tuple[dict[str, Any], Arrays]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from data_builders.places import is_remote
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
-from encoders.inputs import signal_inputs, streams_of, with_feature_stream
+from encoders.inputs import blank_features, measured_stream, streams_of
+from encoders.quantities import parts_of_column
 from encoders.signal_encoder import SignalEncoder
 from encoders.signal_tokenizer import SignalTokenizerConfig
 from encoders.streams import StreamSpec
@@ -42,8 +44,10 @@ def check_against_store(
         )
     if settings.encoder is not None:
         encoder = EncoderConfig(**settings.encoder)
+        problems += _nameless(encoder)
         unlabelled = _unlabelled(encoder.targets, store, split)
         problems += unlabelled or _refusals(encoder, settings, store, config.seed)
+    problems += _unknown_features(store, settings.features)
     if problems:
         raise ValueError(f"{config.store}:\n" + "\n".join(f"  {problem}" for problem in problems))
 
@@ -52,6 +56,35 @@ def labelled(table: pd.DataFrame, targets: Sequence[str], classes: Sequence[str]
     """The rows of a segment table that have a label of any target."""
     known = [table[t].isin(classes) if t == "emotion" else table[t].notna() for t in targets]
     return table[np.logical_or.reduce(known)]
+
+
+def _nameless(encoder: EncoderConfig) -> list[str]:
+    """Networks that a folder cannot hold."""
+    networks = [network for one in encoder.each() for network in _by_stream(one.network)]
+    return [
+        f"encoder: network is {network!r}; allowed in a signal tokenizer, which is loaded by names, are "
+        "those of ENCODERS (encoders/networks): give the class a line there."
+        for network in networks
+        if not isinstance(network, str)
+    ]
+
+
+def _by_stream(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+def _unknown_features(store: SegmentStore, features: str) -> list[str]:
+    """Features of one's own that nothing is known of."""
+    problems = []
+    for name in blank_features(store, features):
+        try:
+            parts_of_column(name)
+        except KeyError:
+            problems.append(
+                f"features: {name!r} has no row in CATALOGUE (encoders/features/catalogue.py), which says "
+                "its unit and formula: add one."
+            )
+    return problems
 
 
 def _unlabelled(targets: Sequence[str], store: SegmentStore, split: Split) -> list[str]:
@@ -83,8 +116,8 @@ def _refusals(
 def _streams(
     encoder: EncoderConfig, settings: SignalTokenizerConfig, store: SegmentStore
 ) -> list[StreamSpec]:
+    streams = streams_of(store.specs, store.about["window"], settings.frame_seconds)
     if encoder.read_by_any == "signals":
-        return streams_of(store.specs, store.about["window"], settings.frame_seconds)
-    # How many features there are, a segment tells.
-    one = signal_inputs(store.segments(np.arange(1)), settings.frame_seconds, settings.features)
-    return with_feature_stream(one, signals=encoder.read_by_any == "both").stream_specs
+        return streams
+    measured = measured_stream(blank_features(store, settings.features), store.about["window"])
+    return [*(streams if encoder.read_by_any == "both" else []), measured]

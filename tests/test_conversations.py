@@ -29,7 +29,7 @@ class Asked:
 
     name: str
     needs: frozenset[str] = frozenset({"emotion"})
-    n_segments: int = 1
+    pairing: str = ""
     about: str = "emotion"
 
     def lacks(self, segments: Sequence[Facts]) -> str:
@@ -58,8 +58,8 @@ TASKS = {
     for task in (
         Asked("emotion"),
         Asked("affect", frozenset({"ratings"}), about="valence"),
-        Asked("transition", frozenset({"transition"}), 2, "transition"),
-        Asked("compare", frozenset({"ratings"}), 2, "valence"),
+        Asked("transition", frozenset({"transition"}), "consecutive", "transition"),
+        Asked("compare", frozenset({"ratings"}), "subject", "valence"),
         Asked("describe", frozenset({"quantities"}), about="quantities"),
         Asked("refuse", frozenset(), about="unusable"),
     )

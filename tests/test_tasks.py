@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from segment_facts import CLASSES, segments_for, usable
 
-from prompts import LEVELS, TASKS, Facts, load_task, task_from_fields
+from prompts import LEVELS, TASKS, Facts, Task, load_task, task_from_fields
 
 N_RANDOM = 150
 
@@ -112,6 +112,13 @@ def test_what_claims_nothing_is_not_readable(task, text):
 def test_a_wrong_number_of_segments_is_an_error(task):
     with pytest.raises(ValueError, match=f"takes {task.n_segments}"):
         task.lacks([Facts()] * 3)
+
+
+def test_a_task_needs_what_is_known():
+    with pytest.raises(TypeError, match=r"Typo: needs \['quantites'\]; allowed are \['certainty', 'clues'"):
+        type("Typo", (Task,), {"needs": frozenset({"quantites"})})
+    with pytest.raises(TypeError, match="Pair: takes 2 segments with pairing ''"):
+        type("Pair", (Task,), {"n_segments": 2})
 
 
 def test_only_refuse_takes_unusable_segments(task):

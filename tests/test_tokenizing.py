@@ -24,7 +24,7 @@ from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 CLASSES = ("calm", "tense")
 SOURCES = ["codes", "bins+levels"]
-NEEDS = frozenset({"quantities", "faults", "clues", "refuse"})
+NEEDS = frozenset({"quantities", "faults", "clues", "spoiled"})
 PARTS = {f"P{k}": "train" for k in range(5)} | {"P5": "validation", "P6": "test", "P7": "test"}
 
 

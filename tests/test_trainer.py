@@ -20,7 +20,9 @@ from data_builders.splits import Split, make_splits, subject_holdout
 from data_builders.store import SegmentStore
 from encoders import trainer as trainer_module
 from encoders.architecture_figure import model_boxes
+from encoders.features import FEATURES
 from encoders.inputs import SignalInputs, signal_inputs
+from encoders.networks import CNN
 from encoders.run_figures import embedding_figure, kept_epoch, new_figure
 from encoders.run_folder import draw_results
 from encoders.run_results import render_report, score_answers
@@ -230,13 +232,19 @@ def test_a_single_split_of_another_fold_is_refused(run, store, tmp_path):
         Trainer(config, progress=False).fit()
 
 
-def test_targets_and_options_that_do_not_fit_the_store_are_named_at_once(store, tmp_path):
+def test_targets_and_options_that_do_not_fit_the_store_are_named_at_once(store, tmp_path, monkeypatch):
     config = TrainEncoderConfig(**settings(store, tmp_path / "out", targets=["valence", "transition"]))
     with pytest.raises(ValueError, match=r"(?s)train part has the label 'valence'.*validation.*'transition'"):
         train_encoder(config, progress=False)
     wrong = {"encoder": {"network_options": {"depths": 3}}}
     with pytest.raises(ValueError, match=r"encoder: .*'depths'"):
         train_encoder(TrainEncoderConfig(**settings(store, tmp_path / "out", **wrong)), progress=False)
+    wrong = {"encoder": {"network": CNN}}
+    with pytest.raises(ValueError, match=r"encoder: network is <class .*CNN'>; allowed .* of ENCODERS"):
+        train_encoder(TrainEncoderConfig(**settings(store, tmp_path / "out", **wrong)), progress=False)
+    monkeypatch.setitem(FEATURES, "gsr", lambda data, *about: {"mine": data[:, 0, 0]})
+    with pytest.raises(ValueError, match="features: 'gsr_mine' has no row in CATALOGUE"):
+        train_encoder(TrainEncoderConfig(**settings(store, tmp_path / "out")), progress=False)
     with pytest.raises(ValueError, match=r"fold is 9; gkf3 has the folds \[0, 1, 2\]"):
         train_encoder(
             TrainEncoderConfig(**settings(store, tmp_path / "out", protocol="gkf3", fold=9)), progress=False

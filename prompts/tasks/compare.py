@@ -26,6 +26,8 @@ class CompareTask(Task):
 
     name: ClassVar[str] = "compare"
     n_segments: ClassVar[int] = 2
+    pairing: ClassVar[str] = "subject"
+    says_values: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset({"ratings", "quantities"})
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),

@@ -30,6 +30,7 @@ class DescribeTask(Task):
 
     name: ClassVar[str] = "describe"
     needs: ClassVar[frozenset[str]] = frozenset({"quantities"})
+    says_values: ClassVar[bool] = True
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),
         "asked": Text(("name",)),

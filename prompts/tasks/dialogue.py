@@ -34,6 +34,7 @@ class DialogueTask(Task):
 
     name: ClassVar[str] = "dialogue"
     needs: ClassVar[frozenset[str]] = frozenset({"emotion", "quantities", "faults", "clues"})
+    says_values: ClassVar[bool] = True
     borrows: ClassVar[tuple[str, ...]] = ("affect", "describe", "quality", "evidence", "outside")
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules("classes"),

@@ -31,7 +31,7 @@ class RefuseTask(Task):
     """
 
     name: ClassVar[str] = "refuse"
-    needs: ClassVar[frozenset[str]] = frozenset({"certainty"})
+    needs: ClassVar[frozenset[str]] = frozenset({"certainty", "spoiled"})
     borrows: ClassVar[tuple[str, ...]] = ("emotion", "affect", "describe", "evidence", "dialogue")
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules(),

@@ -11,10 +11,14 @@ from prompts.facts import Facts
 from prompts.wording import Rule, Texts
 from prompts.words import Words, sentence
 
-__all__ = ["MIN_ANSWERS", "MIN_QUESTIONS", "Task", "Truth", "base_rules", "label_problem"]
+__all__ = ["MIN_ANSWERS", "MIN_QUESTIONS", "NEEDS", "Task", "Truth", "base_rules", "label_problem"]
 
 MIN_QUESTIONS = 12
 MIN_ANSWERS = 4
+LABELS = frozenset({"emotion", "ratings", "transition"})
+NEEDS = LABELS | {"quantities", "faults", "clues", "certainty", "spoiled"}
+"""What tasks may need of segments. Labels are always there; the rest is measured for tasks that need it:
+described quantities, faults of the signal, clues by occlusion, how sure the encoder is, spoiled copies."""
 
 Truth = dict[str, str | float | bool]
 
@@ -31,6 +35,22 @@ class Task:
         What all tasks of the language share.
     others : dict of str to Task
         The tasks of `borrows`, in the same language.
+    name, rules
+        Of the class: what it is called, and what its wording file must hold.
+    needs
+        Of `NEEDS`.
+    n_segments, pairing
+        How many segments it is asked about, and what two of them have to do with each other: a name in
+        `data_builders.segment_pairs.PAIRINGS`.
+    says_values
+        Whether its answers hold measured values, which a text must hold as measured then.
+    borrows
+        Tasks whose questions and answers it uses.
+
+    Raises
+    ------
+    TypeError
+        Where a class needs what is not known.
     """
 
     texts: dict[str, Any]
@@ -39,9 +59,17 @@ class Task:
 
     name: ClassVar[str]
     n_segments: ClassVar[int] = 1
+    pairing: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
+    says_values: ClassVar[bool] = False
     borrows: ClassVar[tuple[str, ...]] = ()
     rules: ClassVar[dict[str, Rule]]
+
+    def __init_subclass__(cls) -> None:
+        if unknown := sorted(cls.needs - NEEDS):
+            raise TypeError(f"{cls.__name__}: needs {unknown}; allowed are {sorted(NEEDS)}.")
+        if (cls.n_segments == 2) != bool(cls.pairing):
+            raise TypeError(f"{cls.__name__}: takes {cls.n_segments} segments with pairing {cls.pairing!r}.")
 
     def lacks(self, segments: Sequence[Facts]) -> str:
         """Why the task cannot be asked about these segments; "" if it can.
