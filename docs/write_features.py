@@ -33,7 +33,9 @@ Each segment is measured by itself: nothing is fitted. A gap gives NaN.
 
 The full set is strict: a feature is NaN in windows below the shortest one of its row. In the standard set,
 with which the tables of docs/results.md were measured, the features of the heart have no shortest window but
-five beats, and responses of skin conductance are not refused in noise.
+five beats, and responses of skin conductance are not refused in noise. Intervals of beats that jump by more
+than a quarter, where one was missed or is premature, and those beside them are left out of an ECG, and of
+pulse waves in the full set: at the wrist it is movement that makes them, and it tells states apart.
 
 `encoders.features.raw_and_features` gives EMG as an array (n_segments, n_samples, n_channels + 4): the
 channels, and RMS, mean absolute value, zero crossings and waveform length in a sliding window.

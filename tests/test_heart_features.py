@@ -17,6 +17,8 @@ from encoders.features.cardiac import (
     hrv,
     hrv_spectrum,
     pulse_features,
+    r_peaks,
+    without_jumps,
 )
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
@@ -206,3 +208,33 @@ def test_beats_like_a_clock_have_no_ratio_of_bands():
     values = full_ecg_features(data, 128.0, ["II"])
     assert values["lf"][0] == pytest.approx(0, abs=1e-6)
     assert np.isnan(values["lf_hf"][0])
+
+
+@pytest.mark.parametrize("left", [[40], [10, 50], [20, 21, 50]])
+def test_a_beat_that_is_not_seen_is_no_variability(left):
+    """Of one R wave in a minute that is missing RMSSD came out at four times what it was."""
+    import neurokit2
+
+    ecg = neurokit2.ecg_simulate(60, sampling_rate=250, heart_rate=70, heart_rate_std=2, random_state=3)
+    flat, peaks = ecg.copy(), r_peaks(ecg, 250.0)
+    for peak in peaks[left]:
+        flat[peak - 20 : peak + 20] = np.linspace(ecg[peak - 20], ecg[peak + 20], 40)
+    whole, found = (
+        {name: value[0] for name, value in ecg_features(one[None, None], 250.0, ["ecg"]).items()}
+        for one in (ecg, flat)
+    )
+    assert len(r_peaks(flat, 250.0)) != len(peaks)  # waves beside the missing one are taken for it
+    for name in ("rmssd", "sdnn"):
+        assert found[name] == pytest.approx(whole[name], rel=0.25)
+    assert found["heart_rate"] == pytest.approx(whole["heart_rate"], rel=0.01)
+
+
+def test_intervals_that_jump_are_left_out_and_no_others():
+    steady = 800 + 100 * np.sin(np.arange(60))  # breathing
+    np.testing.assert_array_equal(without_jumps(steady), steady)
+    broken = steady.copy()
+    broken[[0, 30]] = 1600  # a missed beat
+    broken[45:47] = 500, 1100  # a premature one and its pause
+    found = np.isnan(without_jumps(broken))
+    assert np.flatnonzero(found).tolist() == [0, 1, 29, 30, 31, 44, 45, 46, 47]  # with those beside them
+    assert np.isnan(without_jumps(np.full(3, np.nan))).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,12 +21,14 @@ __all__ = [
     "hrv_spectrum",
     "pulse_features",
     "r_peaks",
+    "without_jumps",
 ]
 
 ECG_BAND = (0.5, 40.0)  # Hz
 PULSE_BAND = (0.5, 8.0)  # Hz
 MIN_BEATS = 5
 RR_RANGE = (0.3, 2.0)  # s
+AROUND, JUMP = 11, 0.25  # intervals, whose median one may differ from by a quarter of it
 MIN_VALID = 0.8  # of the intervals, inside the range
 MIN_CORRELATION = 0.66  # mean of the beats with their template (Orphanidou et al. 2015)
 BEAT = (-0.2, 0.3)  # s around the peak, for the template
@@ -68,16 +71,20 @@ def ecg_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence
 
     Notes
     -----
-    Task Force of the ESC and NASPE (1996), Circulation 93. Variability over less than a minute is a rough
+    An interval that is a quarter longer or shorter than the median of the eleven around it, as where a beat
+    was missed or is premature, is left out with those beside it (a threshold as that of Tarvainen et al.
+    2014, Comput Methods Programs Biomed 113); so are the ends of a breathing rhythm that is as strong. Task
+    Force of the ESC and NASPE (1996), Circulation 93. Variability over less than a minute is a rough
     figure: RMSSD is usable from about 30 s (Munoz et al. 2015), SDNN is not comparable across lengths.
     """
-    return _heart(_ecg_peaks, ECG_BAND, _in_time, data, sampling_rate, channel_names)
+    return _heart(_ecg_peaks, ECG_BAND, _steady_in_time, data, sampling_rate, channel_names)
 
 
 def pulse_features(data: np.ndarray, sampling_rate: float, channel_names: Sequence[str]) -> Features:
     """`ecg_features` from the systolic peaks of a pulse wave (PPG, BVP; Elgendi et al. 2013).
 
-    ``mean_rr`` is the mean inter-beat interval (IBI).
+    ``mean_rr`` is the mean inter-beat interval (IBI). Intervals that jump stay: at the wrist they are made by
+    movement, which tells states apart (docs/features.md). `full_pulse_features` leaves them out.
     """
     return _heart(_ppg_peaks, PULSE_BAND, _in_time, data, sampling_rate, channel_names)
 
@@ -228,7 +235,34 @@ def _in_time(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[s
     return hrv(intervals)
 
 
+def without_jumps(intervals: np.ndarray) -> np.ndarray:
+    """Intervals with NaN in place of those that a missed or a premature beat has made.
+
+    Parameters
+    ----------
+    intervals : ndarray, shape (n_intervals,), in ms
+        NaN where one was left out already.
+
+    Returns
+    -------
+    ndarray, shape (n_intervals,)
+        NaN too where one differs by more than a quarter from the median of the eleven around it, and beside
+        such a one: a beat in the wrong place spoils two.
+    """
+    padded = np.pad(intervals, AROUND // 2, constant_values=np.nan)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")
+        level = np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, AROUND), axis=1)
+    jumps = np.pad(np.abs(intervals - level) > JUMP * level, 1)
+    return np.where(jumps[:-2] | jumps[1:-1] | jumps[2:], np.nan, intervals)
+
+
+def _steady_in_time(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[str, float]:
+    return hrv(without_jumps(intervals))
+
+
 def _in_time_and_frequency(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[str, float]:
+    intervals = without_jumps(intervals)
     allowed = [name for name, minimum in MINIMUM.items() if seconds >= minimum]
     values = hrv(intervals)
     if "hf" in allowed:
@@ -249,7 +283,7 @@ def _heart(
             f"sampling_rate is {sampling_rate} Hz; beats need {LOWEST_RATE:g} Hz or more. "
             "Use a faster recording, or give a heart rate series as the modality 'heart_rate'."
         )
-    names = HRV if describe is _in_time else tuple(MINIMUM)
+    names = tuple(MINIMUM) if describe is _in_time_and_frequency else HRV
 
     def measure(data: np.ndarray, sampling_rate: float) -> Features:
         data = _in_band(data, sampling_rate, band)
