@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import marshal
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
@@ -50,11 +51,17 @@ def code_outside(things: Iterable[Any]) -> str:
         module = getattr(thing, "__module__", None)
         if thing is not None and module and module.partition(".")[0] not in OWN:
             name = f"{module}.{getattr(thing, '__qualname__', '')}"
-            file = Path(inspect.getsourcefile(thing) or "")
-            found[name] = (
-                file.read_text() if file.is_file() else inspect.getsource(thing)
-            )  # a notebook's cell
+            found[name] = _source(thing)
     return content_hash(found) if found else ""
+
+
+def _source(thing: Any) -> str:
+    try:
+        file = Path(inspect.getsourcefile(thing) or "")
+        return file.read_text() if file.is_file() else inspect.getsource(thing)  # of a notebook's cell
+    except (OSError, TypeError):  # typed at a prompt, which keeps no source
+        parts = vars(thing).values() if isinstance(thing, type) else [thing]
+        return "".join(marshal.dumps(part.__code__).hex() for part in parts if inspect.isfunction(part))
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:

@@ -68,3 +68,13 @@ def test_code_from_elsewhere_is_told_by_its_file(tmp_path, monkeypatch):
     assert provenance.code_outside([partial(made("def f(): return 1\n").f, 2)]) == one
     assert provenance.code_outside([made("def f(): return 2\n").f]) != one
     assert provenance.code_outside([provenance.code_hash]) == ""
+
+
+def test_code_that_was_typed_is_told_by_what_it_does():
+    def typed(text: str) -> str:
+        names: dict = {}
+        exec(text, names)
+        return provenance.code_outside([names["C"]])
+
+    one = typed("class C:\n    def f(self): return 1")
+    assert typed("class C:\n    def f(self): return 1") == one != typed("class C:\n    def f(self): return 2")

@@ -85,7 +85,7 @@ def extract_features(segments: Segments, features: str = "standard") -> pd.DataF
     if unknown:
         raise ValueError(
             f"segments hold the modalities {unknown} that have no features; allowed are {list(FEATURES)}. "
-            "Leave them out, rename them, or add FEATURES[name] = function."
+            "Leave them out, rename them, or add FEATURES[name] = function (docs/extending.md)."
         )
     extractors = FEATURES | FULL if features == "full" else FEATURES
     columns: Features = {}
