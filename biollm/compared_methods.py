@@ -98,7 +98,9 @@ def encoder(name: str) -> Method:
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         made = settings(config)
-        streams = [*streams, measured_stream(blank_features(store, config.features), store.about["window"])]
+        if made.get("reads", "signals") != "signals":
+            names = blank_features(store, config.features)
+            streams = [*streams, measured_stream(names, store.about["window"])]
         reason, seconds = probe_encoder(made, streams, config.targets or (), store.classes)
         epochs = TrainingConfig(**made["training"]).epochs
         return reason, 3 * seconds * len(store) * epochs  # backwards costs about twice what forwards does

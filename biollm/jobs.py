@@ -111,8 +111,8 @@ def run_jobs(jobs: Sequence[Job], processes: int, what: str, progress: bool = Tr
     if failed:
         lines = "".join(f"\n- {error}" for error in failed)
         raise JobError(
-            f"{len(failed)} of {len(jobs)} jobs failed:{lines}\nThe results of the others are kept; the same "
-            "command runs these alone."
+            f"{len(failed)} of {len(jobs)} jobs failed:{lines}\nThe results of the others are kept: the same "
+            "command runs these alone, and one that leaves them out makes the report of the rest."
         ) from failed[0]
 
 
