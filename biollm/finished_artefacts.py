@@ -57,7 +57,7 @@ def check_splits(folders: Sequence[str], splits: Sequence[Split]) -> int:
     if len(set(counts.values())) > 1:
         raise ValueError(
             f"artefacts by fold are {counts}; each fold needs equally many, one a seed. Give those that are "
-            "missing, or with --split only the folds that have some: one split-N.json, or a folder of several."
+            "missing, or with --split the folds that have some: one split-N.json, or a folder of several."
         )
     return counts[splits[0].fold]
 
