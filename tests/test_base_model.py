@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +88,26 @@ def test_linear_layers_are_in_4_bit(make_base):
     model = load_base_model(make_base(), True)
     assert isinstance(model.model.layers[0].mlp.up_proj, Linear4bit)
     assert not isinstance(model.get_output_embeddings(), Linear4bit)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_added_pad_token_is_the_mean_of_all(make_base, tmp_path, tied):
+    """Where embedding and head are one, a row at random might be written."""
+    shutil.copytree(make_base(tied), tmp_path / "base")
+    config = tmp_path / "base" / "tokenizer_config.json"
+    about = json.loads(config.read_text())
+    config.write_text(json.dumps(about | {"pad_token": about["eos_token"]}))
+    base = load_text_tokenizer(make_base(tied))
+    file = tmp_path / "base" / "tokenizer.json"  # where no token is a pad
+    file.write_text(file.read_text().replace("<|pad|>", "<|other|>"))
+    model, tokenizer, ids = with_tokens(
+        str(tmp_path / "base"), np.random.default_rng(0).standard_normal((8, 16))
+    )
+    assert tokenizer.pad_token_id >= len(base)
+    weight = model.get_input_embeddings().weight.detach().float()
+    mean = weight[: len(base)].mean(0)
+    torch.testing.assert_close(weight[tokenizer.pad_token_id], mean, atol=1e-3, rtol=0)
+    assert tokenizer.pad_token_id not in ids
 
 
 def test_pad_is_not_end_of_sequence(make_base, tmp_path):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from biollm.artefact import load_artefact, save_artefact
 from biollm.base_model import add_signal_tokens, load_base_model, load_text_tokenizer
-from biollm.finetuning import FinetuneConfig, FinetuneTraining, finetune, with_lora
+from biollm.finetuning import FinetuneConfig, FinetuneTraining, _last_checkpoint, finetune, with_lora
 
 TOKENS = ["<|gsr_vq_0000|>", "<|gsr_vq_0001|>"]
 
@@ -239,3 +239,11 @@ def test_lora_is_of_the_rank_scale_and_dropout_that_are_asked_for(make_base):
     for layer in layers:
         made = layer.r["default"], layer.scaling["default"], layer.lora_dropout["default"].p
         assert made == (4, 6 / 4, 0.25)
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_the_last(tmp_path):
+    for step, state in ((100, "{}"), (200, ""), (90, "{}")):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    (tmp_path / "checkpoint-300").mkdir()
+    assert _last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-100")
