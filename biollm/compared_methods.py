@@ -10,11 +10,11 @@ from biollm.baselines import BASELINES
 from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
-from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
+from biollm.encoder_methods import ROWS, encoder_settings, networks_outside, probe_encoder, run_encoder
 from data_builders.provenance import code_hash, code_outside, library_versions
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
-from encoders.inputs import blank_features, measured_stream
+from encoders.inputs import streams_read
 from encoders.streams import StreamSpec
 from encoders.training_config import TrainingConfig
 
@@ -51,7 +51,7 @@ class Method:
     run : callable
         Context -> `MethodOutput`.
     settings : callable
-        Configuration -> what it is run with.
+        Configuration -> what it is run with, and the hash of code from outside that it runs.
     probe : callable
         Configuration, store and streams -> why it cannot answer (empty if it can), and the seconds that a
         fold may take.
@@ -83,11 +83,11 @@ def baseline(name: str) -> Method:
     def run(context: Context) -> MethodOutput:
         return run_baseline(context, name)
 
-    def settings(config: CompareConfig) -> list[str]:
-        return [name, code_outside([made.classifier, made.regressor, made.grid])]
+    def own_code(config: CompareConfig) -> str:
+        return code_outside([made.classifier, made.regressor, made.grid])
 
     covariances = made.reads == "covariances"
-    return Method("classical", run, settings, probe, not made.seeded, covariances, "classical")
+    return Method("classical", run, own_code, probe, not made.seeded, covariances, "classical")
 
 
 def encoder(name: str) -> Method:
@@ -98,9 +98,7 @@ def encoder(name: str) -> Method:
 
     def probe(config: CompareConfig, store: SegmentStore, streams: Sequence[StreamSpec]) -> tuple[str, float]:
         made = settings(config)
-        if made.get("reads", "signals") != "signals":
-            names = blank_features(store, config.features)
-            streams = [*streams, measured_stream(names, store.about["window"])]
+        streams = streams_read(streams, made.get("reads", "signals"), store, config.features)
         reason, seconds = probe_encoder(made, streams, config.targets or (), store.classes)
         epochs = TrainingConfig(**made["training"]).epochs
         return reason, 3 * seconds * len(store) * epochs  # backwards costs about twice what forwards does
@@ -108,7 +106,10 @@ def encoder(name: str) -> Method:
     def run(context: Context) -> MethodOutput:
         return run_encoder(context, name, settings(context.config))
 
-    return Method("encoders", run, settings, probe, False, True, "encoders")
+    def with_own_code(config: CompareConfig) -> list[Any]:
+        return [settings(config), networks_outside()]
+
+    return Method("encoders", run, with_own_code, probe, False, True, "encoders")
 
 
 def shuffled(context: Context) -> Context:
@@ -174,10 +175,4 @@ def method_key(name: str, config: CompareConfig) -> str:
     """Hash of what a row's results depend on beside the data: settings, code and libraries."""
     made = METHODS[name]
     code = code_hash(*SHARED, *CODE[made.made_by])
-    networks = ""
-    if made.made_by == "encoders":
-        from encoders.networks import ENCODERS
-
-        networks = code_outside(ENCODERS.values())
-    libraries = library_versions(LIBRARIES[made.made_by])
-    return content_hash([name, made.settings(config), code, networks, libraries])
+    return content_hash([name, made.settings(config), code, library_versions(LIBRARIES[made.made_by])])

@@ -8,8 +8,9 @@ from typing import Any
 
 from biollm.context import Context, MethodOutput
 from data_builders.options import as_mapping, merged
+from data_builders.provenance import code_outside
 from encoders.encoder_config import EncoderConfig
-from encoders.inputs import MEASURED, SignalInputs
+from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
 from encoders.signal_encoder import SignalEncoder, labelled_rows
 from encoders.streams import StreamSpec
@@ -20,6 +21,7 @@ __all__ = [
     "check_settings",
     "encoder_answers",
     "encoder_settings",
+    "networks_outside",
     "probe_encoder",
     "run_encoder",
 ]
@@ -99,6 +101,13 @@ def run_encoder(context: Context, name: str, settings: Mapping[str, Any]) -> Met
     return output
 
 
+def networks_outside() -> str:
+    """Hash of the networks that are not this project's own; "" without."""
+    from encoders.networks import ENCODERS
+
+    return code_outside(ENCODERS.values())
+
+
 def encoder_answers(encoder: SignalEncoder, context: Context, inputs: SignalInputs) -> dict[str, Any]:
     """What an encoder's heads say of the scored rows, by target."""
     held = inputs[context.rows(context.config.part)]
@@ -124,15 +133,9 @@ def probe_encoder(
     targets: Sequence[str],
     classes: tuple[str, ...],
 ) -> tuple[str, float]:
-    """Why a network cannot read these streams (empty if it can), and seconds that it takes for a window.
-
-    Of the streams it gets those that its settings read, of which one holds the hand-made features.
-    """
+    """Why a network cannot read these streams (empty if it can), and seconds that it takes for a window."""
     import torch
 
-    reads = settings.get("reads", "signals")
-    if reads != "both":
-        stream_specs = [s for s in stream_specs if (s.name == MEASURED) == (reads == "features")]
     if settings["network"] == "feature_gru" and any(s.modalities != ("features",) for s in stream_specs):
         return "reads precomputed features; the store holds signals", 0.0
     config = EncoderConfig(**{**settings, "targets": list(targets)})

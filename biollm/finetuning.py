@@ -29,7 +29,7 @@ from data_builders.sharegpt import (
     to_prompt_completions,
     token_lengths,
 )
-from data_builders.stage import alone, close_stage, folder_hash, open_stage, read_stamp
+from data_builders.stage import close_stage, folder_hash, locked, open_stage, read_stamp
 from encoders.signal_tokenizer import SignalTokenizer
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def finetune(config: FinetuneConfig, training: FinetuneTraining, progress: bool 
     }  # fmt: skip
     if config.adapter:
         inputs["adapter"] = read_stamp(config.adapter, "finetune")["key"]
-    with alone(config.out, state.is_main_process):
+    with locked(config.out, state.is_main_process):
         with state.main_process_first():
             partial = open_stage("finetune", config.out, inputs)
         if partial is None:

@@ -15,7 +15,7 @@ from biollm.provenance import LIBRARIES
 from data_builders.options import as_mapping
 from data_builders.provenance import code_hash, library_versions
 from data_builders.splits import Split
-from data_builders.stage import content_hash, run_stage
+from data_builders.stage import content_hash, locked, run_stage
 from encoders.inputs import SignalInputs
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
@@ -56,12 +56,9 @@ def _kept(
     context: Context, inputs: SignalInputs, settings: SignalTokenizerConfig, folder: Path
 ) -> SignalTokenizer:
     """One fit for all jobs that want the same; of two at once the second waits for the first."""
-    from filelock import FileLock
-
     split, made_by = context.split, [code_hash("data_builders", "encoders"), library_versions(LIBRARIES)]
     key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed, made_by])
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{key}.lock"):
+    with locked(folder / key):
         if not (folder / key).is_dir():
             partial = folder / f"{key}.partial"
             _fitted(context, inputs, settings).save_pretrained(partial)

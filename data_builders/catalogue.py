@@ -12,7 +12,6 @@ from typing import Any
 
 from data_builders.downloads import access
 from data_builders.readers import READERS, Reader
-from data_builders.segments import SignalSpec
 from data_builders.store import SegmentStore
 
 __all__ = ["DataInfoConfig", "DataListConfig", "data_info", "data_list", "describe_reader", "describe_store"]
@@ -128,14 +127,10 @@ def describe_store(folder: str | Path) -> dict[str, Any]:
         "n_windows": len(store),
         "rates": {name: spec.sampling_rate for name, spec in store.specs.items()},
         "channels": {name: list(spec.channel_names) for name, spec in store.specs.items()},
-        "units": {name: _unit(spec) for name, spec in store.specs.items()},
+        "units": {name: spec.full_unit for name, spec in store.specs.items()},
         "left_out": [f"{entry['name']}: {entry['error']}" for entry in store.about["skipped"]],
         "notes": store.about.get("notes", []),  # stores of older versions have none
     }
-
-
-def _unit(spec: SignalSpec) -> str:
-    return f"{spec.unit} above the baseline" if spec.above_baseline else spec.unit
 
 
 def _options(reader: type[Reader]) -> dict[str, str]:

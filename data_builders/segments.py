@@ -25,6 +25,11 @@ class SignalSpec:
     unit: str
     above_baseline: bool = False  # each channel's mean over its recording's baseline was subtracted
 
+    @property
+    def full_unit(self) -> str:
+        """``"µS"``, or ``"µS above the baseline"``."""
+        return f"{self.unit} above the baseline" if self.above_baseline else self.unit
+
 
 @dataclass
 class Segments:

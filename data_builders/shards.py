@@ -83,8 +83,7 @@ def check_specs(name: str, found: dict[str, SignalSpec], expected: dict[str, Sig
 
 def _in_words(specs: dict[str, SignalSpec]) -> str:
     return "; ".join(
-        f"{name} at {spec.sampling_rate:g} Hz in {spec.unit}{' above the baseline' * spec.above_baseline} "
-        f"({', '.join(spec.channel_names)})"
+        f"{name} at {spec.sampling_rate:g} Hz in {spec.full_unit} ({', '.join(spec.channel_names)})"
         for name, spec in specs.items()
     )
 

@@ -18,11 +18,11 @@ from typing import Any
 from data_builders.places import STAMP, as_place, is_remote, write_whole
 
 __all__ = [
-    "alone",
     "close_stage",
     "content_hash",
     "file_stats",
     "folder_hash",
+    "locked",
     "open_stage",
     "read_stamp",
     "run_stage",
@@ -198,7 +198,7 @@ def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path
     work : callable
         Gets the partial folder; not called where the output for `inputs` is there already.
     """
-    with alone(folder):
+    with locked(folder):
         partial = open_stage(stage, folder, inputs)
         if partial is not None:
             work(partial)
@@ -207,8 +207,8 @@ def run_stage(stage: str, folder: str | Path, inputs: dict, work: Callable[[Path
 
 
 @contextmanager
-def alone(folder: str | Path, locks: bool = True) -> Iterator[None]:
-    """Between these lines no other process works on an output: it waits, and says so.
+def locked(folder: str | Path, locks: bool = True) -> Iterator[None]:
+    """One process at a time works on a folder: another waits, and says so.
 
     The lock of one that dies is free. At a URL, and where nothing can be written, nothing is locked.
 

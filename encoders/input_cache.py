@@ -28,7 +28,7 @@ from data_builders.places import (
     write_whole,
 )
 from data_builders.provenance import code_hash, code_outside, library_versions
-from data_builders.stage import content_hash
+from data_builders.stage import content_hash, locked
 from data_builders.store import SegmentStore, open_store
 from encoders.features import extract_features
 from encoders.features.table import FEATURES, FULL
@@ -126,12 +126,7 @@ def _alone(place: Any) -> Iterator[None]:
     place.mkdir(parents=True, exist_ok=True)
     # The stamp tells readers of whole folders that these files are none of theirs.
     write_whole(place.parent / STAMP, json.dumps({"stage": "inputs of a store"}))
-    if is_remote(place):
-        yield
-        return
-    from filelock import FileLock
-
-    with FileLock(place.parent / "lock"):
+    with locked(place.parent):
         place.mkdir(parents=True, exist_ok=True)
         yield
 
@@ -149,15 +144,9 @@ def _compute(
     parts = place / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(store), CHUNK)
+    opened = (str(store.location), store.key, _code())
     tasks = [
-        (
-            (str(store.location), store.key, _code()),
-            specs,
-            features,
-            str(parts),
-            first,
-            min(first + CHUNK, len(store)),
-        )
+        (opened, specs, features, str(parts), first, min(first + CHUNK, len(store)))
         for first in starts
         if not all((parts / name).is_file() for name in _part_files(first, specs, features))
     ]
@@ -181,13 +170,8 @@ def _part_files(first: int, specs: Sequence[StreamSpec], features: str) -> list[
 
 def chunk_inputs(task: tuple[tuple[str, str, str], list[StreamSpec], str, str, int, int]) -> int:
     """Compute the inputs of some rows of a store and write each file at once."""
-    (location, key, code), specs, features, parts, first, stop = task
-    if code != _code():
-        raise ValueError(
-            "the features of this process are not those of the one that started it. Set FEATURES where a "
-            "module is imported, outside of \"if __name__ == '__main__'\", or take one process (jobs=1)."
-        )
-    segments = _opened(location, key).segments(np.arange(first, stop))
+    opened, specs, features, parts, first, stop = task
+    segments = _opened(*opened).segments(np.arange(first, stop))
     *streams, table = _part_files(first, specs, features)
     made = stream_arrays(segments, specs)
     with working_folder(parts) as folder:
@@ -198,7 +182,13 @@ def chunk_inputs(task: tuple[tuple[str, str, str], list[StreamSpec], str, str, i
 
 
 @lru_cache(maxsize=1)
-def _opened(location: str, key: str) -> SegmentStore:
+def _opened(location: str, key: str, code: str) -> SegmentStore:
+    """A store of this key, in a process that computes the same values."""
+    if code != _code():
+        raise ValueError(
+            "the features of this process are not those of the one that started it. Set FEATURES where a "
+            "module is imported, outside of \"if __name__ == '__main__'\", or take one process (jobs=1)."
+        )
     return open_store(location, key)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "measured_stream",
     "signal_inputs",
     "streams_of",
+    "streams_read",
     "with_feature_stream",
 ]
 
@@ -67,6 +68,25 @@ def blank_features(store: SegmentStore, features: str = "standard") -> list[str]
 def measured_stream(columns: Sequence[str], window: float) -> StreamSpec:
     """The stream of hand-made features, one sample a window of so many s."""
     return StreamSpec(MEASURED, (MEASURED,), 1 / window, tuple(columns), 1, 1)
+
+
+def streams_read(
+    streams: Sequence[StreamSpec], reads: str, store: SegmentStore, features: str
+) -> list[StreamSpec]:
+    """Of a store's streams those that an encoder reads, with that of its features where it reads them.
+
+    Parameters
+    ----------
+    streams : sequence of StreamSpec
+        From `streams_of`.
+    reads : {"signals", "features", "both"}
+    store : SegmentStore
+    features : {"standard", "full"}
+    """
+    if reads == "signals":
+        return list(streams)
+    measured = measured_stream(blank_features(store, features), store.about["window"])
+    return [*(streams if reads == "both" else []), measured]
 
 
 def with_feature_stream(inputs: SignalInputs, signals: bool = True) -> SignalInputs:

@@ -108,6 +108,8 @@ RATE = ("beats per minute", 0, 60.0, 100.0, "American Heart Association")
 RMSSD = ("heart rate variability (RMSSD)", "milliseconds", 0, 19.0, 75.0, "Nunan et al. 2010")
 SDNN = ("heart rate variability (SDNN)", "milliseconds", 0, 32.0, 93.0, "Nunan et al. 2010")
 
+SATURATION = ("percent", 1, 95.0, 100.0, "adults, textbooks")
+
 DESCRIBED: tuple[Described, ...] = (
     # Of rows of one name the first that a store has is taken: one segment has one heart rate.
     Described("heart_rate_mean", "heart rate", *RATE, expects="beats per minute", level=True),
@@ -149,17 +151,7 @@ DESCRIBED: tuple[Described, ...] = (
     Described(
         "respiration_rate", "breathing rate", "breaths per minute", 0, 12.0, 20.0, "adults at rest, textbooks"
     ),
-    Described(
-        "spo2_mean",
-        "oxygen saturation",
-        "percent",
-        1,
-        95.0,
-        100.0,
-        "adults, textbooks",
-        expects="percent",
-        level=True,
-    ),
+    Described("spo2_mean", "oxygen saturation", *SATURATION, expects="percent", level=True),
     Described("acceleration_magnitude_std", "strength of movement", "{unit}", 3, expects="g"),
     Described("emg_rms", "{signal} amplitude", "{unit}", 1, expects="microvolts"),
     # ln of a ratio of amplitudes, here 20 log10 of it. No spectrum of the EMG: at the 100 to 128 Hz of many

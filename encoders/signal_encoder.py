@@ -89,7 +89,7 @@ class SignalEncoder:
         rows = labelled_rows(train, self.classes, targets=self.config.targets)
         held = labelled_rows(validation, self.classes, on_grid=True, targets=self.config.targets)
         self.ratings_ = {t: self._scale(train, rows, t) for t in self.config.targets if t in RATINGS}
-        launched_processes(self._training(0))
+        launched_processes(self._training(0))  # before codebooks are made, which they keep alike
         self.network_ = self.build(self.stream_specs_)
         datasets = train.table["dataset"].to_numpy()[rows]
         x, y = self.normalised(train, rows), self._labels(train, rows)

@@ -23,7 +23,7 @@ from data_builders.leaks import check_leaks
 from data_builders.places import write_whole
 from data_builders.provenance import code_behind
 from data_builders.splits import Split, load_splits, make_splits
-from data_builders.stage import alone, close_stage, open_stage
+from data_builders.stage import close_stage, locked, open_stage
 from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import store_inputs
@@ -99,7 +99,7 @@ class Trainer:
         self._settings = tokenizer_config(config)
         check_against_store(self._settings, config, store, split)
         state = _processes(self._settings)
-        with alone(config.out, state.is_main_process):
+        with locked(config.out, state.is_main_process):
             with state.main_process_first():
                 partial = open_stage(STAGE, config.out, self._inputs_of_the_stage())
             if partial is not None:

@@ -12,7 +12,7 @@ from data_builders.places import is_remote
 from data_builders.splits import Split
 from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
-from encoders.inputs import blank_features, measured_stream, streams_of
+from encoders.inputs import blank_features, streams_of, streams_read
 from encoders.quantities import parts_of_column
 from encoders.signal_encoder import SignalEncoder
 from encoders.signal_tokenizer import SignalTokenizerConfig
@@ -117,7 +117,4 @@ def _streams(
     encoder: EncoderConfig, settings: SignalTokenizerConfig, store: SegmentStore
 ) -> list[StreamSpec]:
     streams = streams_of(store.specs, store.about["window"], settings.frame_seconds)
-    if encoder.read_by_any == "signals":
-        return streams
-    measured = measured_stream(blank_features(store, settings.features), store.about["window"])
-    return [*(streams if encoder.read_by_any == "both" else []), measured]
+    return streams_read(streams, encoder.read_by_any, store, settings.features)

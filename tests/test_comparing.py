@@ -27,7 +27,8 @@ from data_builders.leaks import LeakError
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, subject_holdout
 from data_builders.store import SegmentStore
-from encoders.inputs import measured_stream, signal_inputs
+from encoders.inputs import signal_inputs, streams_read
+from encoders.networks import ENCODERS
 from encoders.streams import StreamSpec
 
 TINY = {"dim": 16, "training": {"epochs": 3}}
@@ -178,8 +179,10 @@ def test_a_row_of_one_s_own_that_was_edited_is_computed_again(run, monkeypatch):
     assert run(["k-NN"]) == first
     changed = replace(BASELINES["k-NN"], classifier=lambda seed: None)
     monkeypatch.setitem(compared_methods.BASELINES, "k-NN", changed)
-    plain = METHODS["LDA"].settings(None)
-    assert compared_methods.baseline("k-NN").settings(None)[1] != plain[1] == ""
+    assert compared_methods.baseline("k-NN").settings(None) != METHODS["LDA"].settings(None) == ""
+    plain = METHODS["CNN"].settings(CompareConfig())
+    monkeypatch.setitem(ENCODERS, "long", Long)
+    assert METHODS["CNN"].settings(CompareConfig()) != plain
 
 
 def test_votes_have_no_calibration(compared):
@@ -213,16 +216,17 @@ class Telling(torch.nn.Module):
     [
         (Long, "signals", "Kernel size can't be greater"),
         (Telling, "signals", "2 channels"),
-        (Telling, "features", "7 channels"),
+        (Telling, "features", "{n_features} channels"),
     ],
 )
-def test_a_network_is_probed_on_what_it_reads(network, reads, reason):
-    streams = [
-        StreamSpec("ecg", ("ecg",), 64.0, ("a", "b"), 640, 128),
-        measured_stream(list("abcdefg"), 10.0),
-    ]
+def test_a_network_is_probed_on_what_it_reads(network, reads, reason, store):
+    store = SegmentStore(store)
+    n_features = signal_inputs(store.segments(np.arange(1))).features.shape[1]
+    streams = [StreamSpec("ecg", ("ecg",), 64.0, ("a", "b"), 640, 128)]
+    read = streams_read(streams, reads, store, "standard")
     settings = {"network": network, "reads": reads, "quantizer": None}
-    assert reason in probe_encoder(settings, streams, ["emotion"], ("calm", "tense"))[0]
+    said, _ = probe_encoder(settings, read, ["emotion"], ("calm", "tense"))
+    assert reason.format(n_features=n_features) in said
 
 
 def test_only_what_a_change_touches_is_computed(run, monkeypatch):

@@ -163,7 +163,7 @@ def test_two_processes_that_want_the_same_get_it_and_compute_it_once(own_store):
     place = inputs_folder(own_store)
     place.mkdir(parents=True)
     with get_context("spawn").Pool(2) as pool:
-        with FileLock(place.parent / "lock"):
+        with FileLock(f"{place.parent}.lock"):
             waiting = [pool.apply_async(_features_and_file, (str(own_store.location),)) for _ in range(2)]
             for result in waiting:
                 result.wait(2)

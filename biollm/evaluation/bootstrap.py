@@ -75,8 +75,8 @@ def paired_difference(
     """
     if classes is None:
         classes = sorted({*classes_of(a), *classes_of(b)})
-    found, other = (set(map(tuple, rows[["segment", "subject"]].itertuples(index=False))) for rows in (a, b))
-    if only := {segment for segment, _ in found ^ other}:
+    ours, theirs = (set(zip(rows["segment"], rows["subject"], strict=True)) for rows in (a, b))
+    if only := {segment for segment, _ in ours ^ theirs}:
         raise PredictionError(
             f"the two prediction sets differ in {len(only)} segments, such as {sorted(map(str, only))[:3]}; "
             "a paired difference needs the same segments of the same subjects. Score both on the same split."

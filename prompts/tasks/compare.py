@@ -25,7 +25,6 @@ class CompareTask(Task):
     """
 
     name: ClassVar[str] = "compare"
-    n_segments: ClassVar[int] = 2
     pairing: ClassVar[str] = "subject"
     says_values: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset({"ratings", "quantities"})

@@ -39,8 +39,8 @@ class Task:
         Of the class: what it is called, and what its wording file must hold.
     needs
         Of `NEEDS`.
-    n_segments, pairing
-        How many segments it is asked about, and what two of them have to do with each other: a name in
+    pairing
+        Where it is asked about two segments, what they have to do with each other: a name in
         `data_builders.segment_pairs.PAIRINGS`.
     says_values
         Whether its answers hold measured values, which a text must hold as measured then.
@@ -58,7 +58,6 @@ class Task:
     others: dict[str, Task] = field(default_factory=dict)
 
     name: ClassVar[str]
-    n_segments: ClassVar[int] = 1
     pairing: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     says_values: ClassVar[bool] = False
@@ -68,8 +67,11 @@ class Task:
     def __init_subclass__(cls) -> None:
         if unknown := sorted(cls.needs - NEEDS):
             raise TypeError(f"{cls.__name__}: needs {unknown}; allowed are {sorted(NEEDS)}.")
-        if (cls.n_segments == 2) != bool(cls.pairing):
-            raise TypeError(f"{cls.__name__}: takes {cls.n_segments} segments with pairing {cls.pairing!r}.")
+
+    @property
+    def n_segments(self) -> int:
+        """How many segments it is asked about."""
+        return 2 if self.pairing else 1
 
     def lacks(self, segments: Sequence[Facts]) -> str:
         """Why the task cannot be asked about these segments; "" if it can.

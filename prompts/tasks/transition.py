@@ -24,7 +24,6 @@ class TransitionTask(Task):
     """
 
     name: ClassVar[str] = "transition"
-    n_segments: ClassVar[int] = 2
     pairing: ClassVar[str] = "consecutive"
     needs: ClassVar[frozenset[str]] = frozenset({"transition"})
     rules: ClassVar[dict[str, Rule]] = {
