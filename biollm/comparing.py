@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -25,9 +23,9 @@ from data_builders.provenance import code_hash
 from data_builders.recording import LABELS
 from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import SegmentStore, open_store
+from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
-from encoders.input_cache import inputs_folder, store_inputs
+from encoders.input_cache import inputs_folder, opened_store, store_inputs
 from encoders.inputs import SignalInputs, streams_of
 from encoders.trainer_config import training_problems
 
@@ -234,7 +232,7 @@ def run_method(
     name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
 ) -> pd.DataFrame:
     """The predictions of one method on one fold with one seed."""
-    store, inputs = _opened(key, config.store, json.dumps(_frame_seconds(config)), config.features)
+    store, inputs = opened_store(config.store, key, _frame_seconds(config), config.features)
     if not METHODS[name].reads_signals:
         inputs = replace(inputs, streams={})
     if not split.subject_disjoint:
@@ -244,10 +242,3 @@ def run_method(
     table = prediction_table(METHODS[name].run(context), context)
     shutil.rmtree(workplace, ignore_errors=True)  # checkpoints of a training that is over
     return table
-
-
-@lru_cache(maxsize=1)
-def _opened(key: str, folder: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
-    """A store with this key and its inputs, opened once in each process."""
-    store = open_store(folder, key)
-    return store, store_inputs(store, json.loads(frame_seconds), features=features)

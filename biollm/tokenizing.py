@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,9 @@ from biollm.segment_facts import SHARE_SPOILED, SIGNALS, segment_table, segments
 from data_builders.engines import ENGINES
 from data_builders.recording import LABELS
 from data_builders.splits import Split
-from data_builders.store import SegmentStore, open_store
+from data_builders.store import SegmentStore
 from data_builders.tokenized import SegmentsCard, block_file, write_block, write_card
-from encoders.input_cache import store_inputs
+from encoders.input_cache import opened_store, store_inputs
 from encoders.inputs import SignalInputs
 from encoders.quantities import Described, described, quantity_values, with_training_ranges
 from encoders.signal_encoder import labelled_rows
@@ -141,7 +139,7 @@ def write_block_of_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -
     """Write one block of subjects."""
     shared, number, positions, parts = task
     config = shared.tokenizer.config
-    store, whole = _opened(shared.location, shared.key, json.dumps(config.frame_seconds), config.features)
+    store, whole = opened_store(shared.location, shared.key, config.frame_seconds, config.features)
     inputs = whole[positions]
     segments = store.segments(positions) if (SIGNALS | {"quantities"}) & shared.needs else None
     rows = np.arange(len(inputs))
@@ -163,10 +161,3 @@ def write_block_of_subjects(task: tuple[_Shared, int, np.ndarray, np.ndarray]) -
     )
     write_block(table, shared.folder, number)
     return number
-
-
-@lru_cache(maxsize=1)
-def _opened(location: str, key: str, frame_seconds: str, features: str) -> tuple[SegmentStore, SignalInputs]:
-    """A store and its inputs, which are there: a process opens them once for all of its blocks."""
-    store = open_store(location, key)
-    return store, store_inputs(store, json.loads(frame_seconds), features=features)

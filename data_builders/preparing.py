@@ -287,16 +287,15 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
 
 
 def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -> None:
-    """Refuse a recording that lacks a modality of the store, or has another rate or number of channels."""
-    held = {
-        name: rate_and_channels(s.sampling_rate, s.channel_names) for name, s in recording.signals.items()
-    }
+    """Refuse a recording that lacks a modality of the store, or has other rates, channels or baselines."""
+    held = {name: rate_and_channels(signal) for name, signal in recording.signals.items()}
     wrong = [f"{name} ({about})" for name, about in wanted.items() if held.get(name) != about]
     if wrong:
         has = ", ".join(f"{name} ({about})" for name, about in held.items())
         raise ValueError(
             f"{path}: has {has}; the model was trained on {', '.join(wrong)} and cannot read a recording "
-            "without. Add what is missing, or train on a store of the signals that all recordings have."
+            "without. Add what is missing (a signal, a channel, the baseline before a trial), or train on a "
+            "store of what all recordings have."
         )
 
 

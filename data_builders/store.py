@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from data_builders.places import local_copy, working_folder
-from data_builders.recording import LABELS
-from data_builders.segments import TABLE_COLUMNS, Segments
+from data_builders.recording import LABELS, Signal
+from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
 
@@ -107,9 +107,10 @@ def _open(folder: Path, shards: Sequence[str]) -> Any:
     return concatenate_datasets([Dataset.from_file(str(folder / shard)) for shard in shards])
 
 
-def rate_and_channels(sampling_rate: float, channel_names: Sequence[str]) -> str:
-    """``"256 Hz x 2"``, as cards tell a modality."""
-    return f"{sampling_rate:g} Hz x {len(channel_names)}"
+def rate_and_channels(of: Signal | SignalSpec) -> str:
+    """``"256 Hz x 2"`` or ``"8 Hz x 1, above the baseline"``, as cards tell a modality."""
+    above = ", above the baseline" if of.above_baseline else ""
+    return f"{of.sampling_rate:g} Hz x {len(of.channel_names)}{above}"
 
 
 def open_store(location: str | Path, key: str) -> SegmentStore:
@@ -239,9 +240,7 @@ class SegmentStore:
             "n_segments": len(labelled),
             "n_subjects": int(labelled["subject"].nunique()),
             "labels": {c: int((labelled["emotion"] == c).sum()) for c in self.classes},
-            "modalities": {
-                n: rate_and_channels(s.sampling_rate, s.channel_names) for n, s in self.specs.items()
-            },
+            "modalities": {name: rate_and_channels(spec) for name, spec in self.specs.items()},
             "window_seconds": self.about["window"],
             "labelled": {name: int(n) for name in LABELS if (n := labelled[name].notna().sum())},
             "skipped": [entry["name"] for entry in self.about["skipped"]],

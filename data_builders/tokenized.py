@@ -35,7 +35,7 @@ __all__ = [
 CARD = "segments.json"
 IDS = ("segment", "dataset", "recording", "subject", "session", "trial", "stimulus")
 TEXT = "text_"
-MEASURED = frozenset({"quantities", "faults", "clues"})
+DETAILS = frozenset({"quantities", "faults", "clues"})
 LEAST_CERTAIN = 0.05
 """Share of the segments whose readings count as too uncertain to name a state, where certainty is needed."""
 
@@ -184,7 +184,7 @@ class TokenizedSegments:
         return self._cells[TEXT + source][row][copy].as_py()
 
     def facts(
-        self, row: int, source: str | None = None, copy: int = 0, needs: Collection[str] = MEASURED
+        self, row: int, source: str | None = None, copy: int = 0, needs: Collection[str] = DETAILS
     ) -> Facts:
         """What is known of one segment.
 

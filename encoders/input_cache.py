@@ -35,7 +35,7 @@ from encoders.features.table import FEATURES, FULL
 from encoders.inputs import SignalInputs, streams_of
 from encoders.streams import StreamSpec, stream_arrays
 
-__all__ = ["inputs_folder", "store_inputs"]
+__all__ = ["inputs_folder", "opened_store", "store_inputs"]
 
 CHUNK = 256
 """Segments that are read at a time; fixed, so that rounding is the same wherever the chunks are computed."""
@@ -85,6 +85,27 @@ def store_inputs(
     streams = {spec.name: np.load(here / _stream_file(spec), mmap_mode="r") for spec in specs}
     measured = pd.read_parquet(here / _features_file(features))
     return SignalInputs(streams, measured, store.table, specs, store.specs)
+
+
+def opened_store(
+    location: str, key: str, frame_seconds: float | dict, features: str
+) -> tuple[SegmentStore, SignalInputs]:
+    """The store of a key and its inputs, opened once in a process that is sent one job after the other.
+
+    Raises
+    ------
+    ValueError
+        If another store has taken its place.
+    """
+    return _opened_store(location, key, json.dumps(frame_seconds), features)
+
+
+@lru_cache(maxsize=1)
+def _opened_store(
+    location: str, key: str, frame_seconds: str, features: str
+) -> tuple[SegmentStore, SignalInputs]:
+    store = open_store(location, key)
+    return store, store_inputs(store, json.loads(frame_seconds), features=features)
 
 
 def inputs_folder(store: SegmentStore) -> Any:

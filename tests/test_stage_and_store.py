@@ -525,9 +525,7 @@ def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
 
 
 def modalities(recording):
-    return {
-        name: rate_and_channels(s.sampling_rate, s.channel_names) for name, s in recording.signals.items()
-    }
+    return {name: rate_and_channels(signal) for name, signal in recording.signals.items()}
 
 
 def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
@@ -537,6 +535,13 @@ def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
     missing = card | {"modalities": card["modalities"] | {"ecg": "256 Hz x 2"}}
     with pytest.raises(ValueError, match=r"P9.npz: has .*; the model was trained on ecg \(256 Hz x 2\) and"):
         read_for_chat(missing, str(path))
+
+
+def test_a_chat_about_levels_without_the_baseline_that_its_store_subtracts_says_so(folder):
+    card = run(folder).card()
+    above = card | {"modalities": card["modalities"] | {"gsr": "4 Hz x 1, above the baseline"}}
+    with pytest.raises(ValueError, match=r"P1.npz: has .*gsr \(4 Hz x 1\); .* on gsr \(4 Hz x 1, above the"):
+        read_for_chat(above, str(folder / "P1.npz"))
 
 
 def test_a_chat_about_a_recording_without_the_events_of_its_store_says_so(folder):
