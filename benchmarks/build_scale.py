@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow
 from store_scale import watched
 
+from biollm.base_model import add_tokens, load_text_tokenizer
 from biollm.data_card import conversation_lengths
 from data_builders.conversation_plan import plan_conversations
 from data_builders.conversation_shards import plan_shards, write_shards
@@ -83,8 +84,9 @@ def draw(folder: Path, out: Path, n: int, jobs: int, file_format: str) -> None:
     shards = plan_shards(out, folder, tasks, plan, 5000, file_format)
     assert len(list(write_shards(shards, jobs))) == len(shards)
     written = time.perf_counter()
-    known = tuple(f"<|gsr_vq_{token:04d}|>" for token in range(64))
-    assert len(conversation_lengths(out, asdict(Roles()), "nano", known, (jobs, "local", None))) == n
+    tokenizer = load_text_tokenizer("nano")
+    add_tokens(tokenizer, [f"<|gsr_vq_{token:04d}|>" for token in range(64)])
+    assert len(conversation_lengths(out, asdict(Roles()), tokenizer, (jobs, "local", None))) == n
     print(
         f"    written by {written - started:.1f} s, lengths in {time.perf_counter() - written:.1f} s",
         flush=True,

@@ -6,12 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biollm.base_model import add_tokens, load_text_tokenizer
 from data_builders._sharegpt_rules import SYSTEM
 from data_builders.catalogue import describe_reader
 from data_builders.conversation_plan import Plan
@@ -42,8 +42,8 @@ LICENCES = {"MIT": "mit", "CC0 1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-B
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
 SAMPLED = 512
 """Segments whose texts' tokens are counted."""
-SHARDS_A_PROCESS = 8
-"""Fewer are counted sooner than another process has loaded its tokenizer."""
+SHARDS_A_PROCESS = 3
+"""Fewer are counted sooner than another process has started."""
 BARS = 12
 LISTED = 100
 """Subjects that the card lists one by one at most."""
@@ -95,14 +95,16 @@ def write_data_card(
     ndarray, shape (n_conversations,)
         Tokens of the conversations, in no order.
     """
-    model, known = card["model_name_or_path"], tuple(tokens)
-    lengths = conversation_lengths(folder / card["file"], card["roles"], model, known, where)
+    model = card["model_name_or_path"]
+    tokenizer = load_text_tokenizer(model)
+    add_tokens(tokenizer, tokens)
+    lengths = conversation_lengths(folder / card["file"], card["roles"], tokenizer, where)
     report = token_length_report(lengths, max_length)
     save_plain(length_figure(lengths, model, max_length), folder / FIGURE, dpi=150)
-    rates = token_rates(segments, model, known)
-    (folder / "README.md").write_text(_readme(card, report, lengths, rates, len(known)), encoding="utf-8")
-    if known:
-        (folder / SIGNAL_TOKENS).write_text("\n".join(known) + "\n", encoding="utf-8")
+    rates = token_rates(segments, tokenizer)
+    (folder / "README.md").write_text(_readme(card, report, lengths, rates, len(tokens)), encoding="utf-8")
+    if tokens:
+        (folder / SIGNAL_TOKENS).write_text("\n".join(tokens) + "\n", encoding="utf-8")
     about = dataset_info(card)
     if about is not None:
         (folder / "dataset_info.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -110,39 +112,26 @@ def write_data_card(
 
 
 def conversation_lengths(
-    folder: Path,
-    roles: Mapping[str, str],
-    model: str,
-    tokens: tuple[str, ...],
-    where: tuple[int, str, str | None],
+    folder: Path, roles: Mapping[str, str], tokenizer: Any, where: tuple[int, str, str | None]
 ) -> np.ndarray:
-    """Tokens of each conversation in a folder of shards, in no order."""
+    """Tokens of each conversation in a folder of shards, in no order.
+
+    Each process is sent the tokenizer: to load it would bring torch with it, a second and 200 MiB in each.
+    """
     jobs, engine, address = where
-    tasks = [(str(file), roles, model, tokens) for file in sorted(folder.iterdir())]
+    tasks = [(str(file), roles, tokenizer) for file in sorted(folder.iterdir())]
     jobs = min(jobs, -(-len(tasks) // SHARDS_A_PROCESS))
     return np.concatenate(list(ENGINES[engine](_shard_lengths, tasks, jobs, address)))
 
 
-def _shard_lengths(task: tuple[str, Mapping[str, str], str, tuple[str, ...]]) -> np.ndarray:
-    file, names, model, tokens = task
+def _shard_lengths(task: tuple[str, Mapping[str, str], Any]) -> np.ndarray:
+    file, names, tokenizer = task
     roles = Roles(**names)
-    return token_lengths(iter_sharegpt(file, roles), _text_tokenizer(model, tokens), roles)
+    return token_lengths(iter_sharegpt(file, roles), tokenizer, roles)
 
 
-@lru_cache(1)
-def _text_tokenizer(model: str, tokens: tuple[str, ...]) -> Any:
-    from biollm.base_model import add_tokens, load_text_tokenizer
-
-    tokenizer = load_text_tokenizer(model)
-    add_tokens(tokenizer, tokens)
-    return tokenizer
-
-
-def token_rates(
-    segments: TokenizedSegments, model: str, tokens: tuple[str, ...]
-) -> dict[str, dict[str, float]]:
+def token_rates(segments: TokenizedSegments, tokenizer: Any) -> dict[str, dict[str, float]]:
     """By source the mean number of tokens of a segment, and of a second of signal, in the plain texts."""
-    tokenizer = _text_tokenizer(model, tokens)
     usable = np.flatnonzero(segments.column("unusable") == "")
     rows = usable[np.linspace(0, len(usable) - 1, min(SAMPLED, len(usable))).round().astype(int)]
     seconds = segments.column("duration")[rows]

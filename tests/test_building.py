@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import biollm.building as building
+from biollm.base_model import add_tokens, load_base_model, load_text_tokenizer
 from biollm.building import BuildConfig, build, read_card, write_conversations
 from biollm.data_card import dataset_info, token_rates
 from biollm.finetuning import FinetuneConfig, _training_rows
@@ -135,8 +136,6 @@ def test_how_it_is_run_is_no_other_build(built, mixed):
 
 
 def test_fine_tuning_trains_every_answer_once(built, mixed):
-    from biollm.base_model import load_text_tokenizer
-
     tokenizer, card = load_text_tokenizer(mixed.model_name_or_path), read_card(built)
     dataset = _training_rows(FinetuneConfig(str(built)), card, tokenizer, 4096)
     answers = Counter()
@@ -158,8 +157,6 @@ def trl_made(built, mixed, tmp_path):
     def make(change=lambda dataset: dataset, **options):
         from datasets import load_dataset
         from trl import SFTConfig, SFTTrainer
-
-        from biollm.base_model import load_base_model, load_text_tokenizer
 
         files = sorted(map(str, (built / "train").iterdir()))
         loaded = load_dataset("json", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
@@ -323,10 +320,12 @@ def test_another_base_is_another_build(mixed, make_base, tmp_path):
 
 def test_token_rates_follow_the_windows(built):
     segments = TokenizedSegments(built / "segments")
-    tokens = SignalTokenizer.from_pretrained(built / "signal_tokenizer").vocabulary(["codes", "bins+levels"])[
-        0
-    ]
-    rates = token_rates(segments, "nano", tuple(tokens))
+    signals, tokenizer = (
+        SignalTokenizer.from_pretrained(built / "signal_tokenizer"),
+        load_text_tokenizer("nano"),
+    )
+    add_tokens(tokenizer, signals.vocabulary(["codes", "bins+levels"])[0])
+    rates = token_rates(segments, tokenizer)
     assert set(rates) == {"codes", "bins+levels"}
     for rate in rates.values():
         # All windows of this store are 10 s long.
