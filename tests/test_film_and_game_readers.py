@@ -139,6 +139,15 @@ def test_seed_without_its_labels_and_seed_iv_without_a_session_are_refused(tmp_p
         SEEDIV(tmp_path)
 
 
+def test_seed_iv_reads_the_sessions_that_one_has(tmp_path: Path) -> None:
+    seed_iv.write(tmp_path)
+    (tmp_path / "2" / "1_20161125.mat").unlink()
+    assert {r.session for r in SEEDIV(tmp_path, ["3", "1"])} == {"1", "3"}
+    for wrong in ([], "1", ["4"]):
+        with pytest.raises(ValueError, match=r"sessions is .*allowed is a list of \['1', '2', '3'\]"):
+            SEEDIV(tmp_path, wrong)
+
+
 def test_seed_iv_finds_a_file_that_was_copied_into_another_session(tmp_path: Path) -> None:
     """It would get that session's labels."""
     seed_iv.write(tmp_path)

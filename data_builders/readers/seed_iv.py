@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,13 +34,15 @@ class SEEDIV(Reader):
     ----------
     root : str or Path
         The folder ``eeg_raw_data``: ``1``, ``2`` and ``3``, a folder a session, of ``1_20160518.mat`` ...
+    sessions : sequence of str
+        Which of "1", "2" and "3" are read: all, or those that one has.
 
     Raises
     ------
     FileNotFoundError
         If a session's folder is missing or holds no such file.
     ValueError
-        If two of them hold the same file.
+        If two of them hold the same file, or a session is none of the three.
     """
 
     name: ClassVar[str] = "seed_iv"
@@ -70,14 +72,20 @@ class SEEDIV(Reader):
     window = 4.0
     step = 2.0
 
-    def __init__(self, root: str | Path | None) -> None:
+    def __init__(self, root: str | Path | None, sessions: Sequence[str] = tuple(SESSION_LABELS)) -> None:
         content = "eeg_raw_data: a folder a session, 1, 2 and 3, of SUBJECT_YYYYMMDD.mat"
         self.root = existing_folder(root, self.name, content)
-        missing = [session for session in SESSION_LABELS if not any((self.root / session).glob("*.mat"))]
+        if not sessions or isinstance(sessions, str) or not set(sessions) <= SESSION_LABELS.keys():
+            raise ValueError(
+                f"reader {self.name!r}: sessions is {sessions!r}; allowed is a list of "
+                f"{list(SESSION_LABELS)}."
+            )
+        self.sessions = sorted(set(sessions))
+        missing = [session for session in self.sessions if not any((self.root / session).glob("*.mat"))]
         if missing:
             raise FileNotFoundError(
                 f"reader {self.name!r}: {self.root} holds no .mat files in the session folders {missing}; "
-                f"it needs {content}.{one_below(self.root, '[123]/*.mat')}"
+                f"it needs {content}, or those of 'sessions' alone.{one_below(self.root, '[123]/*.mat')}"
             )
         counts = Counter(path.name for path in self.paths())
         twice = sorted(name for name, count in counts.items() if count > 1)
@@ -89,7 +97,7 @@ class SEEDIV(Reader):
 
     def paths(self) -> list[Path]:
         """The files, by session and subject."""
-        folders = [self.root / session for session in SESSION_LABELS]
+        folders = [self.root / session for session in self.sessions]
         return [path for folder in folders for path in sorted(folder.glob("*.mat"), key=subject_and_date)]
 
     def recordings(self, path: str | Path) -> Iterator[Recording]:
