@@ -1,4 +1,4 @@
-# make quickstart: install, then the whole way in five minutes; make test: install, then the test suite.
+# make quickstart: install, then the whole way in a few minutes; make test: install, then the test suite.
 PYTHON ?= python3
 BIN = .venv/bin
 

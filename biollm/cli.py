@@ -36,7 +36,7 @@ class Command:
 
 COMMANDS = {
     "quickstart": Command(
-        "the whole way on simulated recordings and the embedded base, in five minutes",
+        "the whole way on simulated recordings and the embedded base, in a few minutes",
         "biollm.quickstart", "quickstart", ("QuickstartConfig",),
         "biollm quickstart --out runs/quickstart",
     ),
