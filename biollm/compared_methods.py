@@ -10,11 +10,12 @@ from biollm.baselines import BASELINES
 from biollm.classical_methods import run_baseline, why_no_baseline
 from biollm.context import Context, MethodOutput
 from biollm.controls import noise_for_signal, shuffle_labels
-from biollm.encoder_methods import ROWS, encoder_settings, networks_outside, probe_encoder, run_encoder
+from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
 from data_builders.provenance import code_hash, code_outside, library_versions
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
 from encoders.inputs import streams_read
+from encoders.outside import encoders_outside
 from encoders.streams import StreamSpec
 from encoders.training_config import TrainingConfig
 
@@ -107,7 +108,7 @@ def encoder(name: str) -> Method:
         return run_encoder(context, name, settings(context.config))
 
     def with_own_code(config: CompareConfig) -> list[Any]:
-        return [settings(config), networks_outside()]
+        return [settings(config), encoders_outside()]
 
     return Method("encoders", run, with_own_code, probe, False, True, "encoders")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,15 +121,22 @@ def conversation_lengths(
     Each process is sent the tokenizer: to load it would bring torch with it, a second and 200 MiB in each.
     """
     jobs, engine, address = where
-    tasks = [(str(file), roles, tokenizer) for file in sorted(folder.iterdir())]
+    pickled = pickle.dumps(tokenizer)
+    tasks = [(str(file), roles, pickled) for file in sorted(folder.iterdir())]
     jobs = min(jobs, -(-len(tasks) // SHARDS_A_PROCESS))
     return np.concatenate(list(ENGINES[engine](_shard_lengths, tasks, jobs, address)))
 
 
-def _shard_lengths(task: tuple[str, Mapping[str, str], Any]) -> np.ndarray:
-    file, names, tokenizer = task
+def _shard_lengths(task: tuple[str, Mapping[str, str], bytes]) -> np.ndarray:
+    file, names, pickled = task
     roles = Roles(**names)
-    return token_lengths(iter_sharegpt(file, roles), tokenizer, roles)
+    return token_lengths(iter_sharegpt(file, roles), _unpickled(pickled), roles)
+
+
+@lru_cache(1)
+def _unpickled(pickled: bytes) -> Any:
+    """A large vocabulary takes half a second: once in each process."""
+    return pickle.loads(pickled)
 
 
 def token_rates(segments: TokenizedSegments, tokenizer: Any) -> dict[str, dict[str, float]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from biollm.context import Context, MethodOutput
 from data_builders.options import as_mapping, merged
-from data_builders.provenance import code_outside
 from encoders.encoder_config import EncoderConfig
 from encoders.inputs import SignalInputs
 from encoders.presets import PRESETS
@@ -21,7 +20,6 @@ __all__ = [
     "check_settings",
     "encoder_answers",
     "encoder_settings",
-    "networks_outside",
     "probe_encoder",
     "run_encoder",
 ]
@@ -99,13 +97,6 @@ def run_encoder(context: Context, name: str, settings: Mapping[str, Any]) -> Met
     output = MethodOutput(name, "encoder", seconds, probabilities, values=values, history=encoder.history_)
     output.parameters = sum(p.numel() for p in encoder.network_.parameters())
     return output
-
-
-def networks_outside() -> str:
-    """Hash of the networks that are not this project's own; "" without."""
-    from encoders.networks import ENCODERS
-
-    return code_outside(ENCODERS.values())
 
 
 def encoder_answers(encoder: SignalEncoder, context: Context, inputs: SignalInputs) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from data_builders.provenance import code_hash, library_versions
 from data_builders.splits import Split
 from data_builders.stage import content_hash, locked, run_stage
 from encoders.inputs import SignalInputs
+from encoders.outside import encoders_outside
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
 
 __all__ = ["fit_tokenizer", "head", "tune_and_read"]
@@ -56,7 +57,8 @@ def _kept(
     context: Context, inputs: SignalInputs, settings: SignalTokenizerConfig, folder: Path
 ) -> SignalTokenizer:
     """One fit for all jobs that want the same; of two at once the second waits for the first."""
-    split, made_by = context.split, [code_hash("data_builders", "encoders"), library_versions(LIBRARIES)]
+    split, code = context.split, [code_hash("data_builders", "encoders"), encoders_outside()]
+    made_by = [code, library_versions(LIBRARIES)]
     key = content_hash([asdict(settings), split.hash, split.fold, context.store.key, context.seed, made_by])
     with locked(folder / key):
         if not (folder / key).is_dir():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from data_builders.provenance import code_hash
+from data_builders.provenance import code_hash, code_outside
 from data_builders.stage import content_hash, folder_hash
-from prompts import LANGUAGES, language_folder
+from encoders.outside import encoders_outside
+from prompts import LANGUAGES, TASKS, language_folder
 
 __all__ = ["LIBRARIES", "source_hash"]
 
@@ -18,7 +19,7 @@ LIBRARIES = (
 
 
 def source_hash(languages: Iterable[str] = ()) -> str:
-    """Hash of all that the package itself puts into an LLM's results: its code and its wordings.
+    """Hash of all code and wordings that make an LLM's results: the package's, and what was added to it.
 
     Parameters
     ----------
@@ -26,4 +27,4 @@ def source_hash(languages: Iterable[str] = ()) -> str:
         Further ones that are written in: folders of wordings, see `prompts.load_task`.
     """
     wordings = [folder_hash(language_folder(name)) for name in (*LANGUAGES, *languages)]
-    return content_hash([code_hash(*PACKAGES), *wordings])
+    return content_hash([code_hash(*PACKAGES), encoders_outside(), code_outside(TASKS.values()), *wordings])

@@ -72,7 +72,7 @@ def write_whole(path: Any, text: str) -> None:
 def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
     """Name, size and time of change (or etag) of all files under a folder: what tells that one changed.
 
-    Folders that a stage of biollm wrote are no inputs and left out.
+    Folders that a stage of biollm wrote, and locks, are no inputs and left out.
     """
     if is_remote(location):
         place = as_place(location)
@@ -86,7 +86,7 @@ def tree_stats(location: str | Path) -> list[tuple[str, int, str]]:
             below.clear()
             continue
         seen.add(real)
-        found += [Path(folder, file) for file in files]
+        found += [Path(folder, file) for file in files if not file.endswith(".lock")]
     return file_stats(found, location)
 
 

@@ -293,9 +293,9 @@ def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -
     if wrong:
         has = ", ".join(f"{name} ({about})" for name, about in held.items())
         raise ValueError(
-            f"{path}: has {has}; the model was trained on {', '.join(wrong)} and cannot read a recording "
-            "without. Add what is missing (a signal, a channel, the baseline before a trial), or train on a "
-            "store of what all recordings have."
+            f"{path}: has {has}; the model was trained on {', '.join(wrong)} and reads the same alone. Give "
+            "the recording what is missing (a signal, a channel, the baseline before its trial), or no "
+            "baseline where the store has none; or train on a store of what all recordings have."
         )
 
 

@@ -77,7 +77,7 @@ def store_inputs(
         return ENGINES[engine](work, tasks, jobs, address)
 
     if _missing(place, specs, features):
-        with _alone(place):
+        with _one_at_a_time(place):
             if _missing(place, specs, features):
                 _compute(store, specs, features, place, run)
             _remove_others(place)
@@ -92,17 +92,19 @@ def opened_store(
 ) -> tuple[SegmentStore, SignalInputs]:
     """The store of a key and its inputs, opened once in a process that is sent one job after the other.
 
+    Where the code that computes the inputs has changed meanwhile, as in a notebook, they are opened anew.
+
     Raises
     ------
     ValueError
-        If another store has taken its place.
+        If another store has taken its place when it is opened.
     """
-    return _opened_store(location, key, json.dumps(frame_seconds), features)
+    return _opened_store(location, key, json.dumps(frame_seconds), features, _code())
 
 
 @lru_cache(maxsize=1)
 def _opened_store(
-    location: str, key: str, frame_seconds: str, features: str
+    location: str, key: str, frame_seconds: str, features: str, code: str
 ) -> tuple[SegmentStore, SignalInputs]:
     store = open_store(location, key)
     return store, store_inputs(store, json.loads(frame_seconds), features=features)
@@ -142,12 +144,12 @@ def _features_file(features: str) -> str:
 
 
 @contextmanager
-def _alone(place: Any) -> Iterator[None]:
+def _one_at_a_time(place: Any) -> Iterator[None]:
     """One process at a time; the lock of one that dies is free."""
     place.mkdir(parents=True, exist_ok=True)
-    # The stamp tells readers of whole folders that these files are none of theirs.
+    # The stamp tells readers of whole folders that these files, the lock too, are none of theirs.
     write_whole(place.parent / STAMP, json.dumps({"stage": "inputs of a store"}))
-    with locked(place.parent):
+    with locked(place.parent / "inputs"):
         place.mkdir(parents=True, exist_ok=True)
         yield
 
@@ -207,8 +209,9 @@ def _opened(location: str, key: str, code: str) -> SegmentStore:
     """A store of this key, in a process that computes the same values."""
     if code != _code():
         raise ValueError(
-            "the features of this process are not those of the one that started it. Set FEATURES where a "
-            "module is imported, outside of \"if __name__ == '__main__'\", or take one process (jobs=1)."
+            "this process would compute other features than the one that started it. Set FEATURES where a "
+            "module is imported, outside of \"if __name__ == '__main__'\", or take one process (jobs=1); on "
+            "other machines install the same versions of biollm, numpy, scipy and neurokit2."
         )
     return open_store(location, key)
 

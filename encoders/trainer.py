@@ -28,6 +28,7 @@ from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
 from encoders.input_cache import store_inputs
 from encoders.inputs import SignalInputs
+from encoders.outside import encoders_outside
 from encoders.run_folder import LAST, draw_results, write_training
 from encoders.signal_encoder import BESIDE, SignalEncoder, labelled_rows
 from encoders.signal_tokenizer import SignalTokenizer, SignalTokenizerConfig
@@ -140,7 +141,7 @@ class Trainer:
         chosen: dict[str, Any] = {name: settings[name] for name in ("tokenizer", "encoder", "seed")}
         chosen["training"] = {k: v for k, v in settings["training"].items() if k != "report_to"}
         data = {"store": self._store.key, "split": self.split_.hash}
-        return {"config": chosen, **data, "code": code_behind(__file__)}
+        return {"config": chosen, **data, "code": code_behind(__file__), "outside": encoders_outside()}
 
     def _train(self, partial: Path) -> None:
         inputs, table = self._inputs(), self._store.table

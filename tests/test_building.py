@@ -16,7 +16,7 @@ import yaml
 import biollm.building as building
 from biollm.base_model import add_tokens, load_base_model, load_text_tokenizer
 from biollm.building import BuildConfig, build, read_card, write_conversations
-from biollm.data_card import dataset_info, token_rates
+from biollm.data_card import conversation_lengths, dataset_info, token_rates
 from biollm.finetuning import FinetuneConfig, _training_rows
 from data_builders.sharegpt import Roles, ShareGPTError, read_sharegpt, to_messages
 from data_builders.splits import Split
@@ -316,6 +316,19 @@ def test_another_base_is_another_build(mixed, make_base, tmp_path):
         template = base / "chat_template.jinja"
         template.write_text(template.read_text() + " ")
     assert keys[0] != keys[1]
+
+
+def test_several_processes_count_with_the_same_tokenizer(built, mixed, tmp_path):
+    """Signal tokens are added to it before it is sent to them."""
+    card, tokens = read_card(built), (built / "signal_tokens.txt").read_text().split()
+    tokenizer = load_text_tokenizer(mixed.model_name_or_path)
+    files = sorted((built / card["file"]).iterdir())
+    for k in range(4):  # enough for two processes
+        shutil.copy(files[k % len(files)], tmp_path / f"{k}{files[0].suffix}")
+    plain = conversation_lengths(tmp_path, card["roles"], tokenizer, (1, "local", None))
+    add_tokens(tokenizer, tokens)
+    one, two = (conversation_lengths(tmp_path, card["roles"], tokenizer, (n, "local", None)) for n in (1, 2))
+    assert sorted(one) == sorted(two) != sorted(plain)
 
 
 def test_token_rates_follow_the_windows(built):

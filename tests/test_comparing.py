@@ -18,16 +18,16 @@ from filelock import FileLock, Timeout
 
 from biollm import classical_methods, compared_methods, comparing, report_rows
 from biollm.baselines import BASELINES, predict_baseline
-from biollm.compared_methods import METHODS, chosen_methods
+from biollm.compared_methods import METHODS, chosen_methods, encoder
 from biollm.comparing import CompareConfig, compare
 from biollm.controls import shuffle_labels
-from biollm.encoder_methods import encoder_settings, probe_encoder
+from biollm.encoder_methods import PRESETS, ROWS, encoder_settings
 from biollm.jobs import JobError
 from data_builders.leaks import LeakError
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, subject_holdout
 from data_builders.store import SegmentStore
-from encoders.inputs import signal_inputs, streams_read
+from encoders.inputs import signal_inputs
 from encoders.networks import ENCODERS
 from encoders.streams import StreamSpec
 
@@ -219,13 +219,14 @@ class Telling(torch.nn.Module):
         (Telling, "features", "{n_features} channels"),
     ],
 )
-def test_a_network_is_probed_on_what_it_reads(network, reads, reason, store):
+def test_a_network_is_probed_on_what_it_reads(network, reads, reason, store, monkeypatch):
     store = SegmentStore(store)
     n_features = signal_inputs(store.segments(np.arange(1))).features.shape[1]
     streams = [StreamSpec("ecg", ("ecg",), 64.0, ("a", "b"), 640, 128)]
-    read = streams_read(streams, reads, store, "standard")
-    settings = {"network": network, "reads": reads, "quantizer": None}
-    said, _ = probe_encoder(settings, read, ["emotion"], ("calm", "tense"))
+    monkeypatch.setitem(ENCODERS, "probed", network)
+    monkeypatch.setitem(PRESETS, "probed", {"network": "probed", "reads": reads})
+    monkeypatch.setitem(ROWS, "probed", "probed")
+    said, _ = encoder("probed").probe(CompareConfig(targets=["emotion"]), store, streams)
     assert reason.format(n_features=n_features) in said
 
 

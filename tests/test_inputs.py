@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_builders.places import tree_stats
 from data_builders.store import SegmentStore
 from encoders import input_cache as module
 from encoders.features.gsr import gsr_features
-from encoders.input_cache import inputs_folder, store_inputs
+from encoders.input_cache import inputs_folder, opened_store, store_inputs
 from encoders.inputs import signal_inputs
 
 
@@ -135,18 +136,39 @@ def doubled(data, sampling_rate, channel_names):
 
 
 def test_features_of_one_s_own_are_kept_apart(own_store, monkeypatch):
-    plain, before = store_inputs(own_store).features["gsr_level"], inputs_folder(own_store)
+    _, opened = opened_store(str(own_store.location), own_store.key, 2.0, "standard")
+    plain, before = opened.features["gsr_level"], inputs_folder(own_store)
     with monkeypatch.context() as patch:
         patch.setitem(module.FEATURES, "gsr", doubled)
         np.testing.assert_allclose(store_inputs(own_store).features["gsr_level"], 2 * plain)
         assert inputs_folder(own_store) != before
+        reopened = opened_store(str(own_store.location), own_store.key, 2.0, "standard")[1]
+        np.testing.assert_allclose(reopened.features["gsr_level"], 2 * plain)
     np.testing.assert_array_equal(store_inputs(own_store).features["gsr_level"], plain)
+
+
+def test_computing_the_inputs_changes_no_folder_that_is_read_whole(own_store, monkeypatch):
+    """A store may lie in the data's own folder, whose files are in the key of `prepare`."""
+    root, seen, compute = own_store.location.parent, [], module._compute
+    before = tree_stats(root)
+
+    def watched(*args):
+        seen.append(tree_stats(root))
+        compute(*args)
+
+    monkeypatch.setattr(module, "_compute", watched)
+    store_inputs(own_store)
+    assert seen == [before] == [tree_stats(root)]
+    (root / "left.lock").touch()
+    assert tree_stats(root) == before
 
 
 def test_a_process_that_would_compute_other_features_says_so(own_store, tmp_path):
     """Of a script's "main" part another process knows nothing."""
     task = ((str(own_store.location), own_store.key, "with my features"), [], "standard", str(tmp_path), 0, 4)
-    with pytest.raises(ValueError, match="features of this process are not those of the one that started"):
+    with pytest.raises(
+        ValueError, match="this process would compute other features than the one that started"
+    ):
         module.chunk_inputs(task)
 
 

@@ -537,11 +537,25 @@ def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
         read_for_chat(missing, str(path))
 
 
-def test_a_chat_about_levels_without_the_baseline_that_its_store_subtracts_says_so(folder):
-    card = run(folder).card()
-    above = card | {"modalities": card["modalities"] | {"gsr": "4 Hz x 1, above the baseline"}}
-    with pytest.raises(ValueError, match=r"P1.npz: has .*gsr \(4 Hz x 1\); .* on gsr \(4 Hz x 1, above the"):
-        read_for_chat(above, str(folder / "P1.npz"))
+def test_a_chat_needs_the_baseline_that_its_store_subtracts_and_no_other(folder, tmp_path):
+    cards, paths = [], []
+    for name in ("", "T0"):  # a trial of its own has a baseline, a part of a session none
+        root = tmp_path / f"kind {name}"
+        root.mkdir()
+        blocks = [Block(20.0, 40, {"emotion": emotion}, trial="T0") for emotion in ("calm", "tense")]
+        for k, block in enumerate(blocks):
+            made = replace(a_recording(f"P{k}", block), name=name, baseline=(0.0, 20.0))
+            paths.append(save_recording(made, root / f"P{k}.npz"))
+        cards.append(run(root, preprocessing="standard", out=str(root / "store")).card())
+    (session, _, trial, _), above = paths, r"gsr \(4 Hz x 1, above the baseline\)"
+    assert read_for_chat(cards[0], str(session))[1].specs["gsr"].full_unit == "µS"
+    assert read_for_chat(cards[1], str(trial))[1].specs["gsr"].full_unit == "µS above the baseline"
+    with pytest.raises(ValueError, match=rf"P0.npz: has gsr \(4 Hz x 1\); the model was trained on {above}"):
+        read_for_chat(cards[1], str(session))
+    with pytest.raises(
+        ValueError, match=rf"P0.npz: has {above}; the model was trained on gsr \(4 Hz x 1\) and"
+    ):
+        read_for_chat(cards[0], str(trial))
 
 
 def test_a_chat_about_a_recording_without_the_events_of_its_store_says_so(folder):

@@ -117,6 +117,8 @@ def test_a_wrong_number_of_segments_is_an_error(task):
 def test_a_task_needs_what_is_known():
     with pytest.raises(TypeError, match=r"Typo: needs \['quantites'\]; allowed are \['certainty', 'clues'"):
         type("Typo", (Task,), {"needs": frozenset({"quantites"})})
+    with pytest.raises(TypeError, match="Pair: n_segments follows from pairing"):
+        type("Pair", (Task,), {"n_segments": 2})
     assert {name for name in TASKS if load_task(name).n_segments == 2} == {"compare", "transition"}
 
 

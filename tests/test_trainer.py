@@ -17,12 +17,13 @@ from biollm.building import BuildConfig, build
 from biollm.cli import read_recipe
 from data_builders.preparing import PrepareConfig, prepare
 from data_builders.splits import Split, make_splits, subject_holdout
+from data_builders.stage import read_stamp
 from data_builders.store import SegmentStore
 from encoders import trainer as trainer_module
 from encoders.architecture_figure import model_boxes
-from encoders.features import FEATURES
+from encoders.features import FEATURES, gsr_features
 from encoders.inputs import SignalInputs, signal_inputs
-from encoders.networks import CNN
+from encoders.networks import CNN, ENCODERS
 from encoders.run_figures import embedding_figure, kept_epoch, new_figure
 from encoders.run_folder import draw_results
 from encoders.run_results import render_report, score_answers
@@ -48,6 +49,32 @@ def same(ours: dict, theirs: dict) -> bool:
     return ours.keys() == theirs.keys() and all(
         np.array_equal(np.ravel(ours[name]), np.ravel(theirs[name])) for name in ours
     )
+
+
+class Own(CNN):
+    """A network that is not this project's own."""
+
+
+class Edited(CNN):
+    """The same after an edit."""
+
+
+def doubled(data, sampling_rate, channel_names):
+    return {name: 2 * values for name, values in gsr_features(data, sampling_rate, channel_names).items()}
+
+
+def test_a_network_or_feature_of_one_s_own_that_was_edited_is_another_run(store, tmp_path, monkeypatch):
+    config = TrainEncoderConfig(**settings(store, tmp_path / "run", training={"epochs": 1}))
+    keys = []
+    for table, name, made in (
+        (ENCODERS, "own", Own),
+        (ENCODERS, "own", Edited),
+        (FEATURES, "gsr", doubled),
+        (FEATURES, "gsr", doubled),
+    ):
+        monkeypatch.setitem(table, name, made)
+        keys.append(read_stamp(train_encoder(config, progress=False), "train-encoder")["key"])
+    assert len(set(keys)) == len(set(keys[:3])) == 3
 
 
 @pytest.fixture(scope="module")

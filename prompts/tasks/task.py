@@ -67,6 +67,8 @@ class Task:
     def __init_subclass__(cls) -> None:
         if unknown := sorted(cls.needs - NEEDS):
             raise TypeError(f"{cls.__name__}: needs {unknown}; allowed are {sorted(NEEDS)}.")
+        if "n_segments" in vars(cls):
+            raise TypeError(f"{cls.__name__}: n_segments follows from pairing, which pairs two; set that.")
 
     @property
     def n_segments(self) -> int:
