@@ -23,7 +23,7 @@ from data_builders.segments import TABLE_COLUMNS, Segments
 from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
 from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import JOINED, finish_store, rate_and_channels
+from data_builders.store import JOINED, finish_store, signal_summary
 
 __all__ = ["PrepareConfig", "input_stats", "make_reader", "prepare", "read_for_chat"]
 
@@ -288,7 +288,7 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
 
 def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -> None:
     """Refuse a recording that lacks a modality of the store, or has other rates, channels or baselines."""
-    held = {name: rate_and_channels(signal) for name, signal in recording.signals.items()}
+    held = {name: signal_summary(signal) for name, signal in recording.signals.items()}
     wrong = [f"{name} ({about})" for name, about in wanted.items() if held.get(name) != about]
     if wrong:
         has = ", ".join(f"{name} ({about})" for name, about in held.items())

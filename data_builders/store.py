@@ -22,7 +22,7 @@ __all__ = [
     "check_ids",
     "finish_store",
     "open_store",
-    "rate_and_channels",
+    "signal_summary",
     "write_shards",
 ]
 
@@ -107,10 +107,10 @@ def _open(folder: Path, shards: Sequence[str]) -> Any:
     return concatenate_datasets([Dataset.from_file(str(folder / shard)) for shard in shards])
 
 
-def rate_and_channels(of: Signal | SignalSpec) -> str:
+def signal_summary(signal: Signal | SignalSpec) -> str:
     """``"256 Hz x 2"`` or ``"8 Hz x 1, above the baseline"``, as cards tell a modality."""
-    above = ", above the baseline" if of.above_baseline else ""
-    return f"{of.sampling_rate:g} Hz x {len(of.channel_names)}{above}"
+    above = ", above the baseline" if signal.above_baseline else ""
+    return f"{signal.sampling_rate:g} Hz x {len(signal.channel_names)}{above}"
 
 
 def open_store(location: str | Path, key: str) -> SegmentStore:
@@ -240,7 +240,7 @@ class SegmentStore:
             "n_segments": len(labelled),
             "n_subjects": int(labelled["subject"].nunique()),
             "labels": {c: int((labelled["emotion"] == c).sum()) for c in self.classes},
-            "modalities": {name: rate_and_channels(spec) for name, spec in self.specs.items()},
+            "modalities": {name: signal_summary(spec) for name, spec in self.specs.items()},
             "window_seconds": self.about["window"],
             "labelled": {name: int(n) for name in LABELS if (n := labelled[name].notna().sum())},
             "skipped": [entry["name"] for entry in self.about["skipped"]],

@@ -19,7 +19,7 @@ from data_builders.readers import READERS
 from data_builders.recording import Block, Recording, Signal, load_recording, save_recording
 from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
 from data_builders.stage import close_stage, content_hash, folder_hash, open_stage, read_stamp, run_stage
-from data_builders.store import SegmentStore, rate_and_channels, write_shards
+from data_builders.store import SegmentStore, signal_summary, write_shards
 
 
 class Work:
@@ -525,7 +525,7 @@ def test_a_chat_reads_a_saved_recording_whatever_the_reader(tmp_path):
 
 
 def modalities(recording):
-    return {name: rate_and_channels(signal) for name, signal in recording.signals.items()}
+    return {name: signal_summary(signal) for name, signal in recording.signals.items()}
 
 
 def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
