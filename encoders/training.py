@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from encoders.checkpoints import load_checkpoint, save_checkpoint, training_key
 from encoders.losses import balanced_shares, validation_scores
+from encoders.memory import kept_memory
 from encoders.model import ModelOutput, SignalModel
 from encoders.trackers import tracker_problems
 from encoders.training_config import TrainingConfig
@@ -92,7 +93,7 @@ def fit_model(
     x, y = _tensors_of(train, model, "training", device)
     held = _tensors_of(validation, model, "validation", device)
     # Dropout, k-means and dead codes draw from the global generator, which the caller gets back unchanged.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), kept_memory():
         torch.manual_seed(config.seed + accelerator.process_index)
         shares = balanced_shares(y, train.datasets, config.balance)
         run = TrainingRun(model, x, y, shares, config, accelerator)
