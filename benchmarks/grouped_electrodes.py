@@ -6,7 +6,8 @@ weights. They take turns within one run; the medians of both are given with thei
 difference of their numbers. The loop is written as one would: convolution, batch norm, ReLU and pooling of
 `torch.nn`, an electrode after the other. With shared weights the norm of training takes its statistics over
 all electrodes at once and the loop over one, so that no difference is given there. On cores that others
-use, two threads wait for each other and the ratio says little. On a GPU: `--device cuda`.
+use, two threads wait for each other and the ratio says little. Both sides run under `kept_memory`, as a
+training does. On a GPU: `--device cuda`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from encoders.memory import kept_memory
 from encoders.networks.electrodes import ElectrodeCNN
 from encoders.networks.spectrogram import LogSpectrogram
 
@@ -106,7 +108,8 @@ def main() -> None:
         x = spectrogram(torch.randn(batch, options.channels, 512)).to(options.device)
         cnn = ElectrodeCNN(spectrogram.n_bins, POOLINGS, WIDTHS, None if shared else options.channels)
         cnn.to(options.device)
-        slow, fast, difference = compare(options.repeats, x, cnn, train, bfloat16)
+        with kept_memory():
+            slow, fast, difference = compare(options.repeats, x, cnn, train, bfloat16)
         kind = "shared" if shared else "own"
         name = f"{kind:6} {'train' if train else 'infer'} {'bf16' if bfloat16 else 'fp32'}"
         numbers = "" if train and shared else f" {difference:.1e}"
