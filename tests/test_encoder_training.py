@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -133,6 +134,23 @@ def test_the_best_weights_are_restored(monkeypatch, monitor):
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
     assert not torch.equal(seen[1]["heads.outputs.emotion.weight"], seen[4]["heads.outputs.emotion.weight"])
     assert not model.training
+
+
+def test_epochs_run_with_the_memory_kept(monkeypatch):
+    seen, kept, original = [], training.kept_memory, training._validate
+
+    @contextmanager
+    def watched():
+        seen.append("kept")
+        with kept():
+            yield
+        seen.append("given back")
+
+    monkeypatch.setattr(training, "kept_memory", watched)
+    monkeypatch.setattr(training, "_validate", lambda *args: seen.append("epoch") or original(*args))
+    x, y = toy(32)
+    fit(make_model(), (x, y), (x, y), TrainingConfig(epochs=2))
+    assert seen == ["kept", "epoch", "epoch", "given back"]
 
 
 def test_only_training_segments_are_augmented(monkeypatch):
