@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -185,17 +187,26 @@ def test_two_processes_that_want_the_same_get_it_and_compute_it_once(own_store):
     place = inputs_folder(own_store)
     place.mkdir(parents=True)
     with get_context("spawn").Pool(2) as pool:
-        with FileLock(f"{place.parent}.lock"):
-            waiting = [pool.apply_async(_features_and_file, (str(own_store.location),)) for _ in range(2)]
+        with FileLock(place.parent / "inputs.lock"):
+            begun = [own_store.location.parent / f"begun{k}" for k in range(2)]
+            waiting = [
+                pool.apply_async(_features_and_file, (str(own_store.location), file)) for file in begun
+            ]
+            while not all(
+                file.exists() or result.ready() for file, result in zip(begun, waiting, strict=True)
+            ):
+                time.sleep(0.1)
             for result in waiting:
-                result.wait(2)
+                result.wait(1)
+            assert not any(result.ready() for result in waiting)
             assert not any(place.iterdir())
         (one, of_one), (two, of_two) = (result.get(60) for result in waiting)
     assert of_one == of_two
     pd.testing.assert_frame_equal(one, two)
 
 
-def _features_and_file(location: str) -> tuple[pd.DataFrame, tuple[int, int]]:
+def _features_and_file(location: str, begun: Path) -> tuple[pd.DataFrame, tuple[int, int]]:
+    begun.touch()
     opened = SegmentStore(location)
     features = store_inputs(opened).features
     stat = (inputs_folder(opened) / "features_standard.parquet").stat()
