@@ -169,6 +169,41 @@ def test_spectrum_bridges_marked_intervals():
     assert np.isnan(list(hrv_spectrum(intervals, beats[1:]).values())).all()
 
 
+@pytest.mark.parametrize("gap", [4, 8, 15, 25])
+def test_a_gap_adds_nothing_to_the_spectrum(gap):
+    """A spline over seconds without a beat swings so far that LF came out at up to 25 times what it is."""
+    rng = np.random.default_rng(0)
+    found, whole = [], []
+    for _ in range(20):
+        intervals = 800 + 20 * rng.normal(size=190)
+        times = np.cumsum(intervals) / 1000
+        whole.append(hrv_spectrum(intervals, times))
+        start = rng.uniform(20, 90)
+        found.append(
+            hrv_spectrum(np.where((times > start) & (times < start + gap), np.nan, intervals), times)
+        )
+    for band in ("lf", "hf"):
+        mean, expected = (np.mean([one[band] for one in each]) for each in (found, whole))
+        # Where nothing is known there is no power, a second longer on each side, and the middle of a Hann
+        # window counts twice.
+        assert (1 - 2 * (gap + 2) / 150) * expected < mean < 1.2 * expected, band
+
+
+@pytest.mark.parametrize("features", [full_ecg_features, full_pulse_features])
+def test_beats_in_part_of_a_window_do_not_stand_for_the_whole(features):
+    """Two minutes and a half of which the sensor is off for the last 110 s hold 40 s of beats."""
+    beats = modulated(0.1, 0.03, 150)
+    data = ecg_like(beats, 128.0, 150)
+    if features is full_pulse_features:
+        time = np.arange(150 * 128) / 128
+        data = np.exp(-(((time - beats[:, None]) / 0.1) ** 2) / 2).sum(0)[None, None]
+    begun = np.where(np.arange(data.shape[-1]) < 40 * 128, data, 0.0)
+    values = features(begun, 128.0, ["a"])
+    undefined = {name for name, value in values.items() if np.isnan(value[0])}
+    assert undefined == {"sdnn", "pnn50", "hf", "lf", "lf_hf"}  # those that need a minute or more
+    assert np.isfinite([value[0] for value in features(data, 128.0, ["a"]).values()]).all()
+
+
 def test_spectrum_does_not_see_a_heart_that_slows_down():
     """From 86 to 60 bpm: with the mean alone taken out, the line would leave 0.3 ms² below 0.15 Hz."""
     beats = [0.0]

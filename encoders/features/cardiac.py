@@ -29,7 +29,7 @@ PULSE_BAND = (0.5, 8.0)  # Hz
 MIN_BEATS = 5
 RR_RANGE = (0.3, 2.0)  # s
 AROUND, JUMP = 11, 0.25  # intervals, whose median one may differ from by a quarter of it
-MIN_VALID = 0.8  # of the intervals, inside the range
+MIN_VALID = 0.8  # of the intervals, inside the range; of a shortest window, covered by those that are kept
 MIN_CORRELATION = 0.66  # mean of the beats with their template (Orphanidou et al. 2015)
 BEAT = (-0.2, 0.3)  # s around the peak, for the template
 LOWEST_RATE = 20.0  # Hz
@@ -37,6 +37,7 @@ Detector = Callable[[np.ndarray, float], np.ndarray]
 Description = Callable[[np.ndarray, np.ndarray, float], dict[str, float]]  # of intervals, times, seconds
 HRV = ("heart_rate", "mean_rr", "sdnn", "rmssd", "pnn50")
 BANDS = {"lf": (0.04, 0.15), "hf": (0.15, 0.4)}  # Hz (Task Force 1996)
+SPECTRUM = (*BANDS, "lf_hf")
 TACHOGRAM_RATE = 4.0  # Hz
 WELCH = 120.0  # s
 LEAST_POWER = 0.01  # ms²; less is rounding, of which a ratio means nothing
@@ -103,7 +104,8 @@ def full_ecg_features(data: np.ndarray, sampling_rate: float, channel_names: Seq
     dict of str to ndarray, shape (n_segments,)
         Those of `ecg_features`; ``lf`` (0.04-0.15 Hz) and ``hf`` (0.15-0.4 Hz), power in ms²; ``lf_hf``.
         Shortest windows: 10 s for the rate and the mean interval, 30 s for ``rmssd``, 60 s for ``pnn50``,
-        ``sdnn`` and ``hf``, 120 s for ``lf`` and ``lf_hf``.
+        ``sdnn`` and ``hf``, 120 s for ``lf`` and ``lf_hf``. The intervals that are kept must cover four
+        fifths of them, and of the whole window for the spectrum.
 
     Notes
     -----
@@ -215,13 +217,16 @@ def hrv_spectrum(intervals: np.ndarray, times: np.ndarray) -> dict[str, float]:
     dict of str to float
         ``lf`` and ``hf`` in ms², ``lf_hf`` (NaN where ``hf`` is below 0.01 ms²): from the cubic spline
         through the intervals at 4 Hz, by Welch spectra of 120 s Hann windows, each without its line. All
-        NaN under 4 intervals.
+        NaN under 4 intervals. What is left out is bridged by a monotone curve, for over a gap of seconds
+        the spline itself swings far beyond the intervals on either side.
     """
     valid = np.isfinite(intervals)
     if valid.sum() < 4:
-        return dict.fromkeys((*BANDS, "lf_hf"), np.nan)
-    grid = np.arange(times[valid][0], times[valid][-1], 1 / TACHOGRAM_RATE)
-    tachogram = interpolate.CubicSpline(times[valid], intervals[valid])(grid)
+        return dict.fromkeys(SPECTRUM, np.nan)
+    knots = _with_beats_in_gaps(times, valid, intervals[valid].mean() / 1000)
+    bridged = interpolate.PchipInterpolator(times[valid], intervals[valid])(knots)
+    grid = np.arange(knots[0], knots[-1], 1 / TACHOGRAM_RATE)
+    tachogram = interpolate.CubicSpline(knots, bridged)(grid)
     length = min(len(grid), round(WELCH * TACHOGRAM_RATE))
     frequencies, density = signal.welch(tachogram, TACHOGRAM_RATE, nperseg=length, detrend="linear")
     power = {
@@ -229,6 +234,16 @@ def hrv_spectrum(intervals: np.ndarray, times: np.ndarray) -> dict[str, float]:
         for name, (low, high) in BANDS.items()
     }
     return power | {"lf_hf": power["lf"] / power["hf"] if power["hf"] > LEAST_POWER else np.nan}
+
+
+def _with_beats_in_gaps(times: np.ndarray, valid: np.ndarray, interval: float) -> np.ndarray:
+    """Times of the valid intervals, and about every `interval` s one where others lay between two of them."""
+    kept = times[valid]
+    gaps = np.flatnonzero(np.diff(np.flatnonzero(valid)) > 1)
+    between = [
+        np.linspace(kept[k], kept[k + 1], round((kept[k + 1] - kept[k]) / interval) + 1)[1:-1] for k in gaps
+    ]
+    return np.sort(np.concatenate([kept, *between]))
 
 
 def _in_time(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[str, float]:
@@ -263,10 +278,15 @@ def _steady_in_time(intervals: np.ndarray, times: np.ndarray, seconds: float) ->
 
 def _in_time_and_frequency(intervals: np.ndarray, times: np.ndarray, seconds: float) -> dict[str, float]:
     intervals = without_jumps(intervals)
-    allowed = [name for name, minimum in MINIMUM.items() if seconds >= minimum]
-    values = hrv(intervals)
-    if "hf" in allowed:
-        values |= hrv_spectrum(intervals, times)
+    kept = intervals[np.isfinite(intervals)]
+    # An interval more than there are, since the window begins and ends inside one.
+    covered = (len(kept) + 1) * kept.mean() / 1000 if len(kept) else 0.0
+    allowed = [
+        name
+        for name, minimum in MINIMUM.items()
+        if seconds >= minimum and covered >= MIN_VALID * (seconds if name in SPECTRUM else minimum)
+    ]
+    values = hrv(intervals) | (hrv_spectrum(intervals, times) if "hf" in allowed else {})
     return {name: values[name] for name in allowed}
 
 

@@ -16,7 +16,10 @@ PHINYOMARK = "Phinyomark et al. 2012"
 TASK_FORCE = "Task Force 1996"
 BOUCSEIN = "Boucsein 2012"
 CONSTANT = "the signal is constant"
-NO_BEATS = "fewer than 5 beats, or they do not look alike, or over 20 % of them are not 0.3-2 s apart"
+NO_BEATS = (
+    "fewer than 5 beats, or they do not look alike, or over 20 % of them are not 0.3-2 s apart, or those "
+    "that do not jump cover too little of the window"
+)
 Muscle = partial(Row, source=PHINYOMARK)
 FullMuscle = partial(Row, set="full")
 Heart = partial(Row, source=TASK_FORCE, undefined=NO_BEATS)
