@@ -66,9 +66,10 @@ def training_key(
     model: SignalModel,
     train: tuple[Tensors, Tensors],
     held: tuple[Tensors, Tensors],
+    shares: torch.Tensor | None,
     config: TrainingConfig,
 ) -> dict[str, Any]:
-    """What a checkpoint must agree with to be gone on from."""
+    """What a checkpoint must agree with to be gone on from; its weights take the place of the model's."""
     shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
     settings = {name: value for name, value in asdict(config).items() if name != "report_to"}
     # The modules' own words tell what has no weights (pooling, dropout, strides), their attributes what these
@@ -76,7 +77,8 @@ def training_key(
     about = {"modules": str(model), "objective": asdict(model.objective), "shapes": shapes}
     about["options"] = {name: _options(module) for name, module in model.named_modules()}
     about["constants"] = _digest({n: b.flatten() for n, b in model.named_buffers() if n not in shapes})
-    return {"config": settings, "model": about, "data": [_digest(part) for part in (*train, *held)]}
+    drawn = {} if shares is None else {"shares": shares}
+    return {"config": settings, "model": about, "data": [_digest(part) for part in (*train, *held, drawn)]}
 
 
 def _options(module: torch.nn.Module) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +97,7 @@ def fit_model(
         torch.manual_seed(config.seed + accelerator.process_index)
         shares = balanced_shares(y, train.datasets, config.balance)
         run = TrainingRun(model, x, y, shares, config, accelerator)
-        return _train(run, held, training_key(model, (x, y), held, config), folder, progress)
+        return _train(run, held, training_key(model, (x, y), held, shares, config), folder, progress)
 
 
 def runs_on_cpu(config: TrainingConfig) -> bool:
@@ -212,12 +212,18 @@ def _validate(
 
 
 @torch.no_grad()
-def _forward(model: SignalModel, x: Tensors, batch_size: int = 256) -> list[ModelOutput]:
+def _forward(model: SignalModel, x: Tensors) -> list[ModelOutput]:
     """Run the model in eval mode over segments, some at a time."""
     model.eval()
+    return [model(batch) for batch in _batches(x)]
+
+
+def _batches(x: Tensors, batch_size: int = 256) -> Iterator[Tensors]:
     n_segments = len(next(iter(x.values())))
-    starts = range(0, n_segments, batch_size)
-    return [model({name: a[start : start + batch_size] for name, a in x.items()}) for start in starts]
+    if not n_segments:
+        raise ValueError("there are 0 segments to read; allowed is 1 or more.")
+    for start in range(0, n_segments, batch_size):
+        yield {name: array[start : start + batch_size] for name, array in x.items()}
 
 
 def _joined(model: SignalModel, x: Tensors) -> Tensors:
@@ -263,13 +269,8 @@ def encode(model: SignalModel, x: Arrays) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def frames(model: SignalModel, x: Arrays, batch_size: int = 256) -> Tensors:
+def frames(model: SignalModel, x: Arrays) -> Tensors:
     """Return the frames of normalised streams `x` before quantization: (n_segments, n_frames, dim) each."""
     model.eval()
-    tensors = _tensors(x, next(model.parameters()).device)
-    n_segments = len(next(iter(tensors.values())))
-    found = [
-        model.frames({name: a[start : start + batch_size] for name, a in tensors.items()})
-        for start in range(0, n_segments, batch_size)
-    ]
+    found = [model.frames(batch) for batch in _batches(_tensors(x, next(model.parameters()).device))]
     return {name: torch.cat([part[name] for part in found]) for name in model.encoders}

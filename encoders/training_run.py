@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from encoders.augmenting import augment
@@ -42,12 +43,12 @@ class TrainingRun:
         self.n_segments = len(next(iter(y.values())))
         # Batch norm of a segment's vector has no variance over a single row, in no process.
         least = 2 * accelerator.num_processes
-        if len(model.heads.fusion) and config.batch_size < least:
-            raise ValueError(
-                f"batch_size is {config.batch_size}; layers of fusion normalise over a batch. Give {least} "
-                "or more, two a process, or no fusion."
-            )
         self.batch_sizes = _batch_sizes(self.n_segments, config.batch_size, least)
+        if min(self.batch_sizes) < least and (normalised := _normalised_over_segments(model)):
+            raise ValueError(
+                f"batch_size is {config.batch_size} with {self.n_segments} training segments; {normalised} "
+                f"over the segments of a batch. Give {least} or more of both, two a process."
+            )
         self.n_batches = len(self.batch_sizes)
         weights = config.balance == "weights"
         self.weights = class_weights(y, model.targets) if weights else {}
@@ -173,6 +174,15 @@ def _batch_sizes(n_segments: int, batch_size: int, least: int) -> list[int]:
         return [*sizes, rest]
     sizes[-1] += rest
     return sizes
+
+
+def _normalised_over_segments(model: SignalModel) -> str:
+    """What has one vector a segment and normalises it over a batch, in words; empty if nothing does."""
+    if len(model.heads.fusion):
+        return "layers of fusion normalise"
+    short = [stream.name for stream in model.streams if stream.n_frames == 1]
+    norm = any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())
+    return f"batch norm has one frame of the streams {short}, which it normalises" if short and norm else ""
 
 
 def _optimizer(model: SignalModel, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -385,8 +385,29 @@ def test_batches_of_one_are_refused_where_fusion_normalises_over_them():
     config = TrainingConfig(epochs=1, batch_size=1)
     assert len(fit(make_model(dim=8), (x, y), (x, y), config)) == 1
     model = SignalModel(STREAMS, {"emotion": 3}, dim=8, fusion=[4])
-    with pytest.raises(ValueError, match=r"batch_size is 1; .* Give 2 or more"):
+    with pytest.raises(ValueError, match=r"batch_size is 1 with 16 .*fusion.* Give 2 or more"):
         fit(model, (x, y), (x, y), config)
+    one, single = {name: array[:1] for name, array in x.items()}, y[:1]
+    with pytest.raises(ValueError, match=r"batch_size is 64 with 1 training segments; layers of fusion"):
+        fit(model, (one, single), (x, y), TrainingConfig(epochs=1))
+
+
+def test_batches_of_one_are_refused_where_a_stream_has_one_frame():
+    streams = [replace(STREAMS[0], n_samples=64)]
+    x = {"ecg": toy(16)[0]["ecg"][:, :, :64]}
+    part = Examples(x, {"emotion": toy(16)[1]})
+    for network in ("mlp", "cnn"):
+        model = SignalModel(streams, {"emotion": 3}, network, dim=8)
+        with pytest.raises(ValueError, match=r"batch norm has one frame of the streams \['ecg'\]"):
+            fit_model(model, part, part, TrainingConfig(epochs=1, batch_size=1), progress=False)
+    model = SignalModel(streams, {"emotion": 3}, "feature_gru", dim=8)  # has none
+    assert len(fit_model(model, part, part, TrainingConfig(epochs=1, batch_size=1), progress=False)) == 1
+
+
+@pytest.mark.parametrize("read", [outputs, training.embeddings, encode, training.frames])
+def test_no_segments_are_refused_by_name(read):
+    with pytest.raises(ValueError, match="0 segments to read"):
+        read(make_model(quantizer="vq"), {name: array[:0] for name, array in toy(4)[0].items()})
 
 
 def test_wrong_arguments_are_named():
@@ -516,6 +537,17 @@ def test_a_checkpoint_knows_its_labels_and_what_has_no_weights(tmp_path, changed
     truth, held = (y[::-1].copy() if changed == part else y for part in ("labels", "validation"))
     with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
         fit(model, (x, truth), (x, held), config, folder=tmp_path)
+
+
+def test_a_checkpoint_knows_the_data_sets_that_are_balanced(tmp_path):
+    x, y = toy(32)
+    config = TrainingConfig(epochs=1, balance="dataset")
+    one, other = (np.where(np.arange(32) < n, "a", "b") for n in (8, 16))
+    fit_model(make_model(), Examples(x, {"emotion": y}, one), Examples(x, {"emotion": y}), config, tmp_path)
+    with pytest.raises(ValueError, match=r"last\.pt: is of another model, configuration or data"):
+        fit_model(
+            make_model(), Examples(x, {"emotion": y}, other), Examples(x, {"emotion": y}), config, tmp_path
+        )
 
 
 @pytest.mark.parametrize(
