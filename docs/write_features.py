@@ -60,8 +60,8 @@ NOTES = {
     "ecg": "R peaks by NeuroKit2 (Makowski et al. 2021) after 0.5-40 Hz, systolic peaks after Elgendi et al. "
     "2013 and 0.5-8 Hz, both placed between samples by a parabola. Shortest windows: HF 1 min and LF 2 min "
     "after the Task Force 1996; rate, RMSSD and pNN50 after Baek et al. 2015; SDNN 60 s, the shortest in use "
-    "(Shaffer and Ginsberg 2017). The intervals that are kept must cover 80 % of these, for the spectrum 80 % "
-    "of the window; what is missing between them is bridged by a monotone curve.",
+    "(Shaffer and Ginsberg 2017). The intervals that are kept must cover 80 % of these, for the spectrum 80 "
+    "% of the window; what is missing between them is bridged by a monotone curve.",
 }
 QUANTITIES = """## Quantities that are described in words
 

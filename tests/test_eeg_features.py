@@ -291,6 +291,22 @@ def test_short_segments_say_why_they_have_no_value():
     assert reasons["eeg_sample_entropy_temporal"] == reasons["eeg_pdc_delta_temporal_to_parietal"] == ""
 
 
+def test_a_gap_anywhere_is_why_no_region_leads_another():
+    spec = {"eeg": SignalSpec(RATE, ("F3", "F4", "P3"), "µV")}
+    data = noise(1, 3, 1024)
+    data[0, 2, 5] = np.nan
+    told = why_undefined(Segments({"eeg": data}, pd.DataFrame({"segment": ["a"]}), spec)).iloc[0]
+    assert told["eeg_pdc_theta_f3_to_f4"] == "the signal has a gap"
+    assert told["eeg_theta_f3"] == ""
+
+
+def test_a_window_without_a_bin_in_the_band_is_told():
+    spec = {"eeg": SignalSpec(RATE, ("F3",), "µV")}
+    segments = Segments({"eeg": noise(1, 1, 12)}, pd.DataFrame({"segment": ["a"]}), spec)
+    assert np.isnan(extract_features(segments, "full")["eeg_theta_f3"][0])
+    assert "too short for a bin" in why_undefined(segments)["eeg_theta_f3"][0]
+
+
 def test_closed_eyes_have_more_alpha_and_no_blinks():
     """Berger's effect in a recording of one person at 125 Hz; the blinks of open eyes are delta."""
     files = [SAMPLES / f"biosppy_eeg_{eyes}.txt" for eyes in ("ec", "eo")]

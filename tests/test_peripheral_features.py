@@ -65,6 +65,13 @@ def test_a_belt_that_does_not_move_has_no_breathing_rate(level):
     assert np.isnan(rate).all()
 
 
+def test_breathing_is_not_counted_at_rates_that_fold_it_down():
+    """At one sample in 2 s, 24 breaths a minute looked like 6."""
+    time = np.arange(60) * 2.0
+    breath = np.sin(2 * np.pi * 0.4 * time)[None, None]
+    assert np.isnan(respiration_features(breath, 0.5, ["belt"])["rate"][0])
+
+
 def test_given_features_stay_as_they_are():
     data = np.random.default_rng(0).normal(size=(5, 3, 1))
     values = given_features(data, 1.0, ["mean_0_a", "fft_1_b", "# fft 2"])

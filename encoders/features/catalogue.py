@@ -134,7 +134,7 @@ BREATHING = (
         "60 x frequency in 0.1-0.5 Hz at which the spectrum is highest",
         "Charlton et al. 2016",
         minimum=1 / BREATHING_BAND[0],
-        lowest_rate=2 * BREATHING_BAND[0],
+        lowest_rate=2 * BREATHING_BAND[1],
         undefined=CONSTANT,
     ),
 )

@@ -10,6 +10,7 @@ from encoders.features.row import Row
 __all__ = ["EEG"]
 
 FLAT = "the signal is constant"
+NO_BIN = "the signal is constant, or the window too short for a bin of the spectrum in the band"
 SHORT = "too short for an autoregression of all regions (see the formula), or a constant among them"
 FEW = f"the signal is constant, has under {ENTROPY_SAMPLES} samples, or no three in a row come again"
 FullRow = partial(Row, set="full", undefined=FLAT)
@@ -18,22 +19,24 @@ EEG = (
         "theta alpha beta gamma",
         "ln µV²",
         "ln of the power P in 4-8, 8-13, 13-30, 30-45 Hz (Welch, 2 s Hann windows); bands up to f/2",
-        undefined=FLAT,
+        undefined=NO_BIN,
     ),
     Row(
         "theta_relative alpha_relative beta_relative gamma_relative",
         "part",
         "P(band) / sum of P over these four bands",
-        undefined=FLAT,
+        undefined=NO_BIN,
     ),
-    Row("mobility", "Hz", "sqrt(m2 / m0), mk = sum of frequency^k P, 1-45 Hz", "Hjorth 1970", undefined=FLAT),
-    Row("complexity", "1", "sqrt(m4 / m2) / mobility; 1 for a sine", "Hjorth 1970", undefined=FLAT),
+    Row(
+        "mobility", "Hz", "sqrt(m2 / m0), mk = sum of frequency^k P, 1-45 Hz", "Hjorth 1970", undefined=NO_BIN
+    ),
+    Row("complexity", "1", "sqrt(m4 / m2) / mobility; 1 for a sine", "Hjorth 1970", undefined=NO_BIN),
     Row(
         "faa faa_f8_f7 faa_af4_af3",
         "ln",
         "alpha of F4 - alpha of F3; F8 - F7; AF4 - AF3",
         "Coan and Allen 2004",
-        undefined=FLAT,
+        undefined=NO_BIN,
     ),
     FullRow("delta", "ln µV²", "ln of the power in 1-4 Hz", minimum=SHORTEST),
     FullRow("delta_relative", "part", "P(delta) / sum of P over all five bands", minimum=SHORTEST),

@@ -48,7 +48,8 @@ def respiration_features(data: np.ndarray, sampling_rate: float, channel_names: 
     dict of str to ndarray, shape (n_segments,), for each channel
         Those of `slow_features`; ``rate``, breaths per minute: where the spectrum from 0.1 to 0.5 Hz is
         highest (Charlton et al. 2016, Physiol Meas 37); NaN in segments under 10 s, which hold no whole
-        breath of the slowest rate, and where the signal is constant.
+        breath of the slowest rate, at sampling rates under 1 Hz, at which the fastest would look slow, and
+        where the signal is constant.
     """
     rate = by_channel(_breathing_rate, data, sampling_rate, channel_names)
     return slow_features(data, sampling_rate, channel_names) | rate
@@ -99,12 +100,13 @@ def acceleration_features(data: np.ndarray, sampling_rate: float, channel_names:
 
 def _breathing_rate(data: np.ndarray, sampling_rate: float) -> Features:
     n_samples = data.shape[-1]
+    slowest, fastest = BREATHING_BAND
+    if n_samples < sampling_rate / slowest or sampling_rate < 2 * fastest:
+        return {"rate": np.full(data.shape[:-1], np.nan)}
     # Padded to steps of a quarter of a breath per minute.
     length = max(n_samples, round(240 * sampling_rate))
     frequencies = np.fft.rfftfreq(length, 1 / sampling_rate)
-    inside = (frequencies >= BREATHING_BAND[0]) & (frequencies <= BREATHING_BAND[1])
-    if n_samples < sampling_rate / BREATHING_BAND[0] or not inside.any():
-        return {"rate": np.full(data.shape[:-1], np.nan)}
+    inside = (frequencies >= slowest) & (frequencies <= fastest)
     # Centred first: of a constant, the line's rounding would be left over and have a spectrum.
     windowed = signal.detrend(centred(data)) * np.hanning(n_samples)
     power = np.abs(np.fft.rfft(windowed, length)[..., inside]) ** 2

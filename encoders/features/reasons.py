@@ -72,6 +72,11 @@ def _noise(found: np.ndarray, row: Row, values: pd.DataFrame, feature: str) -> N
 
 
 def _gap(feature: str, spec: SignalSpec, gaps: np.ndarray) -> np.ndarray:
-    """Segments with a gap in a channel that the feature names, or in any where it names none."""
+    """Segments with a gap in a channel that the feature names, or in any where it names none.
+
+    The autoregression behind ``pdc`` is one of all channels, whichever two of them a column names.
+    """
+    if feature.startswith("pdc_"):
+        return np.asarray(gaps.any(1))
     named = [f"_{key}_" in f"_{feature}_" for key in channel_keys(spec.channel_names)]
     return np.asarray((gaps[:, named] if any(named) else gaps).any(1))
