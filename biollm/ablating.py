@@ -20,7 +20,7 @@ from biollm.evaluation import render_summary
 from biollm.evaluation.drawing import figure_png
 from biollm.evaluation.report import json_values
 from biollm.experiment import EvaluateConfig, hide_inner_bars, signal_inputs_of
-from biollm.jobs import Job, run_jobs
+from biollm.jobs import Job, jobs_folder, run_jobs
 from biollm.llm_readouts import READOUTS
 from biollm.methods import GROUPS
 from biollm.provenance import LIBRARIES, source_hash
@@ -131,7 +131,7 @@ def ablate(config: AblateConfig, progress: bool = True) -> Path:
     if config.part == "validation":
         splits = [inner_split(store.table, split) for split in splits]
     check_labelled(store, splits, config.targets, "test")
-    kept = Path(f"{config.out}.jobs")
+    kept = jobs_folder(config.out)
     variants = variants_to_run(config)
     jobs = list(_jobs(config, variants, store, splits, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biollm.baselines import BASELINES
 from biollm.classical_methods import run_baseline, why_no_baseline
-from biollm.context import Context, MethodOutput
+from biollm.context import Context, MethodOutput, prediction_table
 from biollm.controls import noise_for_signal, shuffle_labels
 from biollm.encoder_methods import ROWS, encoder_settings, probe_encoder, run_encoder
-from data_builders.provenance import code_hash, code_outside, library_versions
+from biollm.known_subjects import normalised_before
+from data_builders.provenance import called_name, code_hash, code_outside, library_versions
+from data_builders.splits import Split
 from data_builders.stage import content_hash
 from data_builders.store import SegmentStore
+from encoders.input_cache import opened_store
 from encoders.inputs import streams_read
 from encoders.outside import encoders_outside
 from encoders.streams import StreamSpec
 from encoders.training_config import TrainingConfig
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from biollm.comparing import CompareConfig
 
-__all__ = ["FAMILIES", "METHODS", "Method", "chosen_methods", "method_key"]
+__all__ = ["FAMILIES", "METHODS", "Method", "chosen_methods", "method_key", "run_method"]
 
 FAMILIES = ("classical", "encoders", "controls")
 CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
@@ -30,7 +37,8 @@ CONTROLLED = {"classical": "extra trees", "encoders": "CNN"}
 
 SHARED = (
     "data_builders/normalisation.py", "encoders/inputs.py", "encoders/signal_encoder.py", "biollm/context.py",
-    "biollm/controls.py", "biollm/known_subjects.py",
+    "biollm/controls.py", "biollm/known_subjects.py", "biollm/compared_methods.py",
+    "data_builders/splits/split.py",
 )  # fmt: skip
 CODE = {
     "classical": ("biollm/baselines", "biollm/classical_methods.py"),
@@ -84,11 +92,13 @@ def baseline(name: str) -> Method:
     def run(context: Context) -> MethodOutput:
         return run_baseline(context, name)
 
-    def own_code(config: CompareConfig) -> str:
-        return code_outside([made.classifier, made.regressor, made.grid])
+    def which(config: CompareConfig) -> list[Any]:
+        models = [BASELINES[row] for row in (name, made.twin) if row]
+        called = [one for model in models for one in (model.classifier, model.regressor, model.grid)]
+        return [code_outside(called), [called_name(one) for one in called], made.reads, made.seeded]
 
     covariances = made.reads == "covariances"
-    return Method("classical", run, own_code, probe, not made.seeded, covariances, "classical")
+    return Method("classical", run, which, probe, not made.seeded, covariances, "classical")
 
 
 def encoder(name: str) -> Method:
@@ -177,3 +187,19 @@ def method_key(name: str, config: CompareConfig) -> str:
     made = METHODS[name]
     code = code_hash(*SHARED, *CODE[made.made_by])
     return content_hash([name, made.settings(config), code, library_versions(LIBRARIES[made.made_by])])
+
+
+def run_method(
+    name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
+) -> pd.DataFrame:
+    """The predictions of one method on one fold with one seed."""
+    store, inputs = opened_store(config.store, key, config.frame_lengths, config.features)
+    if not METHODS[name].reads_signals:
+        inputs = replace(inputs, streams={})
+    if not split.subject_disjoint:
+        inputs = normalised_before(inputs, split, config.normalisation)
+        config = replace(config, normalisation="none")
+    context = Context(inputs, split, store, config, seed, workplace, progress, tuple(config.targets or ()))
+    table = prediction_table(METHODS[name].run(context), context)
+    shutil.rmtree(workplace, ignore_errors=True)  # checkpoints of a training that is over
+    return table

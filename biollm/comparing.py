@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import pandas as pd
 
-from biollm.compared_methods import METHODS, chosen_methods, method_key
-from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
+from biollm.compared_methods import METHODS, chosen_methods, method_key, run_method
+from biollm.context import check_labelled, check_targets, checked_splits
 from biollm.encoder_methods import ROWS, check_settings
 from biollm.evaluation import render_summary
-from biollm.jobs import Job, run_jobs, wrong_runs
-from biollm.known_subjects import normalised_before
+from biollm.jobs import Job, jobs_folder, run_jobs, wrong_runs
 from biollm.report_rows import write_report
 from data_builders.normalisation import NORMALISATIONS
 from data_builders.options import as_mapping, unknown_names
@@ -25,7 +23,7 @@ from data_builders.splits import Split
 from data_builders.stage import content_hash, run_stage
 from data_builders.store import SegmentStore
 from encoders.encoder_config import EncoderConfig
-from encoders.input_cache import inputs_folder, opened_store, store_inputs
+from encoders.input_cache import inputs_folder, store_inputs
 from encoders.inputs import SignalInputs, streams_of
 from encoders.trainer_config import training_problems
 
@@ -122,6 +120,11 @@ class CompareConfig:
         """Fields of `EncoderConfig` that are set for all networks."""
         return as_mapping(self.encoder)
 
+    @property
+    def frame_lengths(self) -> dict | float:
+        """Length of a frame in s, for all streams or by stream."""
+        return as_mapping(self.frame_seconds) or 2.0
+
 
 def compare(config: CompareConfig, progress: bool = True) -> Path:
     """Run all jobs that are not done yet, then write ``report.json``, ``report.html`` and figures.
@@ -134,9 +137,10 @@ def compare(config: CompareConfig, progress: bool = True) -> Path:
     store = SegmentStore(config.store)
     config = replace(config, targets=check_targets(config.store, store, config.targets))
     splits = checked_splits(store, config.split, config.protocol)
-    check_labelled(store, splits, config.targets or (), config.part)
     costs, absent = applicable_methods(config, store)
-    kept = Path(f"{config.out}.jobs")
+    networks = any(METHODS[name].made_by == "encoders" for name in costs)
+    check_labelled(store, splits, config.targets or (), config.part, networks)
+    kept = jobs_folder(config.out)
     jobs = list(_jobs(config, store, splits, costs, kept, progress))
     settings = asdict(config) | {"out": None, "jobs": None}
     inputs = {"config": settings, "jobs": [job.target.name for job in jobs], "absent": absent}
@@ -175,7 +179,7 @@ def applicable_methods(config: CompareConfig, store: SegmentStore) -> tuple[dict
     ValueError
         If no row can, if a network refuses the options that are given for it, or if settings are not allowed.
     """
-    streams = streams_of(store.specs, store.about["window"], _frame_seconds(config))
+    streams = streams_of(store.specs, store.about["window"], config.frame_lengths)
     if config.encoder_settings:
         try:
             check_settings(config.encoder_settings)
@@ -195,13 +199,9 @@ def applicable_methods(config: CompareConfig, store: SegmentStore) -> tuple[dict
     return {name: seconds for name, (reason, seconds) in probed.items() if not reason}, absent
 
 
-def _frame_seconds(config: CompareConfig) -> dict | float:
-    return as_mapping(config.frame_seconds) or 2.0
-
-
 def _inputs(config: CompareConfig, store: SegmentStore, jobs: int = 1) -> SignalInputs:
     """Streams and features, computed once for all jobs, which map them into memory."""
-    return store_inputs(store, _frame_seconds(config), jobs, features=config.features)
+    return store_inputs(store, config.frame_lengths, jobs, features=config.features)
 
 
 def _jobs(
@@ -226,19 +226,3 @@ def _jobs(
                 arguments = (name, split, seed, config, store.key, workplace, shown)
                 what = f"{name}, fold {split.fold}, seed {seed}"
                 yield Job(what, kept / f"{file}.parquet", run_method, arguments, cost)
-
-
-def run_method(
-    name: str, split: Split, seed: int, config: CompareConfig, key: str, workplace: Path, progress: bool
-) -> pd.DataFrame:
-    """The predictions of one method on one fold with one seed."""
-    store, inputs = opened_store(config.store, key, _frame_seconds(config), config.features)
-    if not METHODS[name].reads_signals:
-        inputs = replace(inputs, streams={})
-    if not split.subject_disjoint:
-        inputs = normalised_before(inputs, split, config.normalisation)
-        config = replace(config, normalisation="none")
-    context = Context(inputs, split, store, config, seed, workplace, progress, tuple(config.targets or ()))
-    table = prediction_table(METHODS[name].run(context), context)
-    shutil.rmtree(workplace, ignore_errors=True)  # checkpoints of a training that is over
-    return table

@@ -125,25 +125,46 @@ def checked_splits(store: SegmentStore, path: str | None, protocol: str) -> list
     return splits
 
 
-def check_labelled(store: SegmentStore, splits: Sequence[Split], targets: Sequence[str], part: str) -> None:
-    """Refuse folds with nothing to learn from or nothing to score.
+def check_labelled(
+    store: SegmentStore, splits: Sequence[Split], targets: Sequence[str], part: str, networks: bool = True
+) -> None:
+    """Refuse folds with nothing to learn of a target or nothing to score, and targets that no fold scores.
+
+    Parameters
+    ----------
+    networks : bool
+        Whether networks are trained, which choose their weights by labels of the validation part.
 
     Raises
     ------
     ValueError
         With all of them.
     """
-    known = labelled(store.table[store.table["on_grid"].astype(bool)], targets, store.classes)
+    windows = store.table[store.table["on_grid"].astype(bool)]
+    known = {target: labelled(windows, [target], store.classes) for target in targets}
+    any_known = labelled(windows, targets, store.classes)
     bare = [
-        f"fold {split.fold} has none in its {name} part"
+        f"fold {split.fold} has none of {target!r} in its {name} part"
         for split in splits
-        for name in ("train", part)
-        if not split.mask(known, name).any()
+        for name in (("train", "validation") if networks else ("train",))
+        for target in targets
+        if not split.mask(known[target], name).any()
+    ]
+    bare += [
+        f"fold {split.fold} has none of {list(targets)} in its {part} part"
+        for split in splits
+        if not split.mask(any_known, part).any()
+    ]
+    bare += [
+        f"no fold has any of {target!r} in its {part} part"
+        for target in targets
+        if not any(split.mask(known[target], part).any() for split in splits)
     ]
     if bare:
         raise ValueError(
-            f"{splits[0].protocol}: of the windows with a label for {list(targets)}, {'; '.join(bare)}. Give "
-            "the other folds with --split, as a folder of 'biollm split', or take another protocol."
+            f"{splits[0].protocol}: of the windows with labels, {'; '.join(bare)}. Leave a target out with "
+            "--targets, give the other folds with --split, as a folder of 'biollm split', or take another "
+            "protocol."
         )
 
 

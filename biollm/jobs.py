@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_builders.engines import end_with_parent
+from data_builders.places import is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DiskFullError", "Job", "JobError", "run_jobs", "wrong_runs"]
+__all__ = ["DiskFullError", "Job", "JobError", "jobs_folder", "run_jobs", "wrong_runs"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -55,6 +56,20 @@ class Job:
     work: Callable[..., pd.DataFrame]
     arguments: tuple[Any, ...]
     cost: float = 1.0
+
+
+def jobs_folder(out: str) -> Path:
+    """The folder beside an output in which the tables of finished jobs are kept, OUT.jobs.
+
+    Raises
+    ------
+    ValueError
+        If the output is not on this machine, where jobs are kept.
+    """
+    if is_remote(out):
+        raise ValueError(f"out is {out!r}, a URL; give a folder on this machine, and copy the report later.")
+    place = Path(out).absolute()
+    return place.with_name(f"{place.name}.jobs")
 
 
 def wrong_runs(seeds: Sequence[int], jobs: int) -> list[str]:

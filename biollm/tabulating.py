@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def _joined(folders: Sequence[str]) -> tuple[pd.DataFrame, dict[str, list[str]]]
         for method, rows in predictions.groupby("method", sort=False):
             namesakes = [known[method] for known in names.values() if method in known]
             same = [name for name in namesakes if _same_answers(found[name], rows)]
-            name = next(iter(same), f"{method} ({label})" if namesakes else str(method))
+            free = (name for name in _names(str(method), label, folder) if name not in found)
+            name = next(iter(same), None) or next(free)
             rows = max(found[name], rows, key=len) if same else rows
             found[name], names[folder][str(method)] = rows.assign(method=name), name
     joined = pd.concat(found.values(), ignore_index=True)
@@ -159,6 +161,13 @@ def _joined(folders: Sequence[str]) -> tuple[pd.DataFrame, dict[str, list[str]]]
         if method in known
     }
     return joined, pairs
+
+
+def _names(method: str, *places: str) -> Iterator[str]:
+    """Names for a row, of which a table takes the first that it has not."""
+    yield method
+    for n in itertools.count(1):
+        yield from (f"{method} ({place}{f', {n}' * (n > 1)})" for place in places)
 
 
 def _same_answers(known: pd.DataFrame, rows: pd.DataFrame) -> bool:

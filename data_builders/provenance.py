@@ -6,14 +6,14 @@ import ast
 import inspect
 import marshal
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from data_builders.stage import content_hash
 
-__all__ = ["code_behind", "code_hash", "code_outside", "library_versions"]
+__all__ = ["called_name", "code_behind", "code_hash", "code_outside", "library_versions"]
 
 ROOT = Path(__file__).parents[1]
 OWN = ("prompts", "data_builders", "encoders", "biollm", "scripts")
@@ -44,15 +44,23 @@ def code_behind(file: str) -> str:
 def code_outside(things: Iterable[Any]) -> str:
     """Hash of the files that classes and functions come from which are not this project's own; "" without.
 
-    Two that one file makes from other values, as closures, look the same: give them other names.
+    Two that one file makes from other values, as closures, look the same: give them other names, or make
+    them by `functools.partial`, whose arguments count.
     """
     found = {}
-    for thing in (getattr(thing, "func", thing) for thing in things):  # of a partial
-        module = getattr(thing, "__module__", None)
-        if thing is not None and module and module.partition(".")[0] not in OWN:
-            name = f"{module}.{getattr(thing, '__qualname__', '')}"
-            found[name] = _source(thing)
+    for thing in things:
+        inner = getattr(thing, "func", thing)  # of a partial
+        module = getattr(inner, "__module__", None)
+        if inner is not None and module and module.partition(".")[0] not in OWN:
+            found[called_name(thing)] = _source(inner)
     return content_hash(found) if found else ""
+
+
+def called_name(thing: Any) -> str:
+    """Module and name of a class or function; of a partial with its arguments; "" of None."""
+    if isinstance(thing, partial):
+        return f"{called_name(thing.func)}({thing.args}, {thing.keywords})"
+    return "" if thing is None else f"{thing.__module__}.{getattr(thing, '__qualname__', '')}"
 
 
 def _source(thing: Any) -> str:

@@ -214,6 +214,7 @@ def test_a_training_part_of_one_class_gives_that_class(name, parts):
     made = ask(name, (fitted, parts[1]))
     np.testing.assert_array_equal(made.values, np.tile([0, 1, 0], (len(parts[1]), 1)))
     assert made.note == "one class in the training part: always that one"
+    assert made.votes == (name == "SVM-RBF")  # as in the folds that it learns from more
     np.testing.assert_array_equal(ask(name, (fitted, parts[1]), "transition").values, 0)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from biollm import classical_methods, compared_methods, comparing, report_rows
 from biollm.baselines import BASELINES, predict_baseline
 from biollm.compared_methods import METHODS, chosen_methods, encoder
 from biollm.comparing import CompareConfig, compare
+from biollm.context import check_labelled
 from biollm.controls import shuffle_labels
 from biollm.encoder_methods import PRESETS, ROWS, encoder_settings
 from biollm.jobs import JobError
 from data_builders.leaks import LeakError
 from data_builders.preparing import PrepareConfig, prepare
-from data_builders.splits import Split, subject_holdout
+from data_builders.splits import Split, make_splits, subject_holdout
 from data_builders.store import SegmentStore
 from encoders.inputs import signal_inputs
 from encoders.networks import ENCODERS
@@ -179,10 +181,75 @@ def test_a_row_of_one_s_own_that_was_edited_is_computed_again(run, monkeypatch):
     assert run(["k-NN"]) == first
     changed = replace(BASELINES["k-NN"], classifier=lambda seed: None)
     monkeypatch.setitem(compared_methods.BASELINES, "k-NN", changed)
-    assert compared_methods.baseline("k-NN").settings(None) != METHODS["LDA"].settings(None) == ""
+    assert compared_methods.baseline("k-NN").settings(None) != METHODS["k-NN"].settings(None)
     plain = METHODS["CNN"].settings(CompareConfig())
     monkeypatch.setitem(ENCODERS, "long", Long)
     assert METHODS["CNN"].settings(CompareConfig()) != plain
+
+
+def test_a_row_of_one_s_own_is_known_by_all_that_it_calls(monkeypatch):
+    """Of models that lie in this project the hash of the code is one, and their answers are not."""
+    knn, lda, svm = (BASELINES[name] for name in ("k-NN", "LDA", "SVM-RBF"))
+
+    def made(name: str, minimum: int):
+        return None
+
+    mine = [
+        knn,
+        lda,
+        replace(lda, grid=svm.grid),
+        replace(lda, reads="covariances"),
+        replace(lda, twin="ridge"),
+        replace(lda, classifier=partial(made, "a")),
+        replace(lda, classifier=partial(made, "b")),
+    ]
+    keys = set()
+    for model in mine:
+        monkeypatch.setitem(compared_methods.BASELINES, "mine", model)
+        monkeypatch.setitem(METHODS, "mine", compared_methods.baseline("mine"))
+        keys.add(compared_methods.method_key("mine", CompareConfig()))
+    assert len(keys) == len(mine)
+
+
+@pytest.mark.parametrize("out", ["out/", "./out//"])
+def test_a_slash_behind_the_folder_moves_no_jobs_into_it(store, tmp_path, monkeypatch, out):
+    """As the completion of a shell leaves it: the finished jobs went with the folder."""
+    monkeypatch.chdir(tmp_path)
+    for protocol in ("holdout", "gkf2"):
+        compare(CompareConfig(str(store), out, ["majority"], protocol), progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.jobs"}
+    assert len(list((tmp_path / "out.jobs").glob("majority-*.parquet"))) == 3
+
+
+def test_an_output_on_another_machine_is_refused_before_anything_is_computed(store):
+    with pytest.raises(
+        ValueError, match=r"out is 'memory://bucket/out', a URL; give a folder on this machine"
+    ):
+        compare(CompareConfig(str(store), "memory://bucket/out", ["majority"], "holdout"), progress=False)
+
+
+def test_targets_that_a_fold_cannot_learn_or_no_fold_scores_are_refused(rated):
+    """As in a store of two data sets, of which one has emotions and the other ratings."""
+    held = SegmentStore(str(rated))
+    splits, table = make_splits(held.table, "loso"), held.table
+    first, others = (
+        table["subject"][splits[0].mask(table, part)].unique() for part in ("test", "validation")
+    )
+    targets = ["emotion", "valence"]
+    held.table = table.assign(valence=table["valence"].where(table["subject"].isin(first)))
+    with pytest.raises(
+        ValueError, match=r"windows with labels, fold 0 has none of 'valence' in its train part"
+    ):
+        check_labelled(held, splits, targets, "test")
+    held.table = table.assign(valence=table["valence"].mask(table["subject"].isin(others)))
+    check_labelled(held, splits[:1], targets, "test", networks=False)
+    with pytest.raises(
+        ValueError, match=r"fold 0 has none of 'valence' in its validation part\. Leave a target"
+    ):
+        check_labelled(held, splits[:1], targets, "test")
+    held.table = table.assign(valence=table["valence"].mask(table["subject"].isin(first)))
+    with pytest.raises(ValueError, match=r"labels, no fold has any of 'valence' in its test part\."):
+        check_labelled(held, splits[:1], targets, "test")
 
 
 def test_votes_have_no_calibration(compared):

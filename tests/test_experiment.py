@@ -276,7 +276,7 @@ def test_folds_without_labels_are_refused_before_anything_is_computed(store, mon
     first, *others = splits
     bare = held.table["subject"].isin(held.table["subject"][first.mask(held.table, "test")])
     held.table = held.table.assign(emotion=held.table["emotion"].mask(bare))
-    with pytest.raises(ValueError, match=r"'emotion'\], fold 0 has none in its test part\. Give the other"):
+    with pytest.raises(ValueError, match=r"fold 0 has none of \['emotion'\] in its test part\. Leave a"):
         check_labelled(held, splits, ["emotion"], "test")
     check_labelled(held, others, ["emotion"], "test")
 

@@ -65,7 +65,8 @@ def test_code_from_elsewhere_is_told_by_its_file(tmp_path, monkeypatch):
 
     one = provenance.code_outside([made("def f(): return 1\n").f, provenance.code_hash, None])
     assert one == provenance.code_outside([made("def f(): return 1\n").f])
-    assert provenance.code_outside([partial(made("def f(): return 1\n").f, 2)]) == one
+    with_2, with_3 = (provenance.code_outside([partial(made("def f(): return 1\n").f, n)]) for n in (2, 3))
+    assert len({one, with_2, with_3}) == 3  # a partial is another function
     assert provenance.code_outside([made("def f(): return 2\n").f]) != one
     assert provenance.code_outside([provenance.code_hash]) == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -402,6 +403,11 @@ def test_a_folder_gives_its_splits_by_fold(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: holds no split-<fold>.json"):
         load_splits(tmp_path / "empty")
+    known = make_splits(make_table(12), "shuffled3")[0]
+    dataclasses.replace(known, fold=12).save(tmp_path / "split-known.json")
+    with pytest.raises(ValueError, match=r"units \['nothing', 'subject'\]; give a folder of splits with one"):
+        load_splits(tmp_path)
+    (tmp_path / "split-known.json").unlink()
     splits[7].save(tmp_path / "split-again.json")
     with pytest.raises(ValueError, match=r"several files are of the folds \[7\]"):
         load_splits(tmp_path)

@@ -99,6 +99,20 @@ def test_runs_whose_folders_have_one_name_keep_their_rows(table, runs, tmp_path)
     assert rows == {"LDA", "SVM-RBF", *(f"SVM-RBF ({folder})" for folder in folders[1:])}
 
 
+def test_a_row_that_has_the_name_of_another_stays(table, runs, tmp_path):
+    """A table of tables: its "SVM-RBF (evaluated)" is another's name for its own SVM."""
+    first, second = tmp_path / "first", tmp_path / "evaluated"
+    shutil.copytree(runs / "compared", first)
+    predictions = pd.read_parquet(first / PREDICTIONS)
+    svm = predictions[predictions["method"] == "SVM-RBF"]
+    others = svm.assign(method="SVM-RBF (evaluated)", prediction=svm["truth"])
+    pd.concat([predictions, others]).to_parquet(first / PREDICTIONS)
+    shutil.copytree(runs / "evaluated", second)
+    rows = {row["method"]: row for row in table(runs=[first, second])["results"]}
+    assert rows["SVM-RBF (evaluated)"]["balanced_accuracy"] == 1
+    assert rows[f"SVM-RBF ({second})"]["balanced_accuracy"] == pytest.approx(0.4, abs=0.05)
+
+
 def test_answers_that_differ_by_their_rounding_are_one_row(table, runs, tmp_path):
     shutil.copytree(runs / "compared", tmp_path / "again")
     answers = pd.read_parquet(tmp_path / "again" / PREDICTIONS)

@@ -109,12 +109,13 @@ def predict_baseline(
     x_fit, x_held = read(fitted, held, normalisation)
     y, groups = _labels(fitted, rows_fit, target), fitted.table["group"].to_numpy(str)[rows_fit]
     one_class = target not in RATINGS and len(set(y)) == 1
-    model = _unfitted(BASELINES["majority"] if one_class else baseline, target, seed)
+    wanted = _unfitted(baseline, target, seed)
+    model = _unfitted(BASELINES["majority"], target, seed) if one_class else wanted
     grid = baseline.grid(x_fit[0].size) if search and not one_class else {}
     with _without_warnings():
         chosen, note = _fit(model, x_fit[rows_fit], y, groups, grid)
     note = "one class in the training part: always that one" if one_class else note
-    votes = target not in RATINGS and not hasattr(model, "predict_proba")
+    votes = target not in RATINGS and not hasattr(wanted, "predict_proba")
     return Prediction(_answers(model, x_held[rows_held], target, classes), chosen, note, votes)
 
 

@@ -118,7 +118,7 @@ def load_splits(path: str | Path) -> list[Split]:
     FileNotFoundError
         If the folder holds no ``split-<fold>.json``.
     ValueError
-        If two of its files are of one fold.
+        If two of its files are of one fold, or they keep different things apart.
     """
     path = Path(path)
     if not path.is_dir():
@@ -131,5 +131,10 @@ def load_splits(path: str | Path) -> list[Split]:
         raise ValueError(
             f"{path}: several files are of the folds {twice}; give each a number of its own, under its key "
             "'fold'."
+        )
+    if len(units := sorted({split.unit for split in splits})) > 1:
+        raise ValueError(
+            f"{path}: the files have the units {units}; give a folder of splits with one unit, since answers "
+            "for known and for new subjects have no common score."
         )
     return sorted(splits, key=lambda split: split.fold)
