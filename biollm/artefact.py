@@ -24,7 +24,7 @@ from data_builders.stage import content_hash, folder_hash
 from encoders.signal_tokenizer import SignalTokenizer
 from prompts import task_from_fields
 
-__all__ = ["Artefact", "ArtefactCard", "load_artefact", "read_card", "save_artefact"]
+__all__ = ["Artefact", "ArtefactCard", "check_base", "load_artefact", "read_card", "save_artefact"]
 
 CARD = "artefact.json"
 LIBRARIES = ("accelerate", "bitsandbytes", "biollm", "peft", "torch", "transformers", "trl")
@@ -229,6 +229,12 @@ def read_card(folder: str | Path) -> tuple[ArtefactCard, dict]:
             "the artefact again with 'biollm finetune'."
         )
     return ArtefactCard(**about), tokenizer
+
+
+def check_base(card: ArtefactCard, model_name_or_path: str) -> None:
+    """Raise ArtefactError if a base is another one than that of an artefact; both values are named."""
+    model = load_base_model(model_name_or_path, card.load_in_4bit)
+    _require(model_name_or_path, "base model", card.base_fingerprint, fingerprint(model))
 
 
 def _require(where: str, what: str, wanted: str, found: str) -> None:

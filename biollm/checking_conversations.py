@@ -105,7 +105,7 @@ class _Source:
 
 def _source(config: CheckConfig) -> _Source:
     """Roles and signal tokens are those of the build that the files belong to, if they do to one."""
-    path = Path(config.path)
+    path = Path(config.path).absolute()
     built = next((folder for folder in (path, *path.parents[:2]) if _is_built(folder)), None)
     if built is None:
         return _Source(shards(path), Roles(config.human_role or "human", config.gpt_role or "gpt"), [])

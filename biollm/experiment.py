@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from biollm.artefact import check_base
 from biollm.base_model import base_identity
-from biollm.building_config import RUNNING, SAYING, BuildConfig
+from biollm.building_config import RUNNING, BuildConfig
 from biollm.context import Context, check_labelled, check_targets, checked_splits, prediction_table
 from biollm.evaluation import render_summary
 from biollm.finetune_config import FinetuneConfig
@@ -32,6 +33,7 @@ from encoders.inputs import SignalInputs
 from encoders.signal_text import single_sources
 from encoders.signal_tokenizer import SIGNAL_MODES, SignalTokenizer, SignalTokenizerConfig
 from encoders.trainer_config import beside_problems
+from prompts.tasks import TASKS
 from prompts.words import RATINGS
 
 __all__ = ["EvaluateConfig", "evaluate", "hide_inner_bars", "signal_inputs_of"]
@@ -83,7 +85,11 @@ class EvaluateConfig:
         default="test", metadata={"help": "part that is scored; validation while choosing a recipe"}
     )
     model_name_or_path: str = field(
-        default="nano", metadata={"help": "base: nano (embedded), a hub id or a folder"}
+        default="",
+        metadata={
+            "help": "base: nano (embedded), a hub id or a folder; default: nano, or what the artefacts have, "
+            "for which it says where that is now"
+        },
     )
     load_in_4bit: bool = field(default=True, metadata={"help": "nf4 weights through bitsandbytes"})
     normalisation: str = field(
@@ -126,6 +132,8 @@ class EvaluateConfig:
     )
 
     def __post_init__(self) -> None:
+        if not self.artefact:
+            self.model_name_or_path = self.model_name_or_path or "nano"
         for name in ("tokenizer", "build", "training", "finetune", "alignment"):
             setattr(self, name, as_mapping(getattr(self, name)))
         problems = [
@@ -275,13 +283,15 @@ def _as_artefacts(config: EvaluateConfig, store: SegmentStore) -> EvaluateConfig
             f"{config.store}: holds {store.about['content']}, but {config.artefact[0]} was made from "
             f"{card.store['hash']}, other data or otherwise prepared. Give the store that it was made from."
         )
+    if config.model_name_or_path not in ("", card.model_name_or_path):
+        check_base(card, config.model_name_or_path)
     return replace(
         config,
         tokenizer={key: value for key, value in tokenizer["config"].items() if key not in SET_BY_TARGETS},
         normalisation=tokenizer["config"]["normalisation"],
         sources=card.sources,
         signal_mode=tokenizer["signal_mode"],
-        model_name_or_path=card.model_name_or_path,
+        model_name_or_path=config.model_name_or_path or card.model_name_or_path,
         load_in_4bit=card.load_in_4bit,
     )
 
@@ -312,15 +322,16 @@ def signal_inputs_of(config: EvaluateConfig, store: SegmentStore, jobs: int = 1)
 
 
 def _check_nothing_measured(config: EvaluateConfig, protocol: str) -> None:
-    """Of known subjects, the features are normalised before all else, and have no units any more."""
+    """Of known subjects, all is normalised before: features have no units any more, and copies no scale."""
     stages = (config.build_settings, as_mapping(config.alignment))
-    tasks = {name for stage in stages for name in as_weights(stage.get("tasks"))} & set(SAYING)
+    asked = {name for stage in stages for name in as_weights(stage.get("tasks"))}
+    tasks = {name for name in asked if TASKS[name].says_values or "spoiled" in TASKS[name].needs}
     levels = {"levels"} & set(single_sources(config.sources))
     if tasks or levels:
         raise ValueError(
-            f"EvaluateConfig: {sorted(tasks | levels)} say measured values; in {protocol!r} the subjects are "
-            "known and their features are normalised before. Leave these out, or take a protocol by subject, "
-            "see 'biollm split --help'."
+            f"EvaluateConfig: {sorted(tasks | levels)} say measured values, or are taught of signals as they "
+            f"were recorded; in {protocol!r} the subjects are known and their signals and features are "
+            "normalised before. Leave these out, or take a protocol by subject, see 'biollm split --help'."
         )
 
 

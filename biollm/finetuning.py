@@ -45,6 +45,7 @@ SETTLED = {
         "no",
         "nothing is held out here; 'biollm evaluate' scores the artefact on test subjects",
     ),
+    "save_only_model": (False, "a stopped run goes on with the state of its optimizer"),
 }
 """Options of TRL that say what is settled here: their one value, and why."""
 

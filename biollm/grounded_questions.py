@@ -201,7 +201,7 @@ class Asker:
         each = [self.tokenizer.encode_copies(drawn if p == "levels" else inputs, rows, p)[0] for p in parts]
         says = self.ranges.of(drawn.features.iloc[rows])
         for name, texts, tokens in zip(names, zip(*each, strict=True), says, strict=True):
-            yield RANDOM, name, "".join(texts), tokens
+            yield RANDOM, name, self.tokenizer.joined(texts), tokens
 
     def _drawn(self, inputs: SignalInputs) -> SignalInputs:
         """The inputs with each described feature drawn from the training windows on its own."""

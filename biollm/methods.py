@@ -96,7 +96,8 @@ def _finished_artefact(context: Context) -> Iterator[MethodOutput]:
 
     started = time.perf_counter()
     place = context.config.seeds.index(context.seed)
-    artefact = load_artefact(made_on(context.config.artefact, context.split)[place])
+    folder = made_on(context.config.artefact, context.split)[place]
+    artefact = load_artefact(folder, context.config.model_name_or_path)
     yield from _own_head(context, artefact.signal_tokenizer, started)
     yield from read_out(context, context.inputs, artefact, started)
 

@@ -186,9 +186,7 @@ class SignalTokenizer:
         """
         if "+" in source:
             parts = [self.encode_copies(inputs, rows, part, copies, seed) for part in source.split("+")]
-            return [
-                ["".join(texts) for texts in zip(*copy, strict=True)] for copy in zip(*parts, strict=True)
-            ]
+            return [[self.joined(t) for t in zip(*copy, strict=True)] for copy in zip(*parts, strict=True)]
         one = self._source(source)
         if self.signal_mode == "digits":
             return [digits(values, one.measured) for values in one.numbers(inputs, rows, copies, seed)]
@@ -215,9 +213,17 @@ class SignalTokenizer:
             raise ValueError(f"signal_mode is {mode!r}; allowed are {list(SIGNAL_MODES)}.")
         tokenizer = copy(self)
         tokenizer.signal_mode = mode
-        groups = [self._source(part).groups() for part in single_sources(sources)] if mode == "words" else []
-        tokenizer.spelling = spell({k: v for group in groups for k, v in group.items()}, words)
+        groups: dict[str, list[str]] = {}
+        for part in single_sources(sources) if mode == "words" else []:
+            for name, tokens in self._source(part).groups().items():
+                # A stream of given features has the same brackets as the bins.
+                groups.setdefault(name, []).extend(tokens)
+        tokenizer.spelling = spell(groups, words)
         return tokenizer
+
+    def joined(self, texts: Sequence[str]) -> str:
+        """What several sources write of a segment, behind each other."""
+        return (" " if self.signal_mode == "digits" else "").join(texts)
 
     def require(self, sources: Sequence[str]) -> None:
         """Raise ValueError if a source is unknown, or needs codes that this tokenizer does not have."""

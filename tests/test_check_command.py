@@ -355,12 +355,16 @@ def test_the_preview_has_every_task_and_the_page_the_whole_report(tmp_path, caps
     assert "6 rows in 1 file" in page.read_text("utf-8")
 
 
-def test_built_conversations_are_read_with_their_roles_and_signal_tokens(conversations, make_base):
+def test_built_conversations_are_read_with_their_roles_and_signal_tokens(
+    conversations, make_base, monkeypatch
+):
     counts = check(conversations, model_name_or_path=make_base())
     assert counts["n_rows"] == 400
     assert "split signal token" not in counts["notes"]
     [first, *_] = (conversations / "train").iterdir()
     assert check(first, model_name_or_path=make_base())["notes"] == counts["notes"]
+    monkeypatch.chdir(first.parent)  # where the build is above the folder that one is in
+    assert check(first.name, model_name_or_path=make_base())["notes"] == counts["notes"]
 
 
 @pytest.mark.parametrize(

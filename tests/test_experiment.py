@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from biollm.artefact import ArtefactError
 from biollm.baselines import predict_baseline
 from biollm.classical_methods import run_baseline
 from biollm.context import Context, check_labelled
@@ -124,6 +125,20 @@ def test_an_artefact_is_evaluated_on_its_own_split_only(store, artefact_folder, 
         evaluate(config, progress=False)
 
 
+def test_an_artefact_whose_base_has_moved_is_evaluated_on_it(
+    store, artefact_copy, conversations, make_base, tmp_path
+):
+    place = artefact_copy("made_elsewhere", {"model_name_or_path": "/gone/base"})
+    options = {"split": str(conversations.parent / "signal_tokenizer" / "split.json"), "readouts": []}
+    config = EvaluateConfig(str(store), str(tmp_path / "out"), artefact=[place], groups=["llm"], **options)
+    with pytest.raises(FileNotFoundError, match=r"/gone/base: .* --model_name_or_path says where it is now"):
+        evaluate(config, progress=False)
+    with pytest.raises(ArtefactError, match=r"base model is \w+; the artefact was made with \w+"):
+        evaluate(replace(config, groups=["classical"], model_name_or_path=make_base(seed=1)), progress=False)
+    report = evaluate(replace(config, model_name_or_path=make_base()), progress=False) / "report.json"
+    assert "LLM on codes+bins" in {row["method"] for row in json.loads(report.read_text())["results"]}
+
+
 def test_a_new_artefact_in_the_old_place_is_evaluated_anew(store, artefact_folder, conversations, tmp_path):
     split = conversations.parent / "signal_tokenizer" / "split.json"
     place = shutil.copytree(artefact_folder, tmp_path / "artefact")
@@ -184,7 +199,7 @@ def test_artefacts_are_seeds_of_the_fold_that_each_was_made_on(store, artefact_c
     class Read(Exception):
         pass
 
-    def load(folder):
+    def load(folder, base):
         read.append(folder)
         raise Read
 
@@ -304,11 +319,18 @@ def test_a_finished_artefact_normalises_by_itself_whoever_is_known(store, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "change", [{"sources": ["codes+levels"]}, {"build": {"tasks": "emotion=1,describe=1"}}]
+    "change",
+    [
+        {"sources": ["codes+levels"]},
+        {"build": {"tasks": "emotion=1,describe=1"}},
+        {"build": {"tasks": "emotion=1,refuse=.2"}},
+    ],
 )
 def test_nothing_is_said_to_be_measured_of_known_subjects(store, tmp_path, change):
     config = EvaluateConfig(str(store), str(tmp_path / "out"), "shuffled3", groups=["classical"], **change)
-    with pytest.raises(ValueError, match=r"(levels|describe)'\] say measured values; in 'leaky: shuffled"):
+    with pytest.raises(
+        ValueError, match=r"(levels|describe|refuse)'\] say measured values, or .* in 'leaky: shuff"
+    ):
         evaluate(config, progress=False)
 
 
@@ -339,11 +361,14 @@ def test_beside_an_artefact_all_rows_have_its_settings(store, artefact_folder, c
     split = conversations.parent / "signal_tokenizer" / "split.json"
     config = EvaluateConfig(
         str(store), str(tmp_path / "out"), split=str(split), artefact=[str(artefact_folder)],
-        groups=["classical"], normalisation="none", model_name_or_path="another",
+        groups=["classical"], normalisation="none",
     )  # fmt: skip
     report = json.loads((evaluate(config, progress=False) / "report.json").read_text())
     assert report["data"]["normalisation"] == "subject"
-    assert report["split"]["base_model"] != "another"
+    assert (
+        report["split"]["base_model"]
+        == json.loads((artefact_folder / "artefact.json").read_text())["model_name_or_path"]
+    )
 
 
 def test_shuffled_labels_keep_counts_and_touch_only_the_given_rows(store):

@@ -120,7 +120,9 @@ def test_what_a_tracker_writes_stays(conversations, make_base, tmp_path):
     assert list((out / "logs").rglob("events.out.tfevents.*"))
 
 
-@pytest.mark.parametrize(("name", "value"), [("assistant_only_loss", True), ("eval_strategy", "steps")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("assistant_only_loss", True), ("eval_strategy", "steps"), ("save_only_model", True)]
+)
 def test_what_is_settled_is_refused_with_the_reason(name, value):
     with pytest.raises(ValueError, match=rf"FinetuneTraining: {name} is .*; allowed is .*: "):
         FinetuneTraining(**{name: value, "eval_steps": 1})

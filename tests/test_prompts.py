@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from prompts import STATE_WORDS, STATES, TASKS, load_states, load_task
+from prompts.facts import Facts
 from prompts.wording import FOLDER, read_mapping
 
 CLASSES = ("relax", "physical", "cognitive", "emotional")
@@ -104,6 +106,7 @@ def test_shipped_wording_is_varied_and_short(name):
         ("emotion", {"system": None}, "'system' is missing"),
         ("emotion", {"system": "{classes}"}, "'system' must be a list"),
         ("emotion", {"answers": ["{label}"] * 4}, r"'answers\[0\]' needs words and one space"),
+        ("emotion", {"answers": ["It is {label}"] * 4}, r"'answers\[0\]' needs .* and something behind it"),
         ("emotion", {"answers": ["It is ({label})"]}, r"'answers\[0\]'"),
         ("emotion", {"answers": ["It is {label"]}, r"'answers\[0\]'"),
         ("emotion", {"questions": ["What?"] * 12}, "needs 12 different ones, got 1"),
@@ -160,6 +163,14 @@ def broken(folder: Path) -> Path:
 def test_wording_of_ones_own_is_read(own):
     folder = own(emotion={"answers": ["I see {label}!", *(f"It is {n} {{label}}." for n in "abc")]})
     assert load_task("emotion", folder).answers(["fear", "calm"]) == ["I see fear!", "I see calm!"]
+
+
+def test_an_answer_that_is_read_is_the_one_that_is_taught(own):
+    """A likelihood is that of the answer as it was trained, whose sentence begins with a capital."""
+    answers = [f"{word} es {{label}}." for word in ("el estado", "lo que veo", "esto", "la respuesta")]
+    task = load_task("emotion", own(emotion={"answers": answers}))
+    said = {task.reply([Facts(classes=CLASSES, emotion="relax")], random.Random(k)) for k in range(20)}
+    assert task.answer("relax") == "El estado es relax." in said
 
 
 def test_states_cover_the_readers_words():

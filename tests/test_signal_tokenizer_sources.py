@@ -99,6 +99,26 @@ def test_words_say_what_the_tokens_say(fitted, inputs):
     assert fitted.signal_mode == "tokens"
 
 
+def test_brackets_that_two_sources_share_leave_no_token_without_a_word(fitted, inputs, monkeypatch):
+    """As of given features: the bins took the place of the codes, whose tokens the LLM does not know."""
+    codes, bins = (fitted._source(name) for name in ("codes", "bins"))
+    shared = {name: list(group) for name, group in codes.groups().items()}
+    shared["features"] = shared.pop(next(iter(shared)))
+    monkeypatch.setattr(type(codes), "groups", lambda self: shared)
+    assert "features" in bins.groups()
+    spelling = fitted.in_mode("words", ["codes+bins"], [f" w{k}" for k in range(99)]).spelling
+    assert {token for group in (*shared.values(), *bins.groups().values()) for token in group} <= set(
+        spelling
+    )
+
+
+def test_numbers_of_two_sources_stand_apart(fitted, inputs):
+    written = fitted.in_mode("digits")
+    each = [written.encode(inputs, source) for source in ("codes", "bins")]
+    for text, *parts in zip(written.encode(inputs, "codes+bins"), *each, strict=True):
+        assert text.split() == [number for part in parts for number in part.split()]
+
+
 def test_too_few_words_are_refused(fitted):
     with pytest.raises(ValueError, match=r"have \d+ signal tokens, and the LLM's vocabulary has 5 words"):
         fitted.in_mode("words", ["bins"], [" a"] * 5)

@@ -39,7 +39,10 @@ class DialogueTask(Task):
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules("classes"),
         "answers": Texts(
-            MIN_ANSWERS, ("label",), pattern=r"\S \{label\}", wanted="words and one space before {label}"
+            MIN_ANSWERS,
+            ("label",),
+            pattern=r"\S \{label\}.",
+            wanted="words and one space before {label}, and something behind it, as a full stop",
         ),
         "ask_emotion": Texts(MIN_ANSWERS),
         "ask_affect": Texts(MIN_ANSWERS, ("names", "low", "high")),

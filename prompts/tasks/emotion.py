@@ -10,6 +10,7 @@ from prompts.facts import Facts
 from prompts.reading import named_once
 from prompts.tasks.task import MIN_ANSWERS, Task, Truth, base_rules, label_problem
 from prompts.wording import Rule, Texts
+from prompts.words import sentence
 
 __all__ = ["EmotionTask"]
 
@@ -26,7 +27,10 @@ class EmotionTask(Task):
     rules: ClassVar[dict[str, Rule]] = {
         **base_rules("classes"),
         "answers": Texts(
-            MIN_ANSWERS, ("label",), pattern=r"\S \{label\}", wanted="words and one space before {label}"
+            MIN_ANSWERS,
+            ("label",),
+            pattern=r"\S \{label\}.",
+            wanted="words and one space before {label}, and something behind it, as a full stop",
         ),
     }
 
@@ -52,7 +56,7 @@ class EmotionTask(Task):
 
     def answer(self, label: str) -> str:
         """The assistant turn that names the label, in the first form."""
-        return self.texts["answers"][0].format(label=label)
+        return sentence(self.texts["answers"][0].format(label=label))
 
     def label(self, text: str, classes: Sequence[str]) -> str | None:
         """The one class that a generated answer names, as a whole word in any case.
