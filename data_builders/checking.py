@@ -196,7 +196,8 @@ def _check_places(folder: Path, out: Path) -> None:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    # Links are not followed: what lies beside one's file lies beside the link to it.
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
 
 
 def _next_steps(out: Path, table, left_out: list[str]) -> Iterator[str]:
@@ -211,4 +212,5 @@ def _next_steps(out: Path, table, left_out: list[str]) -> Iterator[str]:
         "1); for a stretch of a file give start and end in s, and a row a stretch"
     )
     yield "give trial or session where files of several modalities belong together; delete rows of no use"
-    yield f"then: biollm data check --root {out if out.name != 'manifest.csv' else out.parent}"
+    root = out if out.name != "manifest.csv" else out.parent
+    yield f"then: biollm data check --root {shlex.quote(str(root))}"

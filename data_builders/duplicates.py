@@ -126,12 +126,14 @@ class _Whitening:
     """
 
     def __init__(self) -> None:
-        self.n, self.total, self.squares = 0, np.zeros(1), np.zeros(1)
+        self.n, self.total, self.squares = np.zeros(1), np.zeros(1), np.zeros(1)
 
     def add(self, data: np.ndarray) -> None:
         """Learn from windows of shape (n_segments, n_channels, n_samples)."""
         values = _coefficients(data).astype(np.float64)
-        self.n += len(values)
+        known = np.isfinite(values)
+        values = np.where(known, values, 0)
+        self.n = self.n + known.sum(axis=0)
         self.total = self.total + values.sum(axis=0)
         self.squares = self.squares + (values**2).sum(axis=0)
 
@@ -142,12 +144,14 @@ class _Whitening:
 
     def transform(self, data: np.ndarray) -> np.ndarray:
         """Windows of length 1, shape (n_segments, n_values), float32; 0 where they tell nothing."""
-        mean = self.total / self.n
-        spread = np.maximum(self.squares / self.n - mean**2, 0)
+        n = np.maximum(self.n, 1)
+        mean = self.total / n
+        spread = np.maximum(self.squares / n - mean**2, 0)
         chosen = np.sort(np.argsort(-spread, kind="stable")[:N_VALUES])
         single = data.shape[2] == 1
         scale = np.sqrt(spread[chosen] + NOISE**2 * (spread[chosen] if single else 1 / data.shape[2]))
         values = (_coefficients(data)[:, chosen] - mean[chosen]) / np.where(scale > 0, scale, np.inf)
+        values = np.where(np.isfinite(values), values, 0)  # what is unknown is taken for the mean
         length = np.linalg.norm(values, axis=1, keepdims=True)
         known = (length > 0) & _varied(data)[:, None]
         return np.divide(values, length, out=np.zeros_like(values), where=known).astype(np.float32)

@@ -96,7 +96,8 @@ def file_stats(files: Iterable[Path], below: str | Path) -> list[tuple[str, int,
 
 
 def _local_stats(file: Path, below: str | Path) -> tuple[str, int, str]:
-    stat = file.stat()
+    # A link that leads nowhere counts as itself: a reader that wants the file will say so.
+    stat = file.stat() if file.exists() else file.lstat()
     return os.path.relpath(file, below), stat.st_size, str(stat.st_mtime_ns)
 
 

@@ -16,14 +16,14 @@ from data_builders.options import as_mapping
 from data_builders.places import file_stats, local_copy, remove_folder, tree_stats
 from data_builders.preprocessing import PreprocessingConfig, preprocess
 from data_builders.provenance import code_behind, code_outside
-from data_builders.recording import Recording, load_recording
+from data_builders.recording import Recording, holds_recording, load_recording
 from data_builders.recording_checks import check_recording
 from data_builders.segmentation import cut, event_windows, reference_windows, tile
-from data_builders.segments import TABLE_COLUMNS, Segments
+from data_builders.segments import TABLE_COLUMNS, Segments, signal_summary
 from data_builders.shard_tasks import ShardTask, check_windows, file_name, make_reader, make_shard
 from data_builders.shards import check_specs, specs_from_card
 from data_builders.stage import content_hash, run_stage
-from data_builders.store import JOINED, finish_store, signal_summary
+from data_builders.store import JOINED, finish_store
 
 __all__ = ["PrepareConfig", "input_stats", "make_reader", "prepare", "read_for_chat"]
 
@@ -287,20 +287,21 @@ def read_for_chat(card: dict, path: str, root: str | None = None) -> tuple[Recor
 
 
 def _check_signals(recording: Recording, wanted: Mapping[str, str], path: str) -> None:
-    """Refuse a recording that lacks a modality of the store, or has other rates, channels or baselines."""
+    """Refuse a recording that lacks a modality, or has other rates, channels, units or baselines."""
     held = {name: signal_summary(signal) for name, signal in recording.signals.items()}
-    wrong = [f"{name} ({about})" for name, about in wanted.items() if held.get(name) != about]
+    wrong = [f"{name} at {about}" for name, about in wanted.items() if held.get(name) != about]
     if wrong:
-        has = ", ".join(f"{name} ({about})" for name, about in held.items())
+        has = "; ".join(f"{name} at {about}" for name, about in held.items())
         raise ValueError(
-            f"{path}: has {has}; the model was trained on {', '.join(wrong)} and reads the same alone. Give "
-            "the recording what is missing (a signal, a channel, the baseline before its trial), or no "
-            "baseline where the store has none; or train on a store of what all recordings have."
+            f"{path}: has {has}; the model was trained on {'; '.join(wrong)} and reads the same alone, its "
+            "channels in this order. Give the recording what is missing (a signal, a channel, a name, the "
+            "baseline before its trial), or no baseline where the store has none; or train on a store of "
+            "what all recordings have."
         )
 
 
 def _read_one(card: dict, path: str, root: str | None) -> Recording:
-    if Path(path).suffix == ".npz":
+    if Path(path).suffix == ".npz" and (card["dataset"] != "manifest" or holds_recording(path)):
         return load_recording(path)
     try:
         reader = make_reader(card["dataset"], root or str(Path(path).parent), card["reader_options"])

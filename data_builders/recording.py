@@ -15,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Block", "Recording", "Segment", "Signal", "load_recording", "read_header", "save_recording"]
+__all__ = [
+    "Block",
+    "Recording",
+    "Segment",
+    "Signal",
+    "holds_recording",
+    "load_recording",
+    "read_header",
+    "save_recording",
+]
 
 LABELS = ("emotion", "valence", "arousal", "transition")
 HEADER = "header"
@@ -24,6 +33,7 @@ BASELINE_SECONDS = 120.0
 IDS = ("dataset", "subject", "session", "name", "group")
 RESERVED = (HEADER, "file", "allow_pickle")
 """Names that a modality cannot have, since `numpy.savez_compressed` takes them itself."""
+ABOUT_SIGNAL = ("sampling_rate", "channel_names", "unit", "above_baseline")
 
 
 @dataclass(frozen=True)
@@ -174,8 +184,8 @@ def save_recording(recording: Recording, path: str | Path) -> Path:
         "baseline": list(recording.baseline),
         "blocks": [asdict(block) | {"labels": dict(block.labels)} for block in recording.blocks],
         "signals": {
-            name: {"sampling_rate": s.sampling_rate, "channel_names": list(s.channel_names), "unit": s.unit}
-            for name, s in recording.signals.items()
+            name: {field: getattr(signal, field) for field in ABOUT_SIGNAL}
+            for name, signal in recording.signals.items()
         },
     }
     arrays: dict[str, Any] = {name: signal.data for name, signal in recording.signals.items()}
@@ -210,6 +220,14 @@ def load_recording(path: str | Path) -> Recording:
         blocks = tuple(Block(**block) for block in header["blocks"])
         ids = {name: header[name] for name in IDS}
         return Recording(signals, blocks=blocks, baseline=tuple(header["baseline"]), **ids)
+
+
+def holds_recording(path: str | Path) -> bool:
+    """Whether a ``.npz`` file has the header of `save_recording`, and is not of arrays alone."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return f"{HEADER}.npy" in archive.namelist()
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -254,7 +272,8 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def _signal(name: str, data: np.ndarray, about: Mapping[str, Any]) -> Signal:
     try:
-        return Signal(data, about["sampling_rate"], tuple(about["channel_names"]), about["unit"])
+        # Files of older versions do not tell the baseline: none was subtracted in them that they knew of.
+        return Signal(data, **{field: about[field] for field in ABOUT_SIGNAL if field in about})
     except ValueError as error:
         raise ValueError(f"signal {name!r}: {error}") from error
 

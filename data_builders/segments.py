@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data_builders.recording import LABELS, Segment
+from data_builders.recording import LABELS, Segment, Signal
 
 __all__ = ["TABLE_COLUMNS", "Segments", "SignalSpec", "concatenate"]
 
@@ -29,6 +29,12 @@ class SignalSpec:
     def full_unit(self) -> str:
         """``"µS"``, or ``"µS above the baseline"``."""
         return f"{self.unit} above the baseline" if self.above_baseline else self.unit
+
+
+def signal_summary(signal: Signal | SignalSpec) -> str:
+    """``"256 Hz in mV (lead I, lead II)"`` or ``"8 Hz in µS above the baseline (EDA)"``, as cards say it."""
+    spec = SignalSpec(signal.sampling_rate, signal.channel_names, signal.unit, signal.above_baseline)
+    return f"{spec.sampling_rate:g} Hz in {spec.full_unit} ({', '.join(spec.channel_names)})"
 
 
 @dataclass

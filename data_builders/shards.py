@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec, signal_summary
 
 __all__ = ["specs_from_card", "write_shard"]
 
@@ -82,10 +82,7 @@ def check_specs(name: str, found: dict[str, SignalSpec], expected: dict[str, Sig
 
 
 def _in_words(specs: dict[str, SignalSpec]) -> str:
-    return "; ".join(
-        f"{name} at {spec.sampling_rate:g} Hz in {spec.full_unit} ({', '.join(spec.channel_names)})"
-        for name, spec in specs.items()
-    )
+    return "; ".join(f"{name} at {signal_summary(spec)}" for name, spec in specs.items())
 
 
 def specs_to_card(specs: dict[str, SignalSpec]) -> dict[str, dict]:

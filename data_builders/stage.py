@@ -88,7 +88,8 @@ def open_stage(stage: str, folder: str | Path, inputs: dict) -> Path | None:
     if _finished_key(stage, folder) == key:
         return None
     if _is_filled(partial):
-        if _partial_key(partial) == key:
+        _check_ours(partial)
+        if json.loads((partial / STAMP).read_text())["key"] == key:
             return partial
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
@@ -101,6 +102,7 @@ def _finish_the_move(stage: str, partial: Path, folder: Path) -> None:
     aside = _aside(folder)
     if not aside.exists():
         return
+    _check_ours(aside)
     if folder.exists():
         shutil.rmtree(aside)
     elif (partial / STAMP).is_file() and json.loads((partial / STAMP).read_text())["stage"] == stage:
@@ -132,13 +134,13 @@ def _finished_key(stage: str, folder: Path) -> str | None:
     return read_stamp(folder, stage)["key"] if _is_filled(folder) else None
 
 
-def _partial_key(partial: Path) -> str:
-    if not (partial / STAMP).is_file():
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder beside the output that somebody else has filled."""
+    if _is_filled(folder) and not (folder / STAMP).is_file():
         raise FileNotFoundError(
-            f"{partial}: is needed for unfinished work, but holds files that no stage of biollm wrote. "
+            f"{folder}: is needed for unfinished work, but holds files that no stage of biollm wrote. "
             "Move it away or choose another output."
         )
-    return json.loads((partial / STAMP).read_text())["key"]
 
 
 def _write_stamp(folder: Path, stamp: dict) -> None:
@@ -167,6 +169,7 @@ def close_stage(stage: str, partial: Path, folder: str | Path) -> None:
 def _move_into_place(partial: Path, folder: Path) -> None:
     """Put an earlier output aside before, and delete it after: a kill leaves one of the two whole."""
     aside = _aside(folder)
+    _check_ours(aside)
     if folder.exists():
         folder.rename(aside)
     partial.rename(folder)
@@ -177,7 +180,7 @@ def _move_into_place(partial: Path, folder: Path) -> None:
 def _followed(folder: str | Path) -> Path:
     """Where a link leads, on another disk perhaps: what is moved into place has to be made there."""
     folder = Path(folder)
-    return folder.resolve() if folder.is_symlink() else folder
+    return folder.resolve() if folder.is_symlink() or not folder.name else folder
 
 
 def _aside(folder: Path) -> Path:

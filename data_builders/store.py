@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from data_builders.places import local_copy, working_folder
-from data_builders.recording import LABELS, Signal
-from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from data_builders.recording import LABELS
+from data_builders.segments import TABLE_COLUMNS, Segments, signal_summary
 from data_builders.shards import check_specs, specs_from_card, write_shard
 from data_builders.stage import content_hash, read_stamp
 
@@ -22,7 +22,6 @@ __all__ = [
     "check_ids",
     "finish_store",
     "open_store",
-    "signal_summary",
     "write_shards",
 ]
 
@@ -105,12 +104,6 @@ def _open(folder: Path, shards: Sequence[str]) -> Any:
     from datasets import Dataset, concatenate_datasets
 
     return concatenate_datasets([Dataset.from_file(str(folder / shard)) for shard in shards])
-
-
-def signal_summary(signal: Signal | SignalSpec) -> str:
-    """``"256 Hz x 2"`` or ``"8 Hz x 1, above the baseline"``, as cards tell a modality."""
-    above = ", above the baseline" if signal.above_baseline else ""
-    return f"{signal.sampling_rate:g} Hz x {len(signal.channel_names)}{above}"
 
 
 def open_store(location: str | Path, key: str) -> SegmentStore:

@@ -227,6 +227,8 @@ def test_generated_copies_that_fail_are_used_only_by_force(store, split_file, tm
     forced = run(store, split_file, tmp_path / "out", force=True, **options)
     done = forced.about["augmentation"]
     assert done["passed"] is False
+    with pytest.raises(ValueError, match="written by a run with force, although the copies failed"):
+        run(store, split_file, tmp_path / "out", **options)
     split = Split.load(split_file)
     assert {split.parts[name] for name in done["fitted"]["generators"]} == {"train"}
     assert (forced.table["source"] != "").sum() > 0

@@ -124,6 +124,17 @@ def test_names_tell_subject_session_and_modality(
     assert guesses == (subject, session, modality)
 
 
+def test_a_draft_names_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    """As DataLad lays out files: a format of two files looks for the other one beside the link."""
+    (tmp_path / "objects").mkdir()
+    signal_files.edf(tmp_path / "objects" / "a1b2", eeg(0), RATE, NAMES)
+    (tmp_path / "data set" / "sub-00").mkdir(parents=True)
+    (tmp_path / "data set" / "sub-00" / "night_eeg.edf").symlink_to(tmp_path / "objects" / "a1b2")
+    (tmp_path / "data set" / "gone.csv").symlink_to(tmp_path / "nowhere")
+    path = data_init(DataInitConfig(str(tmp_path / "data set")))
+    assert pd.read_csv(path)["path"].tolist() == ["sub-00/night_eeg.edf"]
+
+
 def test_init_drafts_a_table_that_check_takes_when_it_is_filled_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,6 +154,9 @@ def test_features_that_others_computed_are_compared_on_the_scale_of_each():
     found = DuplicateSearch(features).pairs(by_subject(features.table).parts)
     names = features.table["segment"]
     assert found[["one", "other"]].to_numpy().tolist() == [[names[0], names[n - 1]]]
+    features.signals["features"][5, 7] = np.nan  # of another window, and of one value
+    again = DuplicateSearch(features).pairs(by_subject(features.table).parts)
+    assert again[["one", "other"]].to_numpy().tolist() == [[names[0], names[n - 1]]]
 
 
 def test_a_store_is_read_in_chunks_with_the_same_result(store, monkeypatch):

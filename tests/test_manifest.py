@@ -14,7 +14,9 @@ from written.tables import NAMES, RATE, check, eeg, row, write_table
 
 from data_builders.manifests import ManifestOptions, convert, open_signals
 from data_builders.manifests.units import UNITS, unit_problem
+from data_builders.preparing import read_for_chat
 from data_builders.readers.manifest import ManifestReader
+from data_builders.segments import signal_summary
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample recordings are not here")
@@ -56,6 +58,39 @@ def test_a_decimal_comma_is_read_where_columns_are_not_separated_by_it(
     signal = next(iter(ManifestReader(tmp_path))).signals["eeg"]
     assert (signal.sampling_rate, signal.channel_names) == (RATE, tuple(NAMES))
     np.testing.assert_allclose(signal.data[:, 1:], data[:, 1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("index", [None, "index"])
+def test_the_index_of_a_table_is_no_signal(index: str | None, tmp_path: Path) -> None:
+    """It tells where in the recording a window lies, and that tells the label."""
+    pd.DataFrame(eeg().T, columns=NAMES).to_csv(tmp_path / "a.csv", index_label=index)
+    write_table(tmp_path, [row("a.csv", unit="uV", sampling_rate=RATE)])
+    with pytest.raises(ValueError, match=r"a\.csv.*(none for number \[1\]; .* An index is no|\['index'\])"):
+        list(ManifestReader(tmp_path))
+    picked = ManifestReader(tmp_path, channels={"eeg": NAMES})
+    assert next(iter(picked)).signals["eeg"].channel_names == tuple(NAMES)
+
+
+def test_one_trial_of_a_subject_is_a_trial_where_others_have_several(tmp_path: Path) -> None:
+    """Of a recording without a name no baseline was taken off, and the store refused the mixture."""
+    for name in "abc":
+        np.save(tmp_path / f"{name}.npy", eeg())
+    subjects = {"a": "01", "b": "01", "c": "02"}
+    write_table(tmp_path, [row(f"{name}.npy", subject, trial=name) for name, subject in subjects.items()])
+    found = {recording.name for recording in ManifestReader(tmp_path, channels={"eeg": NAMES})}
+    assert found == set(subjects)
+
+
+def test_a_model_is_asked_about_an_array_of_its_manifest(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", eeg())
+    write_table(tmp_path, [row("a.npz")])
+    options = {"channels": {"eeg": NAMES}}
+    recording = next(iter(ManifestReader(tmp_path, **options)))
+    card = {"dataset": "manifest", "reader_options": options, "window": 2.0, "event": None}
+    card |= {"preprocessing": "none"}
+    card |= {"modalities": {"eeg": signal_summary(recording.signals["eeg"])}}
+    asked, _ = read_for_chat(card, str(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(asked.signals["eeg"].data, recording.signals["eeg"].data)
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.mat", "v73.mat", "a.h5"])

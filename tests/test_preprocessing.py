@@ -23,7 +23,7 @@ from data_builders.preprocessing.eeg import average_reference, reject_flat, reje
 from data_builders.preprocessing.filters import apply_filter, design_filter
 from data_builders.preprocessing.polarity import upright
 from data_builders.recording import Block, Recording, Signal
-from data_builders.store import signal_summary
+from data_builders.segments import signal_summary
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 STANDARD = PreprocessingConfig.from_options("standard")
@@ -400,11 +400,11 @@ def test_the_baseline_is_subtracted_where_a_trial_has_its_own():
     np.testing.assert_allclose([found[0], found[-1]], [0, 1.5])
     above = preprocess(trial("T1", 5.0), config).signals["gsr"]
     assert above.above_baseline
-    assert signal_summary(above) == "8 Hz x 1, above the baseline"
+    assert signal_summary(above) == "8 Hz in µS above the baseline (gsr)"
     for other in (trial("", 5.0), trial("T1", 2.0)):  # a whole session; a baseline inside the block
         assert preprocess(other, config).signals["gsr"].data[0, 0] == 3.0
         assert not preprocess(other, config).signals["gsr"].above_baseline
-        assert signal_summary(preprocess(other, config).signals["gsr"]) == "8 Hz x 1"
+        assert signal_summary(preprocess(other, config).signals["gsr"]) == "8 Hz in µS (gsr)"
     always = PreprocessingConfig.from_options({"gsr": off | {"baseline": "always"}})
     assert preprocess(trial("", 5.0), always).signals["gsr"].data[0, 0] == 0
     never = PreprocessingConfig.from_options({"gsr": off | {"baseline": "never"}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ def recording(**signals: Signal) -> Recording:
 def test_a_file_gives_back_every_bit_and_every_word(tmp_path):
     saved = recording()
     saved.signals["gsr"].data[0, 3] = np.nan
+    saved.signals["gsr"] = replace(saved.signals["gsr"], above_baseline=True)
     loaded = load_recording(save_recording(saved, tmp_path / "P1.npz"))
     assert list(loaded.signals) == list(saved.signals)
     for name, signal in saved.signals.items():
@@ -37,6 +39,7 @@ def test_a_file_gives_back_every_bit_and_every_word(tmp_path):
             signal.channel_names,
             signal.unit,
         )
+        assert got.above_baseline == signal.above_baseline == (name == "gsr")
     assert loaded.blocks == saved.blocks
     assert (loaded.dataset, loaded.subject, loaded.session) == ("mine", "P1", "morning")
     assert [path.name for path in tmp_path.iterdir()] == ["P1.npz"]

@@ -17,9 +17,9 @@ import pytest
 from data_builders.preparing import PrepareConfig, prepare, read_for_chat
 from data_builders.readers import READERS
 from data_builders.recording import Block, Recording, Signal, load_recording, save_recording
-from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec
+from data_builders.segments import TABLE_COLUMNS, Segments, SignalSpec, signal_summary
 from data_builders.stage import close_stage, content_hash, folder_hash, open_stage, read_stamp, run_stage
-from data_builders.store import SegmentStore, signal_summary, write_shards
+from data_builders.store import SegmentStore, write_shards
 
 
 class Work:
@@ -76,6 +76,20 @@ def test_two_runs_of_one_output_wait_for_each_other(tmp_path, capfd):
         assert first.result() == second.result() == out
     assert (out / "file").read_text() == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_that_is_called_as_the_earlier_output_would_be_stays(tmp_path, finished):
+    work = Work()
+    if finished:
+        run_stage("prepare", tmp_path / "out", {"window": 10}, work)
+    (tmp_path / "out.replaced").mkdir()
+    (tmp_path / "out.replaced" / "thesis.txt").write_text("mine")
+    for window in (10, 20):
+        with pytest.raises(FileNotFoundError, match=r"out\.replaced: .* files that no stage of biollm wrote"):
+            run_stage("prepare", tmp_path / "out", {"window": window}, work)
+    assert (tmp_path / "out.replaced" / "thesis.txt").read_text() == "mine"
+    assert (tmp_path / "out").exists() == finished
 
 
 def test_an_output_behind_a_link_is_replaced_where_it_lies(tmp_path):
@@ -316,7 +330,7 @@ def test_a_description_counts_what_can_be_evaluated(tmp_path):
     about = store.describe()
     assert (about["n_segments"], about["n_subjects"]) == (6, 2)
     assert about["labels"] == {"calm": 4, "tense": 2}
-    assert about["modalities"] == {"eeg": "128 Hz x 2", "gsr": "8 Hz x 1"}
+    assert about["modalities"] == {"eeg": "128 Hz in µV (Fp1, Fp2)", "gsr": "8 Hz in µS (EDA)"}
 
 
 def test_recordings_that_differ_are_refused_with_the_first_that_does(tmp_path):
@@ -532,9 +546,31 @@ def test_a_chat_about_a_recording_that_lacks_a_modality_says_so(folder):
     card = run(folder).card()
     whole = a_recording("P9")
     path = save_recording(whole, folder / "P9.npz")
-    missing = card | {"modalities": card["modalities"] | {"ecg": "256 Hz x 2"}}
-    with pytest.raises(ValueError, match=r"P9.npz: has .*; the model was trained on ecg \(256 Hz x 2\) and"):
+    missing = card | {"modalities": card["modalities"] | {"ecg": "256 Hz in mV (I, II)"}}
+    with pytest.raises(
+        ValueError, match=r"P9.npz: has .*; the model was trained on ecg at 256 Hz in mV \(I, II"
+    ):
         read_for_chat(missing, str(path))
+
+
+@pytest.mark.parametrize("change", ["order", "names", "unit"])
+def test_a_chat_about_other_channels_or_another_unit_says_so(tmp_path, change):
+    """They were read one for the other, and scored."""
+    whole = a_recording("P9")
+    eeg = Signal(np.ones((2, 60 * 32)), 32.0, ("F3", "F4"), "µV")
+    names = {"order": ("F4", "F3"), "names": ("O1", "O2")}.get(change, ("F3", "F4"))
+    other = replace(eeg, channel_names=names, unit="V" if change == "unit" else "µV")
+    card = {"dataset": "npz", "reader_options": None, "window": 10.0, "event": None, "preprocessing": "none"}
+    card |= {"modalities": {"eeg": signal_summary(eeg)}}
+    for signal in (eeg, other):
+        path = save_recording(replace(whole, signals={"eeg": signal}, blocks=()), tmp_path / "P9.npz")
+        if signal is eeg:
+            assert read_for_chat(card, str(path))[0].signals["eeg"].channel_names == ("F3", "F4")
+            continue
+        with pytest.raises(
+            ValueError, match=r"the model was trained on eeg at 32 Hz in µV \(F3, F4\) and reads"
+        ):
+            read_for_chat(card, str(path))
 
 
 def test_a_chat_needs_the_baseline_that_its_store_subtracts_and_no_other(folder, tmp_path):
@@ -547,14 +583,13 @@ def test_a_chat_needs_the_baseline_that_its_store_subtracts_and_no_other(folder,
             made = replace(a_recording(f"P{k}", block), name=name, baseline=(0.0, 20.0))
             paths.append(save_recording(made, root / f"P{k}.npz"))
         cards.append(run(root, preprocessing="standard", out=str(root / "store")).card())
-    (session, _, trial, _), above = paths, r"gsr \(4 Hz x 1, above the baseline\)"
+    (session, _, trial, _), above = paths, r"gsr at 4 Hz in µS above the baseline \(eda\)"
+    plain = r"gsr at 4 Hz in µS \(eda\)"
     assert read_for_chat(cards[0], str(session))[1].specs["gsr"].full_unit == "µS"
     assert read_for_chat(cards[1], str(trial))[1].specs["gsr"].full_unit == "µS above the baseline"
-    with pytest.raises(ValueError, match=rf"P0.npz: has gsr \(4 Hz x 1\); the model was trained on {above}"):
+    with pytest.raises(ValueError, match=rf"P0.npz: has {plain}; the model was trained on {above} and"):
         read_for_chat(cards[1], str(session))
-    with pytest.raises(
-        ValueError, match=rf"P0.npz: has {above}; the model was trained on gsr \(4 Hz x 1\) and"
-    ):
+    with pytest.raises(ValueError, match=rf"P0.npz: has {above}; the model was trained on {plain} and"):
         read_for_chat(cards[0], str(trial))
 
 

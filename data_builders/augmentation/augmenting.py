@@ -72,7 +72,13 @@ def augment_store(config: AugmentConfig, progress: bool = True) -> Path:
         write_shards(shards, partial, {**kept, "augmentation": done})
         replace(split, parts={**split.parts, **parts}).save(partial / SPLIT)
 
-    return run_stage("prepare", config.out, inputs, work)
+    out = run_stage("prepare", config.out, inputs, work)
+    if not config.force and not SegmentStore(out).about["augmentation"]["passed"]:
+        raise ValueError(
+            f"{out}: was written by a run with force, although the copies failed their validation, see "
+            f"{out / REPORT}. Give force again to use it, or other settings."
+        )
+    return out
 
 
 PLACES = ("store", "split", "out", "force")

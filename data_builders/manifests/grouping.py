@@ -211,7 +211,7 @@ def _file_name(row: Row, table: Path) -> str:
 
 
 def _named(recordings: list[PlannedRecording], table: Path, problems: list[str]) -> list[PlannedRecording]:
-    """Recordings that are a session of their own need no name; all others need different ones."""
+    """Where each recording is a session of its own, none needs a name; elsewhere all have different ones."""
     sessions: dict[tuple[str, str], list[PlannedRecording]] = defaultdict(list)
     for recording in recordings:
         sessions[recording.subject, recording.session].append(recording)
@@ -223,9 +223,6 @@ def _named(recordings: list[PlannedRecording], table: Path, problems: list[str])
                 f"{table.name}, column 'trial': {twice[:5]} name several recordings of subject {subject!r}; "
                 "allowed is one each. Give each its trial or session."
             )
-    return [
-        recording
-        if len(sessions[recording.subject, recording.session]) > 1
-        else PlannedRecording(**{**vars(recording), "name": ""})
-        for recording in recordings
-    ]
+    if any(len(members) > 1 for members in sessions.values()):
+        return recordings
+    return [replace(recording, name="") for recording in recordings]

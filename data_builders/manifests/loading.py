@@ -18,8 +18,9 @@ from data_builders.recording import Signal
 __all__ = ["Stream", "end_tolerance", "load", "look_into", "start_problem"]
 
 NO_SIGNALS = (
-    "annotation", "class", "emotion", "event", "events", "label", "labels", "marker", "markers", "session",
-    "state", "status", "stim", "stimulus", "subject", "target", "transition", "trial", "trigger", "triggers",
+    "annotation", "class", "emotion", "event", "events", "index", "label", "labels", "marker", "markers",
+    "session", "state", "status", "stim", "stimulus", "subject", "target", "transition", "trial", "trigger",
+    "triggers", "unnamed: 0",
 )  # fmt: skip
 """Names of columns, in small letters, that tell of signals and are none."""
 RATE_TOLERANCE = 0.01
@@ -117,6 +118,14 @@ def _pick(
             )
             return [], [], [problem]
         positions = [k for k, channel in enumerate(file.channels) if channel.kind in ("", modality)]
+        if (bare := [k + 1 for k in positions if not held[k]]) and not nameless:
+            option = json.dumps({"channels": {modality: [name for name in held if name]}})
+            problem = (
+                f"has names for some of its columns {held}, and none for number {bare}; allowed are names "
+                "for all or for none. An index is no signal: write the file without it, or pick the "
+                f"channels by --reader_options '{option}'."
+            )
+            return [], [], [problem]
         names = [held[k] or f"{modality}{k + 1}" for k in positions]
         return positions, names, _name_problems(file, modality, names)
     if not nameless:

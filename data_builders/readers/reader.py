@@ -76,7 +76,8 @@ class Reader:
         ValueError
             If the file holds several, or none of that name; the message lists those that it holds.
         """
-        file, _, name = str(path).partition("#")
+        whole = str(path)
+        file, name = (whole, "") if "#" not in whole or Path(whole).exists() else whole.rpartition("#")[::2]
         found = {recording.name: recording for recording in self.recordings(file)}
         if not name and len(found) == 1:
             return next(iter(found.values()))
