@@ -62,9 +62,11 @@ def write_whole(path: Any, text: str) -> None:
     if is_remote(path):
         path.write_text(text, encoding="utf-8")
         return
-    # Beside the folder: a kill in between leaves nothing in the folder that nobody knows.
     folder = path.parent.absolute()
-    partial = folder.parent / f"{folder.name}.{os.getpid()}.{path.name}"
+    partial = folder / f".{path.name}.{os.getpid()}.partial"
+    if path.name == STAMP or (folder / STAMP).exists():
+        # Beside a stage's folder: a kill in between leaves nothing in it that nobody knows.
+        partial = folder.parent / f"{folder.name}.{os.getpid()}.{path.name}"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
 

@@ -60,6 +60,21 @@ def test_a_decimal_comma_is_read_where_columns_are_not_separated_by_it(
     np.testing.assert_allclose(signal.data[:, 1:], data[:, 1:], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("true", "told"), [(4.0039, 4.0039), (4.0001, 4.0)])
+@pytest.mark.parametrize("stated", ["", 4, 4.03])
+def test_the_clock_of_a_file_goes_before_its_nominal_rate(
+    true: float, told: float, stated: object, tmp_path: Path
+) -> None:
+    """Of an hour at 4.0039 Hz taken for 4 the last stretch would lie 3.5 s from its label."""
+    times = np.arange(round(3600 * true)) / true
+    pd.DataFrame({"time": times, "EDA": np.sin(times)}).to_csv(tmp_path / "a.csv", index=False)
+    cells = {"modality": "gsr", "unit": "uS", "sampling_rate": stated}
+    write_table(tmp_path, [row("a.csv", **cells)])
+    signal = next(iter(ManifestReader(tmp_path))).signals["gsr"]
+    assert signal.sampling_rate == pytest.approx(told, abs=1e-9)
+    assert signal.duration == pytest.approx(3600, abs=0.3)
+
+
 @pytest.mark.parametrize("index", [None, "index"])
 def test_the_index_of_a_table_is_no_signal(index: str | None, tmp_path: Path) -> None:
     """It tells where in the recording a window lies, and that tells the label."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -392,6 +393,14 @@ def test_a_leaky_split_says_so_in_its_file(tmp_path):
     split.save(tmp_path / "split.json")
     assert json.loads((tmp_path / "split.json").read_text())["unit"] == "nothing"
     assert Split.load(tmp_path / "split.json") == split
+
+
+def test_a_split_is_written_in_its_own_folder_alone(tmp_path, monkeypatch):
+    """The folder above may be a home that is not ours, or another disk."""
+    replaced = []
+    monkeypatch.setattr("os.replace", lambda one, other: replaced.append(Path(one).parent))
+    make_splits(make_table(12), "loso")[0].save(tmp_path / "split.json")
+    assert replaced == [tmp_path]
 
 
 def test_a_folder_gives_its_splits_by_fold(tmp_path):

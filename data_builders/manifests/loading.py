@@ -59,7 +59,7 @@ def look_into(source: Source, options: ManifestOptions) -> tuple[Stream | None, 
     picked = [file.channels[position] for position in positions]
     if problems or not picked:
         return None, [f"{source.path}: {problem}" for problem in problems]
-    rate, rate_problem = _rate(picked, source, options)
+    rate, rate_problem = _rate(picked, source, options, timed=file.start is not None)
     unit, unit_trouble = _unit(picked, source, options)
     problems = [problem for problem in (rate_problem, unit_trouble) if problem]
     if problems:
@@ -162,7 +162,8 @@ def _name_problems(file: SignalFile, modality: str, names: list[str]) -> list[st
     return []
 
 
-def _rate(picked: list[Channel], source: Source, options: ManifestOptions) -> tuple[float, str]:
+def _rate(picked: list[Channel], source: Source, options: ManifestOptions, timed: bool) -> tuple[float, str]:
+    """The rate in Hz and what hinders it; times that the file has for all samples go before the table."""
     told = sorted({channel.sampling_rate for channel in picked if channel.sampling_rate})
     if len(told) > 1:
         names = {rate: [c.name for c in picked if c.sampling_rate == rate] for rate in told}
@@ -176,6 +177,8 @@ def _rate(picked: list[Channel], source: Source, options: ManifestOptions) -> tu
             f"tells {told[0]:g} Hz, and its row's column 'sampling_rate' is {stated:g}; allowed is the same "
             "rate. Correct the cell or leave it empty."
         )
+    if timed and told:
+        return float(told[0]), ""
     rate = stated or (told[0] if told else None) or options.sampling_rates.get(source.modality)
     if rate is None:
         return 0.0, (

@@ -174,12 +174,15 @@ def _check_last_row(path: Path, values: np.ndarray, skipped: int) -> None:
         )
 
 
+DRIFT = 0.1  # s that a file's times may differ from even ones at a whole number of Hz
+
+
 def even_rate(path: Path, time: np.ndarray, name: str, first_row: int) -> float:
     """Sampling rate in Hz of evenly rising times in s, shape (n_samples,).
 
     Even is: no step above 1.5 mean steps, and no sample a whole step away from its place on the grid,
     which leaves room for the rounding and jitter of clocks. A rate within 0.1 % of a whole number is
-    taken to be that number.
+    taken to be that number where that moves no sample by more than a tenth of a second or half a sample.
 
     Raises
     ------
@@ -208,7 +211,9 @@ def even_rate(path: Path, time: np.ndarray, name: str, first_row: int) -> float:
             f"is {mean:g} s; allowed are even steps. {advice}"
         )
     rate = 1 / mean
-    return float(round(rate)) if abs(rate - round(rate)) <= 1e-3 * rate else rate
+    near = abs(rate - round(rate)) <= 1e-3 * rate
+    drift = abs(time[-1] - time[0] - len(steps) / round(rate)) if near else np.inf
+    return float(round(rate)) if drift <= max(DRIFT, mean / 2) else rate
 
 
 def _plain(name: str) -> str:
