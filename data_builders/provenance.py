@@ -60,7 +60,7 @@ def called_name(thing: Any) -> str:
     """Module and name of a class or function; of a partial with its arguments; "" of None."""
     if isinstance(thing, partial):
         return f"{called_name(thing.func)}({thing.args}, {thing.keywords})"
-    return "" if thing is None else f"{thing.__module__}.{getattr(thing, '__qualname__', '')}"
+    return "" if thing is None else f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
 
 
 def _source(thing: Any) -> str:
