@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data_builders.places import tree_stats
+from data_builders.readers.reader import Reader
 from data_builders.recording import Block, Recording, Signal, load_recording, save_recording
 
 
@@ -43,6 +45,31 @@ def test_a_file_gives_back_every_bit_and_every_word(tmp_path):
     assert loaded.blocks == saved.blocks
     assert (loaded.dataset, loaded.subject, loaded.session) == ("mine", "P1", "morning")
     assert [path.name for path in tmp_path.iterdir()] == ["P1.npz"]
+
+
+def test_a_folder_may_have_a_hash_in_its_name(tmp_path):
+    """A file's recording is named behind one."""
+    (tmp_path / "study #2").mkdir()
+    path = save_recording(replace(recording(), name="T1"), tmp_path / "study #2" / "P1.npz")
+
+    class Several(Reader):
+        def recordings(self, path):
+            yield load_recording(path)
+
+    assert Several().read(path).name == Several().read(f"{path}#T1").name == "T1"
+    with pytest.raises(
+        ValueError, match=r"holds 1 recordings; allowed is .*study #2.P1.npz#NAME with one of"
+    ):
+        Several().read(f"{path}#T2")
+
+
+def test_a_link_that_leads_nowhere_is_told_apart_and_no_error(tmp_path):
+    (tmp_path / "a.dat").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "b.dat").write_text("b")
+    before = tree_stats(tmp_path)
+    assert [name for name, *_ in before] == ["a.dat", "b.dat"]
+    (tmp_path / "nowhere").write_text("now it is there")
+    assert tree_stats(tmp_path)[0] != before[0]
 
 
 def test_numpy_labels_and_times_are_saved_as_numbers(tmp_path):
