@@ -92,13 +92,13 @@ def baseline(name: str) -> Method:
     def run(context: Context) -> MethodOutput:
         return run_baseline(context, name)
 
-    def which(config: CompareConfig) -> list[Any]:
+    def identity(config: CompareConfig) -> list[Any]:
         models = [BASELINES[row] for row in (name, made.twin) if row]
         called = [one for model in models for one in (model.classifier, model.regressor, model.grid)]
         return [code_outside(called), [called_name(one) for one in called], made.reads, made.seeded]
 
     covariances = made.reads == "covariances"
-    return Method("classical", run, which, probe, not made.seeded, covariances, "classical")
+    return Method("classical", run, identity, probe, not made.seeded, covariances, "classical")
 
 
 def encoder(name: str) -> Method:

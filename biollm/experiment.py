@@ -242,8 +242,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Path:
     if n_artefacts > len(config.seeds):  # a mean is held against means of as many
         further = [seed for seed in range(n_artefacts + len(config.seeds)) if seed not in config.seeds]
         config = replace(config, seeds=[*config.seeds, *further][:n_artefacts])
-    trains = bool(set(config.groups) - {"classical"}) and not config.artefact
-    check_labelled(store, splits, config.targets, config.part, networks=trains)
+    untrained = {"classical", "llm"} if config.artefact else {"classical"}
+    check_labelled(store, splits, config.targets, config.part, networks=bool(set(config.groups) - untrained))
     if not config.artefact and not all(split.subject_disjoint for split in splits):
         _check_nothing_measured(config, splits[0].protocol)
     settings = asdict(config) | {"out": None, "jobs": None}
